@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Attaching: everything that needs all threads of a live process stopped, and
+ * what is left inside it afterwards (a userfaultfd, an agent thread, a staging
+ * area, a channel). Mechanism only; when to do it, and what to evict, is the
+ * pager's.
+ *
+ * All functions that stop the process must be called from one and the same owner
+ * thread (ptrace's rule), which must not be one that serves faults (a thread
+ * asleep in a fault cannot stop until the fault is served).
+ */
+#ifndef ATTACH_ATTACH_H
+#define ATTACH_ATTACH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "attach/channel.h"
+
+#define ATTACH_MESSAGE 512
+
+/* One staging area; there are two, used in turn. */
+#define ATTACH_STAGINGS 2
+
+struct target {
+	pid_t pid;
+	int pidfd;
+	int userfault;		 /* the owner's descriptor, non-blocking, API done */
+	uint64_t features;	 /* what UFFDIO_API gave */
+	struct channel *channel; /* the owner's mapping */
+	uint64_t channel_address; /* the target's mapping */
+	uint64_t agent_address;	 /* code and stack, one mapping with staging behind it */
+	uint64_t agent_bytes;
+	uint64_t staging[ATTACH_STAGINGS]; /* target addresses, CHANNEL_BATCH pages each */
+	pid_t agent_tid;
+	int pagemap;		 /* open /proc/PID/pagemap */
+	int statm;		 /* open /proc/PID/statm */
+};
+
+/* Runs while every thread of the target is stopped. Non-zero: give up, put all back. */
+typedef int (*attach_stopped_fn)(struct target *target, void *argument);
+
+/*
+ * Says whether the process can be attached: exists, is ours to trace, 64-bit, no
+ * kernel thread, no seccomp filter, not traced, not attached already, not
+ * the caller. 0 or -errno with a message that says what to do.
+ */
+int attach_allowed(pid_t pid, char message[ATTACH_MESSAGE]);
+
+/*
+ * Stops all threads, injects the userfaultfd and the agent, calls `stopped`
+ * (which registers mappings and records present pages), lets the program go on.
+ * On failure the program is as it was. 0 or -errno with a message.
+ */
+int attach_inject(pid_t pid, struct target *target, attach_stopped_fn stopped, void *argument,
+		  char message[ATTACH_MESSAGE]);
+
+/* Stops all threads for a moment and calls `stopped`. Fails with -ETIMEDOUT (all resumed) when
+ * a thread does not stop within timeout_ms; -ESRCH when the process is gone. */
+int attach_stop(struct target *target, int timeout_ms, attach_stopped_fn stopped, void *argument);
+
+/*
+ * Takes everything out again: the caller has brought back all pages. Unregisters
+ * nothing itself (closing the last userfaultfd does). Stops the program, makes the agent leave,
+ * unmaps what was mapped, resumes. After it the target is free of us.
+ */
+int attach_leave(struct target *target, char message[ATTACH_MESSAGE]);
+
+/* Closes the owner's side only (the process has died or called exec). */
+void attach_forget(struct target *target);
+
+/* True while the process still runs the program that was attached (no exec, not dead). */
+bool attach_alive(const struct target *target);
+
+#endif

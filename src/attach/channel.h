@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The channel between the owner and the agent: one shared mapping (a memfd) that
+ * both have. The agent is a few hundred lines without libc (agent.c); this header
+ * is all that the two share, so it includes nothing but fixed-width types.
+ *
+ * The program could write here: the owner uses no value from the channel as an
+ * index or an address without checking it, and never waits on it without a bound.
+ *
+ * One command at a time:
+ *   owner: fills verb, count, from[], staging; command += 1; futex wake
+ *   agent: does it; done = command; futex wake
+ * The agent sleeps in futex wait on `command` only.
+ */
+#ifndef ATTACH_CHANNEL_H
+#define ATTACH_CHANNEL_H
+
+#include <stdint.h>
+
+#define CHANNEL_BATCH 256u /* most pages of one MOVE command, and pages of one staging area */
+#define CHANNEL_CHUNK 16u  /* most pages moved under one hold of the lock */
+#define CHANNEL_MAGIC 0x7673776170303031ull
+
+enum channel_verb {
+	CHANNEL_MOVE = 1, /* from[i] -> staging + i * 4096, for i < count; empty first if told */
+	CHANNEL_EMPTY = 2, /* MADV_DONTNEED of `empty` (unregistered then) */
+	CHANNEL_LEAVE = 3, /* SYS_exit of the agent's thread */
+};
+
+/* Why the agent did nothing at all with a command. */
+enum channel_refusal {
+	CHANNEL_DONE = 0,
+	CHANNEL_SECCOMP = 1, /* the program installed a filter: leave it alone */
+	CHANNEL_TRACED = 2,  /* a debugger is at the program: not now */
+};
+
+/*
+ * The memory lock's word. Readers may install or move pages; a writer reads events
+ * and applies them. See pager/lock.h, which owns the protocol; the agent only
+ * takes and gives back its own bit.
+ */
+#define LOCK_WRITER  0x80000000u /* held for writing */
+#define LOCK_WANTED  0x40000000u /* a writer waits: no new readers */
+#define LOCK_AGENT   0x20000000u /* the agent reads (moves a chunk) */
+#define LOCK_REVOKED 0x10000000u /* the agent may not take it until the owner says so */
+#define LOCK_READERS 0x0000ffffu /* owner threads that read */
+
+struct channel {
+	uint64_t magic;
+	uint32_t command; /* sequence number, futex */
+	uint32_t done;	  /* sequence number of the last finished command, futex */
+	uint32_t verb, count;
+	uint32_t refusal;   /* enum channel_refusal */
+	uint32_t agent_tid; /* set once at the start */
+	uint32_t lock;	    /* memory lock, futex */
+	uint32_t started;   /* 1 when the agent runs, futex */
+	int32_t userfault;  /* descriptor number in the agent's own table */
+	uint32_t waiters;   /* of lock, so that nobody wakes for nothing */
+	uint64_t staging;   /* target address of CHANNEL_BATCH pages: destination of MOVE */
+	uint64_t empty;	    /* staging area to empty first; 0: none */
+	uint32_t empty_pages;
+	uint32_t moved; /* how many pages, for statistics */
+	uint64_t from[CHANNEL_BATCH];
+	int16_t result[CHANNEL_BATCH]; /* 0 moved, -errno not moved, 1 not tried; a hint: the
+					  truth is what stands in staging after the revoke */
+};
+
+#endif

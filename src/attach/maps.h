@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* The mappings of a process, as far as paging cares. */
+#ifndef ATTACH_MAPS_H
+#define ATTACH_MAPS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct mapping {
+	uint64_t start, end; /* bytes, page-aligned */
+	bool pageable;	     /* whole anonymous private, rw-, not special ([vdso] ...), no file */
+	bool stack;	     /* the main thread's [stack] */
+};
+
+struct maps {
+	struct mapping *items;
+	size_t count, capacity;
+};
+
+/* Reads /proc/PID/maps. Reuses `maps`; 0 or -errno. */
+int maps_read(pid_t pid, struct maps *maps);
+void maps_free(struct maps *maps);
+
+/*
+ * More of what only /proc/PID/smaps says (VmFlags): for each mapping that is
+ * pageable so far, clears it when locked (lo), foreign-registered (um, uw), wipe-on-fork is told
+ * apart by `wipe` (may be NULL; called for each such range). Slower: at attach and for
+ * new mappings only.
+ */
+typedef void (*maps_wipe_fn)(void *argument, uint64_t start, uint64_t end);
+int maps_check_flags(pid_t pid, struct maps *maps, maps_wipe_fn wipe, void *argument);
+
+/* Which pages of [start, end) are present: calls `run` for every run of present pages
+ * (PAGEMAP_SCAN; private anonymous, not file pages). 0 or -errno. */
+typedef void (*maps_run_fn)(void *argument, uint64_t start, uint64_t end);
+int maps_present(int pagemap, uint64_t start, uint64_t end, maps_run_fn run, void *argument);
+
+/* present[i] for `pages` 1..512 pages from start, by reading pagemap. 0 or -errno. */
+int maps_present_pages(int pagemap, uint64_t start, unsigned int pages, bool *present);
+
+/* Resident and total size in bytes from an open /proc/PID/statm: anon = resident - shared. */
+struct process_size {
+	uint64_t total, resident, anonymous;
+};
+int maps_size(int statm, struct process_size *size);
+
+#endif

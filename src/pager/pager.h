@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The pager: the client of a space that binds the memory of live programs to
+ * slots. Policy over mechanism: when to attach, what to evict, how far to read
+ * ahead, when to brake. See pager/protocol.h for the paging protocol itself.
+ *
+ * One owner thread (the "control thread") calls everything here except
+ * pager_report and pager_where, which any thread may call. It is the thread that
+ * traces the program. The pager's own threads serve faults and evict.
+ */
+#ifndef PAGER_PAGER_H
+#define PAGER_PAGER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "backend/backend.h"
+#include "control/report.h"
+
+#define PAGER_MESSAGE 512
+
+struct pager;
+
+struct pager_config {
+	uint64_t limit_bytes; /* the budget: resident + RAM segments + metadata */
+	const struct backend_spec *backends;
+	unsigned int backend_count;
+	/* Things the user must hear (no space anywhere, a child left alone, ...): one line,
+	 * no newline. Any thread. */
+	void (*say)(void *argument, const char *line);
+	void *say_argument;
+};
+
+/* The least budget that makes sense, bytes. */
+uint64_t pager_least_limit(void);
+
+/* Opens space, store and backends and preallocates; touches no program. */
+int pager_open(struct pager **pager, const struct pager_config *config,
+	       char message[PAGER_MESSAGE]);
+/* After pager_detach, pager_gone, or without a program. */
+void pager_close(struct pager *pager);
+
+/* Takes a process under watch (one a pager, its forked children follow). 0 or -errno with a
+ * message (attach_allowed's). Nothing is injected before the process nears the budget. */
+int pager_adopt(struct pager *pager, pid_t pid, char message[PAGER_MESSAGE]);
+
+/*
+ * The periodic work of the control thread: watches sizes, attaches when it
+ * becomes necessary, registers new mappings, reconciles. Returns how many
+ * microseconds may pass before the next call, or -ESRCH when the process is gone.
+ */
+int pager_tick(struct pager *pager);
+
+/* The process has exited (reaped or not): stops threads, frees its slots. Forked children
+ * that still live keep being served until pager_has_children is false. */
+void pager_gone(struct pager *pager);
+bool pager_has_children(struct pager *pager);
+
+typedef void (*pager_progress_fn)(void *argument, uint64_t done_bytes, uint64_t total_bytes);
+
+/* 0, or -EINVAL with a message when below the least limit. Ends a thaw. */
+int pager_set_limit(struct pager *pager, uint64_t bytes, char message[PAGER_MESSAGE]);
+/* Brings everything back; nothing is evicted until the next pager_set_limit. */
+int pager_thaw(struct pager *pager, pager_progress_fn progress, void *argument,
+	       char message[PAGER_MESSAGE]);
+/* Brings everything back and leaves the process as if nothing had been. */
+int pager_detach(struct pager *pager, pager_progress_fn progress, void *argument,
+		 char message[PAGER_MESSAGE]);
+
+void pager_report(struct pager *pager, struct report *report);
+
+struct pager_where {
+	char state[16];	    /* desc_state_name, or "untracked" */
+	uint64_t slot;	    /* id; 0: none */
+	char codec[16];	    /* stored: how */
+	uint32_t bytes;	    /* stored: length of the object */
+	unsigned int pages; /* stored: pages in the object */
+	uint32_t segment;
+	char place[128];    /* "RAM", "file NAME at offset N", "the program's memory" ... */
+};
+int pager_where(struct pager *pager, uint64_t address, struct pager_where *where);
+
+#endif

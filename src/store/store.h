@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The store: a log of objects in 1 MiB segments.
+ *
+ * A descriptor names (segment, offset); the segment table says where that
+ * segment is now: in a RAM frame, on a backend, or both. Moving a segment
+ * changes one table entry and no descriptor.
+ *
+ *   open -> sealed (RAM) -> writing -> on a backend [and in RAM] -> on a backend
+ *                  \_ cleaned: live objects copied to an open segment, then freed
+ *
+ * Methods: log-structured file system (Rosenblum and Ousterhout, 1991),
+ * RAMCloud's log cleaner (Rumble and others, 2014).
+ *
+ * Threads: everything here may be called from any thread; a `store_writer`
+ * belongs to one thread at a time. No function waits on a program whose pages
+ * are stored. Only store_get waits for a device, and only for a segment that is
+ * not in RAM.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "space/space.h"
+
+#define SEGMENT_BYTES (1u << 20)
+
+struct store;
+struct store_writer;
+struct backend;
+
+struct store_config {
+	uint64_t ram_bytes;	    /* most that RAM segments may take at first */
+	uint64_t ram_bytes_highest; /* address space to set aside: store_set_ram never passes it */
+	uint32_t segments;	    /* most segments, RAM and backends together */
+};
+
+/* Opens the store and the space it serves (it hands space_open its drop function). */
+int store_open(struct store **store, const struct store_config *config, uint32_t clusters);
+void store_close(struct store *store);
+struct space *store_space(struct store *store);
+
+/* ---- writing ---- */
+
+/* A writer owns the open segments that it appends to. */
+int store_writer_open(struct store *store, struct store_writer **writer);
+/* Seals what is open. */
+void store_writer_close(struct store_writer *writer);
+
+/*
+ * Makes sure that the next `pages` calls of store_put by this writer cannot
+ * fail: takes empty frames up front (worst case: nothing compresses). 0, or
+ * -ENOSPC when RAM segments are at their limit: write back, clean, or give up;
+ * store_wait_room says when to try again. Never allocates later.
+ */
+int store_reserve(struct store_writer *writer, unsigned int pages);
+
+/*
+ * Stores one page of 4096 bytes for `slot` (its id goes to the header). Returns
+ * the unlocked word that now stands for it: DESC_ZERO, DESC_SAME or DESC_STORED.
+ * The caller puts it into the descriptor by compare-and-swap and, when that
+ * fails, gives it to space_drop. The new object is not moved or freed by the
+ * cleaner before the writer's next call of store_published (objects of open
+ * segments are never touched, and a segment that was filled since is not sealed
+ * before then).
+ */
+desc_t store_put(struct store_writer *writer, uint64_t slot, const void *page);
+void store_published(struct store_writer *writer);
+
+/* ---- reading ---- */
+
+/*
+ * The 4096 bytes of a word that the caller has locked (or which is in no
+ * table): DESC_ZERO, DESC_SAME, DESC_STORED, or DESC_RESIDENT with a location.
+ * For DESC_SHARED the store locks the anchor itself. Verifies the checksum.
+ * 0, -EILSEQ (does not match), -EIO (device), both after every copy was tried.
+ */
+int store_get(struct store *store, desc_t word, void *page);
+/* True when store_get would not wait for a device. */
+bool store_is_fast(struct store *store, desc_t word);
+
+/*
+ * True if the object at the word's location holds exactly these bytes (clean
+ * page; by length and 64-bit XXH3 in its header). Only for objects in RAM: false
+ * otherwise. Caller has the descriptor locked or leaving.
+ */
+bool store_is_same(struct store *store, desc_t word, const void *page);
+
+/* The word loses its claim on the object: bytes die. Also space's drop function. */
+void store_drop(struct store *store, desc_t word);
+
+/* ---- room ---- */
+
+/* Changes how much RAM segments may take. Lower: takes effect as segments are
+ * written back, cleaned or dropped; store_reserve fails until then. */
+void store_set_ram(struct store *store, uint64_t bytes);
+/* RAM that segments take now (frames, open ones too). */
+uint64_t store_ram_bytes(const struct store *store);
+
+/*
+ * One step of cleaning: frees the segment (or several) with the best
+ * cost-benefit, re-encoding cold neighbours with zstd when `strong`. Shadows in it
+ * are dropped. Returns bytes of RAM freed (0: nothing worth it). Own thread.
+ */
+uint64_t store_clean(struct store *store, struct store_writer *cleaner, bool strong);
+
+/* ---- segments and backends (called by src/tier) ---- */
+
+/* The oldest sealed RAM segment that is on no backend becomes "writing"; its frame is stable
+ * and readable until store_segment_written or _unwritten. 0: none. */
+uint32_t store_oldest_for_writeback(struct store *store, const void **bytes);
+/* The backend acknowledged: the segment lives at `extent` of `backend`. The frame is given back
+ * unless `keep_ram`. A segment that died meanwhile is discarded at once. */
+void store_segment_written(struct store *store, uint32_t segment, struct backend *backend,
+			   uint64_t extent, bool keep_ram);
+/* The write failed: the segment is a sealed RAM segment again. */
+void store_segment_unwritten(struct store *store, uint32_t segment);
+/* Any live segment of that backend, for draining; reads it into RAM (a frame) and makes
+ * it a sealed RAM segment again. 0 done, -ENOENT none left, -ENOSPC no frame, -EIO. */
+int store_drain_one(struct store *store, struct backend *backend);
+
+/* ---- statistics ---- */
+
+struct store_statistics {
+	uint64_t ram_bytes;	    /* frames in use, whole */
+	uint64_t header_bytes;	    /* of live objects */
+	uint64_t metadata_bytes;    /* segment table and all else that is resident */
+	uint64_t live_bytes;	    /* objects that descriptors name, headers included */
+	uint64_t shadow_bytes;	    /* of these, needed only as clean copies */
+	uint64_t zero, same, stored; /* slots of each kind now */
+	uint64_t put_zero, put_same; /* pages ever put, by kind */
+	uint64_t put_word, put_lz4, put_raw;
+	uint64_t put_encoded_bytes; /* what the last three took */
+	uint64_t recoded_pages;	    /* by the cleaner, to zstd */
+	uint64_t recoded_bytes;
+	uint64_t cleaned_segments, copied_bytes;
+	uint64_t bad_reads;
+	uint32_t segments_ram, segments_backend;
+};
+void store_statistics(struct store *store, struct store_statistics *statistics);
+struct segment_place {
+	bool in_ram;
+	struct backend *backend; /* NULL: none */
+	uint64_t extent;	 /* byte offset on it */
+};
+void store_segment_place(struct store *store, uint32_t segment, struct segment_place *place);
+/* Codec and stored bytes of a word's object, for `vswap where`. -ENOENT if it has none. */
+int store_describe(struct store *store, desc_t word, const char **codec, uint32_t *bytes,
+		   unsigned int *pages);
+/* Walks every segment and descriptor; aborts on a broken invariant. Quiescent callers only. */
+void store_check(struct store *store);
+
+#endif

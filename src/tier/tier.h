@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tiers: which segments are where. A thread of its own writes the oldest sealed
+ * segments to the backend of highest priority that has room when RAM segments pass
+ * their share, cleans when RAM is short or the program idle, and moves
+ * writes that failed to the next backend.
+ */
+#ifndef TIER_TIER_H
+#define TIER_TIER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "backend/backend.h"
+#include "store/store.h"
+
+struct tier;
+
+struct tier_config {
+	struct store *store;
+	struct backend **backends; /* opened; the tier does not close them */
+	unsigned int backend_count;
+	void (*say)(void *argument, const char *line); /* backend failing, full, ... */
+	void *say_argument;
+};
+
+int tier_open(struct tier **tier, const struct tier_config *config);
+/* Finishes writes in flight and stops the thread. */
+void tier_close(struct tier *tier);
+
+/* RAM segments above this many bytes are written back (when a backend has room) or cleaned. The
+ * hard cap that store_set_ram sets is a little above it. Any thread; cheap. */
+void tier_set_share(struct tier *tier, uint64_t ram_bytes);
+/* Tells the thread that room is needed now (store_reserve failed). Any thread; never blocks. */
+void tier_kick(struct tier *tier);
+/* Waits until room may have been made, at most timeout_us. False: nothing in sight (no
+ * backend with room, nothing to clean): do not wait again soon. */
+bool tier_wait_room(struct tier *tier, unsigned int timeout_us);
+
+#endif
