@@ -132,9 +132,9 @@ static void kinds_suit_the_page(void **state)
 	fill(page, QUARTER_RANDOM);
 	assert_in_range(codec_encode_page(codec, page, out, ROOM, &kind), 1, PAGE / 2);
 	assert_int_equal(kind, CODEC_WORD);
-	for (unsigned int at = 0; at < PAGE - 16; at += 9 + next_random() % 8)
-		snprintf((char *)page + at, PAGE - at, "swapping pages %u",
-			 (unsigned int)(next_random() % 9));
+	fill((uint64_t *)out, RANDOM);
+	for (unsigned int at = 0; at < PAGE - 40; at += 25 + next_random() % 13)
+		memcpy((uint8_t *)page + at, out + next_random() % 300, 40);
 	assert_in_range(codec_encode_page(codec, page, out, ROOM, &kind), 1, PAGE / 2);
 	assert_int_equal(kind, CODEC_LZ4);
 	codec_free(codec);
