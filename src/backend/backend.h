@@ -16,17 +16,21 @@
 
 /* What a SPEC of the command line says. */
 struct backend_spec {
-	char kind[16];	   /* "ram", "file", ... */
-	char path[4096];   /* file: file, block device or folder; ram: empty */
-	char name[64];	   /* for people; default: made from kind and path */
-	uint64_t size;	   /* bytes; 0: the kind's default */
-	int priority;	   /* higher is used first; default 0 */
+	char kind[16];	 /* "ram", "file", ... */
+	char path[4096]; /* file: file, block device or folder; ram: empty */
+	char name[64];	 /* for people; default: made from kind and path */
+	uint64_t size;	 /* bytes; 0: the kind's default */
+	int priority;	 /* higher is used first; default 0 */
 };
 
 /* Parses "KIND[:PATH][,key=value]..."; 0, or -EINVAL with a message that says
- * what is wrong and what is allowed. `ram` is accepted (its size limits RAM segments). */
+ * what is wrong and what is allowed. `ram` is accepted (its size limits RAM segments). In
+ * PATH and in values, "\," stands for a comma and "\\" for a backslash. */
 int backend_parse_spec(const char *text, struct backend_spec *spec, char *message,
 		       size_t message_size);
+/* Parses a SIZE: bytes, or a number with K, M, G or T (powers of 1024), or a percentage of
+ * the machine's RAM. 0, -EINVAL (no size), -ERANGE (does not fit). */
+int backend_parse_size(const char *text, uint64_t *bytes);
 
 struct backend;
 
@@ -42,7 +46,8 @@ typedef void (*backend_done_fn)(void *argument, int result);
 
 struct backend_operations {
 	const char *kind;
-	/* Opens; on failure says why and what to do in `message`; nothing is left behind. */
+	/* Opens; on failure says why and what to do in `message`; nothing is left behind. On
+	 * success `message` is empty, or a note that the user should see. */
 	int (*open)(const struct backend_spec *spec, struct backend **backend, char *message,
 		    size_t message_size);
 	/* No request is in flight. Frees extents and memory; removes nothing of the user's. */
@@ -53,14 +58,15 @@ struct backend_operations {
 	/* Gives it back, with a discard where the kind can. Any thread. */
 	void (*release)(struct backend *backend, uint64_t extent);
 	/* Writes a whole extent; asynchronous; `bytes` is aligned to BACKEND_ALIGN and stays
-	 * until done is called. -EAGAIN: too many in flight, poll first. One submitting thread. */
+	 * until done is called. -EAGAIN: too many in flight, poll first. One submitting thread.
+	 * done with -ENOSPC: no room after all, the backend itself is well. */
 	int (*write)(struct backend *backend, uint64_t extent, const void *bytes,
 		     backend_done_fn done, void *argument);
 	/* Waits up to timeout_ms for completions (0: only looks), calls their done. The
 	 * submitting thread. Returns how many, or -errno. */
 	int (*poll)(struct backend *backend, int timeout_ms);
 	/* Reads `length` bytes at byte `offset`, synchronously; any alignment, any thread, several
-	 * at once. 0 or -errno; a short read is -EIO. */
+	 * at once. 0 or -errno; a short read is -EIO. May take 80 KiB of stack. */
 	int (*read)(struct backend *backend, uint64_t offset, size_t length, void *bytes);
 	enum backend_health (*health)(struct backend *backend);
 	void (*statistics)(struct backend *backend, struct backend_statistics *statistics);
@@ -73,7 +79,8 @@ struct backend {
 	int priority;
 };
 
-/* Opens the kind that spec names. 0 or -errno with a message. */
+/* Opens the kind that spec names. 0 (message: empty or a note) or -errno with a message.
+ * `ram` is not opened: the store itself is that tier. */
 int backend_open(const struct backend_spec *spec, struct backend **backend, char *message,
 		 size_t message_size);
 void backend_close(struct backend *backend);

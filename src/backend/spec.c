@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The SPEC of a backend: "KIND[:PATH][,key=value]...".
+ *
+ * It comes from a command line, so every refusal names the part that is wrong and
+ * says what would be right.
+ */
+#include "backend/backend.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysinfo.h>
+
+#define PRIORITY_HIGHEST 32767
+
+static const char usage[] = "a backend is file:PATH[,size=SIZE][,prio=N][,name=NAME] or "
+			    "ram[,size=SIZE]";
+
+struct parser {
+	const char *at;
+	char *message;
+	size_t message_size;
+};
+
+__attribute__((format(printf, 2, 3))) static int refuse(struct parser *parser, const char *format,
+							...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(parser->message, parser->message_size, format, arguments);
+	va_end(arguments);
+	return -EINVAL;
+}
+
+static uint64_t ram_bytes(void)
+{
+	struct sysinfo info;
+
+	if (sysinfo(&info))
+		return 0;
+	return (uint64_t)info.totalram * info.mem_unit;
+}
+
+static int unit_shift(char unit)
+{
+	switch (unit) {
+	case '\0':
+		return 0;
+	case 'k':
+	case 'K':
+		return 10;
+	case 'm':
+	case 'M':
+		return 20;
+	case 'g':
+	case 'G':
+		return 30;
+	case 't':
+	case 'T':
+		return 40;
+	default:
+		return -1;
+	}
+}
+
+int backend_parse_size(const char *text, uint64_t *bytes)
+{
+	uint64_t value = 0;
+	const char *at = text;
+	int shift;
+
+	for (; *at >= '0' && *at <= '9'; at++) {
+		if (__builtin_mul_overflow(value, 10, &value) ||
+		    __builtin_add_overflow(value, (uint64_t)(*at - '0'), &value))
+			return -ERANGE;
+	}
+	if (at == text || (*at && at[1]))
+		return -EINVAL;
+	if (*at == '%') {
+		if (value > 100)
+			return -ERANGE;
+		*bytes = ram_bytes() / 100 * value;
+		return 0;
+	}
+	shift = unit_shift(*at);
+	if (shift < 0)
+		return -EINVAL;
+	if (value > UINT64_MAX >> shift)
+		return -ERANGE;
+	*bytes = value << shift;
+	return 0;
+}
+
+/* Copies up to the next comma or the end; a backslash keeps a comma or a backslash. Returns the
+ * length, or -1 when it does not fit. */
+static int take_value(struct parser *parser, char *out, size_t room)
+{
+	size_t length = 0;
+
+	while (*parser->at && *parser->at != ',') {
+		if (parser->at[0] == '\\' && (parser->at[1] == ',' || parser->at[1] == '\\'))
+			parser->at++;
+		if (length + 1 >= room)
+			return -1;
+		out[length++] = *parser->at++;
+	}
+	out[length] = '\0';
+	return (int)length;
+}
+
+static bool is_printable(const char *text)
+{
+	for (; *text; text++) {
+		if (*text < 0x20 || *text > 0x7e)
+			return false;
+	}
+	return true;
+}
+
+static int take_size(struct parser *parser, struct backend_spec *spec)
+{
+	char value[32];
+	int error = -EINVAL;
+
+	if (take_value(parser, value, sizeof(value)) >= 0)
+		error = backend_parse_size(value, &spec->size);
+	if (error == -ERANGE)
+		return refuse(parser, "size=%s is too large", value);
+	if (error)
+		return refuse(parser, "size must be a number of bytes, a number with K, M, G or T, "
+				      "or a percentage of RAM: size=512M, size=50%%");
+	if (spec->size == 0)
+		return refuse(parser, "size=%s leaves no room; leave size out for the default",
+			      value);
+	return 0;
+}
+
+static int take_priority(struct parser *parser, struct backend_spec *spec)
+{
+	char value[16], *end;
+	long priority = 0;
+	bool good = take_value(parser, value, sizeof(value)) > 0;
+
+	if (good) {
+		priority = strtol(value, &end, 10);
+		good = *end == '\0' && value[0] != ' ' && priority >= -PRIORITY_HIGHEST &&
+		       priority <= PRIORITY_HIGHEST;
+	}
+	if (!good)
+		return refuse(parser,
+			      "prio must be a whole number from -%d to %d; the highest is used "
+			      "first: prio=10",
+			      PRIORITY_HIGHEST, PRIORITY_HIGHEST);
+	spec->priority = (int)priority;
+	return 0;
+}
+
+static int take_name(struct parser *parser, struct backend_spec *spec)
+{
+	if (take_value(parser, spec->name, sizeof(spec->name)) <= 0 || !is_printable(spec->name))
+		return refuse(parser, "name must be 1 to %zu printable characters: name=scratch",
+			      sizeof(spec->name) - 1);
+	return 0;
+}
+
+static int take_option(struct parser *parser, struct backend_spec *spec, unsigned int *seen)
+{
+	static const struct {
+		const char *key;
+		int (*take)(struct parser *parser, struct backend_spec *spec);
+	} options[] = {
+		{"size", take_size},
+		{"prio", take_priority},
+		{"name", take_name},
+	};
+	size_t length = strcspn(parser->at, "=,");
+
+	for (unsigned int i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		if (strlen(options[i].key) != length || strncmp(options[i].key, parser->at, length))
+			continue;
+		if (parser->at[length] != '=')
+			return refuse(parser, "%s needs a value: %s=...; %s", options[i].key,
+				      options[i].key, usage);
+		if (*seen & 1u << i)
+			return refuse(parser, "%s is given twice; give it once", options[i].key);
+		*seen |= 1u << i;
+		parser->at += length + 1;
+		return options[i].take(parser, spec);
+	}
+	return refuse(parser, "unknown option \"%.*s\"; %s (a comma in a path is written \"\\,\")",
+		      (int)(length > 40 ? 40 : length), parser->at, usage);
+}
+
+static int take_kind(struct parser *parser, struct backend_spec *spec)
+{
+	size_t length = strcspn(parser->at, ":,");
+
+	if (length == strlen("file") && strncmp(parser->at, "file", length) == 0)
+		strcpy(spec->kind, "file");
+	else if (length == strlen("ram") && strncmp(parser->at, "ram", length) == 0)
+		strcpy(spec->kind, "ram");
+	else
+		return refuse(parser, "unknown kind of backend \"%.*s\"; %s",
+			      (int)(length > 40 ? 40 : length), parser->at, usage);
+	parser->at += length;
+	return 0;
+}
+
+static int take_path(struct parser *parser, struct backend_spec *spec)
+{
+	bool wanted = strcmp(spec->kind, "ram") != 0;
+	int length = 0;
+
+	if (*parser->at == ':') {
+		if (!wanted)
+			return refuse(parser, "%s takes no path; %s", spec->kind, usage);
+		parser->at++;
+		length = take_value(parser, spec->path, sizeof(spec->path));
+	}
+	if (length < 0)
+		return refuse(parser, "the path is longer than %zu bytes; use a shorter one",
+			      sizeof(spec->path) - 1);
+	if (wanted && length == 0)
+		return refuse(parser,
+			      "%s needs a path: a file, a block device or a folder; for example "
+			      "%s:/var/tmp",
+			      spec->kind, spec->kind);
+	return 0;
+}
+
+/* "file:/a/long/path" keeps its end, which tells more than its beginning. */
+static void make_name(struct backend_spec *spec)
+{
+	const char *dots = "", *path = spec->path;
+	size_t room = sizeof(spec->name) - strlen(spec->kind) - strlen(":...");
+
+	if (strlen(path) >= room) {
+		dots = "...";
+		path += strlen(path) - room + 1;
+	}
+	strcpy(spec->name, spec->kind);
+	if (*path)
+		strcat(strcat(strcat(spec->name, ":"), dots), path);
+	for (char *at = spec->name; *at; at++) {
+		if (*at < 0x20 || *at > 0x7e)
+			*at = '?';
+	}
+}
+
+int backend_parse_spec(const char *text, struct backend_spec *spec, char *message,
+		       size_t message_size)
+{
+	struct parser parser = {text, message, message_size};
+	unsigned int seen = 0;
+	int error;
+
+	memset(spec, 0, sizeof(*spec));
+	message[0] = '\0';
+	error = take_kind(&parser, spec);
+	if (!error)
+		error = take_path(&parser, spec);
+	while (!error && *parser.at == ',') {
+		parser.at++;
+		error = take_option(&parser, spec, &seen);
+	}
+	if (!error && !spec->name[0])
+		make_name(spec);
+	return error;
+}
