@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* Kernel interfaces that are newer than the headers of the oldest distribution we build on. */
+#ifndef ATTACH_KERNEL_H
+#define ATTACH_KERNEL_H
+
+#include <stdint.h>
+#include <linux/userfaultfd.h>
+#include <sys/ioctl.h>
+
+#ifndef UFFD_FEATURE_POISON
+#define UFFD_FEATURE_POISON (1 << 14)
+#endif
+#ifndef UFFD_FEATURE_MOVE
+#define UFFD_FEATURE_MOVE (1 << 16)
+#endif
+
+#ifndef UFFDIO_MOVE /* Linux 6.8 */
+struct uffdio_move {
+	uint64_t dst, src, len;
+#define UFFDIO_MOVE_MODE_DONTWAKE	 ((uint64_t)1 << 0)
+#define UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES ((uint64_t)1 << 1)
+	uint64_t mode;
+	int64_t move; /* bytes moved, or -errno */
+};
+#define UFFDIO_MOVE _IOWR(UFFDIO, 0x05, struct uffdio_move)
+#endif
+
+#ifndef UFFDIO_POISON /* Linux 6.6 */
+struct uffdio_poison {
+	struct uffdio_range range;
+	uint64_t mode;
+	int64_t updated;
+};
+#define UFFDIO_POISON _IOWR(UFFDIO, 0x08, struct uffdio_poison)
+#endif
+
+#ifndef PAGEMAP_SCAN /* Linux 6.7 */
+#define PAGE_IS_FILE	(1 << 2)
+#define PAGE_IS_PRESENT (1 << 3)
+struct page_region {
+	uint64_t start, end, categories;
+};
+struct pm_scan_arg {
+	uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
+	uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
+};
+#define PAGEMAP_SCAN _IOWR('f', 16, struct pm_scan_arg)
+#endif
+
+#ifndef PIDFD_THREAD	  /* Linux 6.9 */
+#define PIDFD_THREAD 0200 /* O_EXCL */
+#endif
+
+#endif

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+#include "attach/maps.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "attach/kernel.h"
+
+#define PAGE	       4096u
+#define PAGEMAP_PAGES  512u
+#define PAGEMAP_REGION 64u
+
+static FILE *open_proc(pid_t pid, const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	return fopen(path, "re");
+}
+
+static int append(struct maps *maps, const struct mapping *mapping)
+{
+	if (maps->count == maps->capacity) {
+		size_t capacity = maps->capacity ? 2 * maps->capacity : 256;
+		struct mapping *items = realloc(maps->items, capacity * sizeof(*items));
+
+		if (!items)
+			return -ENOMEM;
+		maps->items = items;
+		maps->capacity = capacity;
+	}
+	maps->items[maps->count++] = *mapping;
+	return 0;
+}
+
+/* A line of maps: "start-end rwxp offset major:minor inode   name". */
+static bool parse_line(const char *line, struct mapping *mapping)
+{
+	unsigned long start, end, offset, inode;
+	unsigned int major, minor;
+	char mode[5];
+	const char *name;
+	int used = 0;
+
+	if (sscanf(line, "%lx-%lx %4s %lx %x:%x %lu%n", &start, &end, mode, &offset, &major, &minor,
+		   &inode, &used) < 7)
+		return false;
+	name = line + used;
+	name += strspn(name, " ");
+	mapping->start = start;
+	mapping->end = end;
+	mapping->stack = !strncmp(name, "[stack]", 7);
+	/* A name in brackets that we do not know is the kernel's own ([vdso], [uprobes], ...). */
+	mapping->pageable = !strcmp(mode, "rw-p") && !major && !minor && !inode &&
+			    (*name == '\n' || *name == '\0' || mapping->stack ||
+			     !strncmp(name, "[heap]", 6) || !strncmp(name, "[anon:", 6));
+	return true;
+}
+
+int maps_read(pid_t pid, struct maps *maps)
+{
+	FILE *file = open_proc(pid, "maps");
+	struct mapping mapping;
+	char *line = NULL;
+	size_t size = 0;
+	int error = 0;
+
+	if (!file)
+		return errno == ENOENT ? -ESRCH : -errno;
+	maps->count = 0;
+	while (!error && getline(&line, &size, file) > 0) {
+		if (parse_line(line, &mapping))
+			error = append(maps, &mapping);
+	}
+	if (!error && ferror(file))
+		error = -EIO;
+	/* A live process has mappings; none means that it has gone. */
+	if (!error && !maps->count)
+		error = -ESRCH;
+	free(line);
+	fclose(file);
+	return error;
+}
+
+void maps_free(struct maps *maps)
+{
+	free(maps->items);
+	memset(maps, 0, sizeof(*maps));
+}
+
+static bool has_flag(const char *flags, const char *flag)
+{
+	const char *found = strstr(flags, flag);
+
+	return found && found[-1] == ' ' && (found[2] == ' ' || found[2] == '\n' || !found[2]);
+}
+
+/*
+ * Locked, or registered with a userfaultfd, or the device's, or a shadow stack;
+ * MADV_DONTFORK marks memory that devices write to, and our own staging areas.
+ */
+static bool must_stay(const char *flags)
+{
+	static const char *const stay[] = {"lo", "um", "uw", "ui", "io", "pf", "mm", "ss", "dc"};
+
+	for (size_t i = 0; i < sizeof(stay) / sizeof(*stay); i++) {
+		if (has_flag(flags, stay[i]))
+			return true;
+	}
+	return false;
+}
+
+int maps_check_flags(pid_t pid, struct maps *maps, maps_wipe_fn wipe, void *argument)
+{
+	FILE *file = open_proc(pid, "smaps");
+	struct mapping *at = NULL;
+	struct mapping seen;
+	char *line = NULL;
+	size_t size = 0, next = 0;
+	int error = 0;
+
+	if (!file)
+		return errno == ENOENT ? -ESRCH : -errno;
+	while (getline(&line, &size, file) > 0) {
+		if (!strncmp(line, "VmFlags:", 8)) {
+			if (at && must_stay(line + 8))
+				at->pageable = false;
+			if (at && wipe && at->pageable && has_flag(line + 8, "wf"))
+				wipe(argument, at->start, at->end);
+			at = NULL;
+		} else if (parse_line(line, &seen)) {
+			while (next < maps->count && maps->items[next].start < seen.start)
+				maps->items[next++].pageable = false; /* gone or split since */
+			at = NULL;
+			if (next < maps->count && maps->items[next].start == seen.start) {
+				at = &maps->items[next++];
+				if (at->end != seen.end || !seen.pageable)
+					at->pageable = false;
+			}
+		}
+	}
+	if (ferror(file))
+		error = -EIO;
+	while (next < maps->count)
+		maps->items[next++].pageable = false;
+	free(line);
+	fclose(file);
+	return error;
+}
+
+int maps_present(int pagemap, uint64_t start, uint64_t end, maps_run_fn run, void *argument)
+{
+	struct page_region regions[PAGEMAP_REGION];
+
+	while (start < end) {
+		struct pm_scan_arg scan = {
+			.size = sizeof(scan),
+			.start = start,
+			.end = end,
+			.vec = (uintptr_t)regions,
+			.vec_len = PAGEMAP_REGION,
+			.category_mask = PAGE_IS_PRESENT | PAGE_IS_FILE,
+			.category_inverted = PAGE_IS_FILE,
+			.return_mask = PAGE_IS_PRESENT,
+		};
+		int count = ioctl(pagemap, PAGEMAP_SCAN, &scan);
+
+		if (count < 0) {
+			if (errno == EINTR)
+				continue;
+			return -errno;
+		}
+		for (int i = 0; i < count; i++)
+			run(argument, regions[i].start, regions[i].end);
+		if (scan.walk_end <= start)
+			return -EIO;
+		start = scan.walk_end;
+	}
+	return 0;
+}
+
+int maps_present_pages(int pagemap, uint64_t start, unsigned int pages, bool *present)
+{
+	uint64_t entries[PAGEMAP_PAGES];
+	ssize_t got;
+
+	if (!pages || pages > PAGEMAP_PAGES)
+		return -EINVAL;
+	got = pread(pagemap, entries, pages * sizeof(*entries),
+		    (off_t)(start / PAGE * sizeof(*entries)));
+	if (got < 0)
+		return -errno;
+	/* Bit 63: present; bit 61: a page of a file or shared memory. */
+	for (unsigned int i = 0; i < pages; i++)
+		present[i] = (size_t)got >= (i + 1) * sizeof(*entries) && entries[i] >> 63 &&
+			     !(entries[i] >> 61 & 1);
+	return got ? 0 : -ESRCH;
+}
+
+int maps_size(int statm, struct process_size *size)
+{
+	unsigned long total, resident, shared;
+	char text[128];
+	ssize_t got = pread(statm, text, sizeof(text) - 1, 0);
+
+	if (got < 0)
+		return -errno;
+	text[got] = '\0';
+	if (sscanf(text, "%lu %lu %lu", &total, &resident, &shared) != 3)
+		return -EIO;
+	if (!total)
+		return -ESRCH;
+	size->total = (uint64_t)total * PAGE;
+	size->resident = (uint64_t)resident * PAGE;
+	size->anonymous = resident > shared ? (uint64_t)(resident - shared) * PAGE : 0;
+	return 0;
+}
