@@ -32,6 +32,8 @@ struct space;
 struct memory;
 
 #define SPACE_NO_CLUSTER 0u
+/* A slot id with this bit names an anchor: headers of shared pages carry it. */
+#define SLOT_ANCHOR	 (1ull << 40)
 
 /* What becomes of the bytes behind a descriptor that is being given up. `word`
  * is unlocked and already out of every table. May be called with any space
@@ -53,7 +55,8 @@ void cluster_share(struct space *space, uint32_t cluster);
 void cluster_put(struct space *space, uint32_t cluster);
 uint32_t cluster_references(const struct space *space, uint32_t cluster);
 /* A private copy of a shared cluster; takes over the caller's reference on it.
- * Stored slots become anchors in both. Shadows (locations of resident slots)
+ * Stored slots become anchors in both; a leaving word is copied as it is (settle
+ * eviction batches before a fork). Shadows (locations of resident slots)
  * stay with the original only. Waits for locked slots. SPACE_NO_CLUSTER: no room. */
 uint32_t cluster_split(struct space *space, uint32_t cluster);
 /* True if all 512 slots are absent. */
@@ -98,6 +101,13 @@ void space_drop(struct space *space, desc_t word);
  * when no descriptor does (dead bytes). Used by the cleaner. */
 slot_t *space_find_holder(struct space *space, uint64_t id, desc_t location);
 
+typedef void (*space_anchor_fn)(void *argument, uint32_t anchor, desc_t word);
+/* Calls `found` for every anchor whose bytes lie in `segment`: after a split or
+ * a move of slots, an anchor may hold bytes whose header names a slot that is
+ * gone. The anchor may change meanwhile; what `found` does must be a compare-and-swap. */
+void space_each_anchor(struct space *space, uint32_t segment, space_anchor_fn found,
+		       void *argument);
+
 /* ---- memories ---- */
 
 /* Highest address (exclusive) that a memory maps: 47 bits. */
@@ -118,10 +128,14 @@ bool memory_must_bind(const struct memory *memory, uint64_t address);
 uint64_t memory_slot_id(const struct memory *memory, uint64_t address);
 
 /* All slots of [start, end) become absent, what they named is dropped, empty
- * clusters are unbound. Waits for locked slots. Lock held for writing. */
-void memory_clear(struct memory *memory, uint64_t start, uint64_t end);
+ * clusters are unbound. Waits for locked slots. Lock held for writing. 0, or
+ * -ENOMEM when part of a shared cluster was to be cleared and no cluster is left
+ * for the copy: those slots stand as they were, all others are cleared. */
+int memory_clear(struct memory *memory, uint64_t start, uint64_t end);
 /* The descriptors of [from, from + length) go to `to`; the old ones become
- * absent. What was at the destination is dropped. 0 or -ENOMEM. Lock held for writing. */
+ * absent. What was at the destination is dropped. Where both ends lie alike in
+ * their 2 MiB, whole clusters move; else stored slots become anchors. The ranges
+ * do not overlap. 0 or -ENOMEM. Lock held for writing. */
 int memory_move(struct memory *memory, uint64_t from, uint64_t to, uint64_t length);
 /* `child` (empty) shares every cluster of `parent`, but the ranges that
  * memory_clear takes away later. Lock of the parent held for writing. */
@@ -139,6 +153,9 @@ struct space_statistics {
 	uint64_t metadata_bytes; /* tables, roots, anchors: what is really resident */
 };
 void space_statistics(struct space *space, struct space_statistics *statistics);
+/* How many slots of all clusters are in each state, a shared cluster counted once. Walks
+ * them: some 300 ns a cluster. */
+void space_count(struct space *space, uint64_t count[8]);
 /* How many slots a memory has in each state, indexed by enum desc_state. */
 void memory_count(const struct memory *memory, uint64_t count[8]);
 /* Walks everything; aborts with a message on a broken invariant. */

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+#include "space/private.h"
+#include "space/map.h"
+#include <assert.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+
+/* Anchors are never more than the slots that name them. */
+static uint64_t anchor_limit(uint32_t clusters)
+{
+	uint64_t slots = (uint64_t)clusters * CLUSTER_SLOTS;
+
+	return slots < UINT32_MAX ? slots : UINT32_MAX;
+}
+
+int space_open(struct space **out, uint32_t clusters, space_drop_fn drop, void *argument)
+{
+	struct space *space = calloc(1, sizeof(*space));
+
+	if (!space)
+		return -ENOMEM;
+	space->cluster_limit = clusters < UINT32_MAX ? clusters + 1 : clusters;
+	space->anchor_limit = anchor_limit(space->cluster_limit);
+	space->clusters_made = 1;
+	space->anchors_made = 1;
+	space->drop = drop;
+	space->drop_argument = argument;
+	pthread_mutex_init(&space->lock, NULL);
+	space->slots = map_sparse(space->cluster_limit * CLUSTER_BYTES);
+	space->clusters = map_sparse(space->cluster_limit * sizeof(*space->clusters));
+	space->anchors = map_sparse(space->anchor_limit * sizeof(*space->anchors));
+	space->counts = map_sparse(space->anchor_limit * sizeof(*space->counts));
+	if (!space->slots || !space->clusters || !space->anchors || !space->counts) {
+		space_close(space);
+		return -ENOMEM;
+	}
+	*out = space;
+	return 0;
+}
+
+void space_close(struct space *space)
+{
+	if (!space)
+		return;
+	map_remove(space->slots, space->cluster_limit * CLUSTER_BYTES);
+	map_remove(space->clusters, space->cluster_limit * sizeof(*space->clusters));
+	map_remove(space->anchors, space->anchor_limit * sizeof(*space->anchors));
+	map_remove(space->counts, space->anchor_limit * sizeof(*space->counts));
+	pthread_mutex_destroy(&space->lock);
+	free(space);
+}
+
+slot_t *space_slot(const struct space *space, uint64_t id)
+{
+	if (id & SLOT_ANCHOR)
+		return &space->anchors[id & ~SLOT_ANCHOR];
+	return &space->slots[id];
+}
+
+#define LOCK_SPINS 100u
+
+static void slot_wait(unsigned int *spins)
+{
+	/* The holder may wait for this very CPU. */
+	if (++*spins >= LOCK_SPINS) {
+		sched_yield();
+		return;
+	}
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#endif
+}
+
+desc_t slot_lock(slot_t *slot)
+{
+	unsigned int spins = 0;
+	desc_t word = atomic_load_explicit(slot, memory_order_relaxed);
+
+	for (;;) {
+		if (word & DESC_LOCK) {
+			slot_wait(&spins);
+			word = atomic_load_explicit(slot, memory_order_relaxed);
+		} else if (atomic_compare_exchange_weak_explicit(slot, &word, word | DESC_LOCK,
+								 memory_order_acquire,
+								 memory_order_relaxed)) {
+			return word;
+		}
+	}
+}
+
+bool slot_trylock(slot_t *slot, desc_t expected)
+{
+	assert(!(expected & DESC_LOCK));
+	return atomic_compare_exchange_strong_explicit(slot, &expected, expected | DESC_LOCK,
+						       memory_order_acquire, memory_order_relaxed);
+}
+
+void slot_unlock(slot_t *slot, desc_t word)
+{
+	assert(!(word & DESC_LOCK));
+	assert(atomic_load_explicit(slot, memory_order_relaxed) & DESC_LOCK);
+	atomic_store_explicit(slot, word, memory_order_release);
+}
+
+bool slot_change(slot_t *slot, desc_t expected, desc_t word)
+{
+	assert(!(expected & DESC_LOCK));
+	return atomic_compare_exchange_strong_explicit(slot, &expected, word, memory_order_acq_rel,
+						       memory_order_relaxed);
+}
+
+void space_drop(struct space *space, desc_t word)
+{
+	assert(!(word & DESC_LOCK));
+	if (desc_state(word) == DESC_SHARED)
+		anchor_put(space, desc_anchor(word));
+	else if (desc_has_location(word))
+		space->drop(space->drop_argument, word);
+}
+
+slot_t *space_find_holder(struct space *space, uint64_t id, desc_t location)
+{
+	slot_t *slot;
+	desc_t word;
+
+	if (id & SLOT_ANCHOR) {
+		if ((id & ~SLOT_ANCHOR) >= space->anchor_limit)
+			return NULL;
+	} else if (id >= (uint64_t)space->cluster_limit * CLUSTER_SLOTS) {
+		return NULL;
+	}
+	slot = space_slot(space, id);
+	word = atomic_load_explicit(slot, memory_order_acquire);
+	if (desc_state(word) == DESC_SHARED) {
+		slot = anchor_slot(space, desc_anchor(word));
+		word = atomic_load_explicit(slot, memory_order_acquire);
+	}
+	if (!desc_has_location(word) || desc_location(word) != desc_location(location))
+		return NULL;
+	return slot;
+}
+
+static uint64_t pages(uint64_t bytes)
+{
+	return (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+}
+
+void space_statistics(struct space *space, struct space_statistics *statistics)
+{
+	uint64_t bytes;
+
+	pthread_mutex_lock(&space->lock);
+	statistics->clusters = space->clusters_used;
+	statistics->anchors = space->anchors_used;
+	bytes = (uint64_t)space->clusters_used * CLUSTER_BYTES;
+	bytes += pages(space->clusters_made * sizeof(*space->clusters));
+	if (space->anchors_made > 1)
+		bytes += pages(space->anchors_made * sizeof(*space->anchors)) +
+			 pages(space->anchors_made * sizeof(*space->counts));
+	for (struct memory *memory = space->memories; memory; memory = memory->next) {
+		bytes += pages(sizeof(*memory));
+		for (size_t i = 0; i < ROOT_PAGES / 64; i++)
+			bytes += PAGE_BYTES * (uint64_t)__builtin_popcountll(memory->touched[i]);
+	}
+	pthread_mutex_unlock(&space->lock);
+	statistics->metadata_bytes = bytes + sizeof(*space);
+}
+
+void space_count(struct space *space, uint64_t count[8])
+{
+	uint32_t made;
+
+	for (int i = 0; i < 8; i++)
+		count[i] = 0;
+	pthread_mutex_lock(&space->lock);
+	made = space->clusters_made;
+	pthread_mutex_unlock(&space->lock);
+	for (uint32_t id = 1; id < made; id++) {
+		slot_t *slots = cluster_slots(space, id);
+
+		if (!cluster_references(space, id))
+			continue;
+		for (uint32_t i = 0; i < CLUSTER_SLOTS; i++)
+			count[desc_state(atomic_load_explicit(&slots[i], memory_order_relaxed))]++;
+	}
+}

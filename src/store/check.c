@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+#include "store/private.h"
+#include "space/private.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+static void require(bool holds, const char *what, uint64_t where)
+{
+	if (holds)
+		return;
+	fprintf(stderr, "vswap: store_check: %s (%#llx)\n", what, (unsigned long long)where);
+	abort();
+}
+
+/* The word's location is an object's start, and the object has the word's page. */
+static void check_object(struct store *store, desc_t word)
+{
+	struct segment *segment = segment_of(store, desc_segment(word));
+	struct object object;
+
+	if (segment->frame == FRAME_NONE)
+		return;
+	require(object_read(frame_address(store, segment->frame) + desc_offset(word),
+			    SEGMENT_BYTES - desc_offset(word), &object),
+		"a word names no object", word);
+	require(desc_index(word) < object.pages, "a word's index is beyond its object", word);
+	require((object.pages == 1) == (desc_length(word) > 0), "a word's length", word);
+}
+
+static void count_word(struct store *store, uint64_t *live, desc_t word)
+{
+	if (!desc_has_location(word))
+		return;
+	require(desc_segment(word) < store->segments_made, "a word names no segment", word);
+	require(segment_state(segment_of(store, desc_segment(word))) != SEGMENT_FREE,
+		"a word names a free segment", word);
+	live[desc_segment(word)] += live_of(word);
+	check_object(store, word);
+}
+
+static void count_words(struct store *store, uint64_t *live)
+{
+	struct space *space = store->space;
+
+	for (uint32_t id = 1; id < space->clusters_made; id++)
+		for (uint32_t i = 0; cluster_references(space, id) && i < CLUSTER_SLOTS; i++)
+			count_word(store, live, cluster_slots(space, id)[i]);
+	for (uint32_t anchor = 1; anchor < space->anchors_made; anchor++)
+		if (anchor_count(space, anchor))
+			count_word(store, live, *anchor_slot(space, anchor));
+}
+
+/* Returns how many frames the segment has. */
+static uint32_t check_segment(struct store *store, uint32_t id, uint64_t live)
+{
+	struct segment *segment = segment_of(store, id);
+	enum segment_state state = segment_state(segment);
+	bool hold = state == SEGMENT_SPARE || state == SEGMENT_OPEN || state == SEGMENT_WRITING;
+	bool in_ram = segment->frame != FRAME_NONE;
+
+	require(segment->live == live + (hold ? LIVE_WORD : 0), "a segment's live words", id);
+	require(!segment->pins, "a segment is pinned", id);
+	require(state != SEGMENT_CLEANING && state != SEGMENT_LOADING, "a segment is busy", id);
+	require(in_ram == (state != SEGMENT_FREE && state != SEGMENT_BACKEND), "a frame", id);
+	require(!!segment->backend == (state == SEGMENT_CACHED || state == SEGMENT_BACKEND),
+		"a backend", id);
+	return in_ram;
+}
+
+static void check_list(struct store *store, struct segment_list *list, enum segment_state state)
+{
+	uint32_t count = 0, previous = 0, sequence = 0;
+
+	for (uint32_t id = list->first; id; id = segment_of(store, id)->next) {
+		struct segment *segment = segment_of(store, id);
+
+		require(segment_state(segment) == state, "a list has another's segment", id);
+		require(segment->previous == previous, "a list's links", id);
+		require(segment->sequence >= sequence, "a list's order", id);
+		previous = id;
+		sequence = segment->sequence;
+		count++;
+	}
+	require(previous == list->last && count == list->count, "a list's end", previous);
+}
+
+void store_check(struct store *store)
+{
+	uint64_t *live = calloc(store->segments_made, sizeof(*live));
+	uint32_t frames = 0;
+
+	require(live, "no memory for the check", 0);
+	space_check(store->space);
+	count_words(store, live);
+	pthread_mutex_lock(&store->lock);
+	for (uint32_t id = 1; id < store->segments_made; id++)
+		frames += check_segment(store, id, live[id]);
+	require(frames == store->frames_used, "count of frames", frames);
+	require(frames + store->warm_count + store->frame_free_count == store->frames_made,
+		"a frame is lost", frames);
+	check_list(store, &store->sealed, SEGMENT_SEALED);
+	check_list(store, &store->cached, SEGMENT_CACHED);
+	pthread_mutex_unlock(&store->lock);
+	free(live);
+}

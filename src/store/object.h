@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An object as it lies in a segment, wherever that is: a header, the encoded
+ * bytes, zeros up to the grain.
+ *
+ *   63     57 56 55    52 51  ...   41 40            0
+ *  +---------+--------+--------------+---------------+---------+---- - -+-----
+ *  | codec 2 |count-1 | length-1 (16)| slot id (41)  | xxh3[0] | ...    | bytes
+ *  +---------+--------+--------------+---------------+---------+---- - -+-----
+ *
+ * One XXH3 of 64 bits for each page's content, so that a page can be checked
+ * without decoding its neighbours. 16 bytes of header for a single page.
+ */
+#ifndef STORE_OBJECT_H
+#define STORE_OBJECT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include "space/descriptor.h"
+#include "store/codec.h"
+
+#define OBJECT_SLOT_BITS     41
+#define OBJECT_HEADER(pages) (8u + 8u * (pages))
+#define OBJECT_HIGHEST	     (OBJECT_HEADER(CODEC_MAX_PAGES) + CODEC_MAX_PAGES * PAGE_BYTES + STORE_GRAIN)
+
+struct object {
+	uint64_t slot;	 /* of the first page; the others follow it */
+	uint32_t length; /* of the encoded bytes, 1..65536 */
+	unsigned int pages;
+	enum codec_kind codec;
+};
+
+static inline uint64_t object_pack(struct object object)
+{
+	return object.slot | (uint64_t)(object.length - 1) << OBJECT_SLOT_BITS |
+	       (uint64_t)(object.pages - 1) << 57 | (uint64_t)object.codec << 61;
+}
+
+static inline struct object object_unpack(uint64_t word)
+{
+	return (struct object){
+		.slot = word & ((1ull << OBJECT_SLOT_BITS) - 1),
+		.length = (uint32_t)(word >> OBJECT_SLOT_BITS & 0xffff) + 1,
+		.pages = (unsigned int)(word >> 57 & 15) + 1,
+		.codec = (enum codec_kind)(word >> 61 & 3),
+	};
+}
+
+/* With header and padding. */
+static inline uint32_t object_bytes(struct object object)
+{
+	return (OBJECT_HEADER(object.pages) + object.length + STORE_GRAIN - 1) & ~(STORE_GRAIN - 1);
+}
+
+/* False when [bytes, bytes + room) cannot hold what its header says (or any header). */
+static inline bool object_read(const void *bytes, uint32_t room, struct object *object)
+{
+	uint64_t word;
+
+	if (room < OBJECT_HEADER(1))
+		return false;
+	memcpy(&word, bytes, sizeof(word));
+	*object = object_unpack(word);
+	return word && object_bytes(*object) <= room;
+}
+
+static inline uint64_t object_hash(const void *bytes, unsigned int index)
+{
+	uint64_t hash;
+
+	memcpy(&hash, (const unsigned char *)bytes + 8 + 8 * index, sizeof(hash));
+	return hash;
+}
+
+#endif

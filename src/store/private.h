@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of this folder share.
+ *
+ *   table    | segment 1 | segment 2 | ...        64 bytes a segment, sparse
+ *   frames   |   1 MiB   |   1 MiB   | ...        the arena, sparse
+ *
+ * A segment, by state (who may change what is at the field):
+ *
+ *   FREE -> SPARE -> OPEN -> SEALED -> WRITING -> CACHED -> BACKEND
+ *                             |  ^ \_____|  \________________^ |
+ *                             v  |____________ LOADING <-------+
+ *                          CLEANING
+ *
+ * `live` counts the words that name the segment, and one hold for everyone who
+ * works on it (its writer, a write in flight, the cleaner). It never rises from
+ * nothing, so whoever takes the last count, and nobody else, frees the segment.
+ *
+ * A reader pins the segment while it looks at the frame or the extent. Who
+ * takes a frame or an extent away first takes it out of the table, then waits
+ * until there is no pin.
+ *
+ * The store's mutex covers states, lists and free frames. It is taken once a
+ * segment, not once a page.
+ */
+#ifndef STORE_PRIVATE_H
+#define STORE_PRIVATE_H
+
+#include <pthread.h>
+#include "backend/backend.h"
+#include "store/codec.h"
+#include "store/object.h"
+#include "store/store.h"
+
+#define FRAME_NONE UINT32_MAX
+
+enum segment_state {
+	SEGMENT_FREE,
+	SEGMENT_SPARE,	  /* has a frame, a writer will open it */
+	SEGMENT_OPEN,	  /* a writer appends */
+	SEGMENT_SEALED,	  /* in RAM only; in the sealed list */
+	SEGMENT_WRITING,  /* in RAM, a copy is on its way to a backend */
+	SEGMENT_CACHED,	  /* in RAM and on a backend; in the cached list */
+	SEGMENT_BACKEND,  /* on a backend only */
+	SEGMENT_LOADING,  /* on a backend, on its way to RAM */
+	SEGMENT_CLEANING, /* in RAM only, the cleaner empties it */
+};
+
+/* The fields of `live`: words (with holds), words of runs among them, grains of single pages. */
+#define LIVE_WORD	 (1ull << 40)
+#define LIVE_RUN	 (1ull << 20)
+#define LIVE_FIELD	 0xfffffull
+#define LIVE_WORDS(live) ((live) >> 40)
+
+struct segment {
+	_Atomic uint64_t live;
+	uint64_t extent;
+	_Atomic uint32_t frame; /* its index in the arena */
+	_Atomic uint32_t pins;
+	_Atomic uint32_t shadow; /* estimate: bytes that are only clean copies */
+	uint32_t previous, next; /* in a list; free: the next free one */
+	uint32_t sequence;	 /* age: order of sealing */
+	_Atomic uint32_t used;	 /* bytes appended; final once sealed */
+	uint32_t objects;	 /* ever appended, as the next two */
+	uint32_t run_bytes, run_slots;
+	_Atomic uint8_t state;
+	_Atomic uint8_t backend; /* index + 1 in the store's backends; 0: none */
+	bool recoded;		 /* the strong codec has been here */
+};
+_Static_assert(sizeof(struct segment) == 64, "one cache line a segment");
+
+struct segment_list {
+	uint32_t first, last; /* oldest first */
+	uint32_t count;
+};
+
+/* What a reading thread needs, preallocated; taken for the time of one call. */
+struct reader {
+	_Atomic bool busy;
+	struct codec *codec;
+	unsigned char *buffer; /* OBJECT_HIGHEST bytes, for objects read from a device */
+};
+
+#define READERS	    8u
+#define BACKENDS    255u
+#define SPARES	    20u /* frames that a writer can hold ready */
+#define WARM_FRAMES 4u	/* empty frames kept populated */
+/* Frames below the limit that only the cleaner may take, so that it can always go on. */
+#define CLEANER_FRAMES 2u
+
+struct put_counts {
+	_Atomic uint64_t zero, same, kind[4], bytes, recoded_pages, recoded_bytes;
+};
+
+struct store_writer {
+	struct store *store;
+	struct store_writer *next;
+	struct codec *codec;
+	unsigned char *base; /* the open segment's frame; NULL: none open */
+	uint32_t open;	     /* its id */
+	uint32_t offset;
+	uint32_t filled[SPARES], filled_count; /* to be sealed when published */
+	uint32_t spare[SPARES], spare_count;
+	bool cleaner;	   /* may use the last frames */
+	bool recodes;	   /* what it fills now counts as recoded */
+	uint32_t sequence; /* the cleaner: age of what it copies; 0: now */
+	struct put_counts counts;
+};
+
+struct store {
+	struct space *space;
+	struct segment *table;
+	uint32_t segment_limit; /* ids are below it */
+	unsigned char *frames;
+	uint32_t frame_highest; /* frames in the arena */
+
+	pthread_mutex_t lock;
+	uint32_t segment_free, segments_made;
+	struct segment_list sealed, cached;
+	uint32_t sequence;
+	uint32_t frame_limit;
+	uint32_t *frame_free; /* stack of frames that were used and given back */
+	uint32_t frame_free_count, frames_made;
+	uint32_t warm[WARM_FRAMES];
+	_Atomic uint32_t warm_count;
+	_Atomic uint32_t frames_used; /* in segments; warm ones not counted */
+	struct backend *backends[BACKENDS];
+	struct store_writer *writers;
+	struct put_counts closed;     /* of writers that were closed */
+	uint32_t drain_at, survey_at; /* where those walks go on */
+
+	struct reader readers[READERS];
+	_Atomic uint64_t cleaned_segments, copied_bytes, bad_reads;
+	_Atomic uint32_t segments_backend;
+};
+
+/* ---- segment.c ---- */
+
+static inline struct segment *segment_of(struct store *store, uint32_t id)
+{
+	return &store->table[id];
+}
+
+static inline enum segment_state segment_state(struct segment *segment)
+{
+	return (enum segment_state)atomic_load_explicit(&segment->state, memory_order_acquire);
+}
+
+static inline void segment_set_state(struct segment *segment, enum segment_state state)
+{
+	atomic_store_explicit(&segment->state, (uint8_t)state, memory_order_release);
+}
+
+static inline unsigned char *frame_address(struct store *store, uint32_t frame)
+{
+	return store->frames + (size_t)frame * SEGMENT_BYTES;
+}
+
+/* What a location adds to `live`. A run's length is not in the word. */
+static inline uint64_t live_of(desc_t word)
+{
+	uint32_t length = desc_length(word);
+
+	return LIVE_WORD + (length ? length / STORE_GRAIN : LIVE_RUN);
+}
+
+/* An empty segment with a populated frame, one hold. 0: at the limit. */
+uint32_t segment_new(struct store *store, bool for_cleaner);
+/* Takes a hold unless the segment is dead. */
+bool segment_hold(struct segment *segment);
+/* Takes `live` away; frees the segment when nothing is left. */
+void segment_release(struct store *store, uint32_t id, uint64_t live);
+/* An open segment with `used` bytes is done; gives up its writer's hold. sequence 0: it is
+ * the youngest. */
+void segment_seal(struct store *store, uint32_t id, uint32_t used, uint32_t sequence);
+/* Estimated bytes of live objects. */
+uint64_t segment_live_bytes(struct segment *segment);
+
+/* The list that segments of a state are in, or NULL. Mutex held for both. */
+void segment_link(struct store *store, uint32_t id, enum segment_state state);
+void segment_unlink(struct store *store, uint32_t id);
+
+/* Waits until nobody looks at the old place any more. */
+void segment_wait_pins(struct segment *segment);
+
+/* A frame, FRAME_NONE at the limit. Mutex held; populate it without. */
+uint32_t frame_take(struct store *store, bool for_cleaner);
+/* Gives it back. Mutex held. */
+void frame_return(struct store *store, uint32_t frame);
+
+/* ---- backends ---- */
+struct backend *segment_backend(struct store *store, struct segment *segment);
+
+/* ---- reader.c ---- */
+struct reader *reader_take(struct store *store);
+void reader_return(struct reader *reader);
+
+/* ---- writer.c ---- */
+
+/* Appends a finished object and counts all its words as live. */
+desc_t writer_append(struct store_writer *writer, const void *object, uint32_t bytes,
+		     unsigned int pages);
+static inline void count_add(_Atomic uint64_t *counter, uint64_t more)
+{
+	/* One writer, several readers. */
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + more,
+			      memory_order_relaxed);
+}
+
+#endif

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Reading objects. A reader owns nothing but its descriptor's lock, which keeps
+ * the object where it is within its segment; the pin keeps the segment where it
+ * is. Order matters: pin first, then look; who moves a segment changes the
+ * table first, then waits for pins (both sequentially consistent).
+ */
+#include "store/private.h"
+#include <errno.h>
+#include <sched.h>
+#include <xxhash.h>
+
+struct reader *reader_take(struct store *store)
+{
+	static _Thread_local unsigned int last; /* most often the same one, still in the cache */
+
+	for (unsigned int i = 0;; i++) {
+		struct reader *reader = &store->readers[(last + i) % READERS];
+
+		if (!atomic_load_explicit(&reader->busy, memory_order_relaxed) &&
+		    !atomic_exchange_explicit(&reader->busy, true, memory_order_acquire)) {
+			last = (last + i) % READERS;
+			return reader;
+		}
+		if (i % READERS == READERS - 1)
+			sched_yield();
+	}
+}
+
+void reader_return(struct reader *reader)
+{
+	atomic_store_explicit(&reader->busy, false, memory_order_release);
+}
+
+/* Where a pinned segment's bytes are: a frame, or else a backend. */
+static const unsigned char *segment_look(struct store *store, struct segment *segment,
+					 struct backend **backend)
+{
+	for (;;) {
+		uint32_t frame = atomic_load(&segment->frame);
+
+		*backend = segment_backend(store, segment);
+		if (frame != FRAME_NONE)
+			return frame_address(store, frame);
+		if (*backend)
+			return NULL;
+		/* It came into RAM between the two looks. */
+		if (atomic_load(&segment->frame) == FRAME_NONE)
+			return NULL;
+	}
+}
+
+/* Reads the object at `offset` from the device into the reader's buffer. */
+static int object_fetch(struct reader *reader, struct segment *segment, struct backend *backend,
+			desc_t word, uint32_t *room)
+{
+	uint32_t offset = desc_offset(word), length = desc_length(word);
+	uint32_t most = SEGMENT_BYTES - offset;
+	struct object object;
+	int error;
+
+	if (!length) {
+		/* A run: its header first. */
+		length = most < PAGE_BYTES ? most : PAGE_BYTES;
+		error = backend->operations->read(backend, segment->extent + offset, length,
+						  reader->buffer);
+		if (error)
+			return error;
+		if (!object_read(reader->buffer, most, &object))
+			return -EILSEQ;
+		if (object_bytes(object) <= length) {
+			*room = length;
+			return 0;
+		}
+		length = object_bytes(object);
+	}
+	*room = length < most ? length : most;
+	return backend->operations->read(backend, segment->extent + offset, *room, reader->buffer);
+}
+
+/* Decodes and checks one page of the object at `bytes`. */
+static int object_decode(struct reader *reader, const unsigned char *bytes, uint32_t room,
+			 unsigned int index, void *page)
+{
+	struct object object;
+	int error;
+
+	if (!object_read(bytes, room, &object) || index >= object.pages)
+		return -EILSEQ;
+	error = codec_decode(reader->codec, object.codec, bytes + OBJECT_HEADER(object.pages),
+			     object.length, object.pages, (int)index, page);
+	if (error)
+		return error;
+	return XXH3_64bits(page, PAGE_BYTES) == object_hash(bytes, index) ? 0 : -EILSEQ;
+}
+
+static int get_stored(struct store *store, desc_t word, void *page)
+{
+	struct segment *segment = segment_of(store, desc_segment(word));
+	struct reader *reader = reader_take(store);
+	const unsigned char *frame;
+	struct backend *backend;
+	int error = -EIO;
+	uint32_t room;
+
+	atomic_fetch_add(&segment->pins, 1);
+	frame = segment_look(store, segment, &backend);
+	if (frame)
+		error = object_decode(reader, frame + desc_offset(word),
+				      SEGMENT_BYTES - desc_offset(word), desc_index(word), page);
+	if (error && backend) {
+		error = object_fetch(reader, segment, backend, word, &room);
+		if (!error)
+			error = object_decode(reader, reader->buffer, room, desc_index(word), page);
+	}
+	atomic_fetch_sub_explicit(&segment->pins, 1, memory_order_release);
+	reader_return(reader);
+	if (error)
+		atomic_fetch_add_explicit(&store->bad_reads, 1, memory_order_relaxed);
+	return error;
+}
+
+static void fill(void *page, uint64_t word)
+{
+	uint64_t *words = page;
+
+	for (unsigned int i = 0; i < PAGE_BYTES / sizeof(word); i++)
+		words[i] = word;
+}
+
+static int get_shared(struct store *store, desc_t word, void *page)
+{
+	slot_t *slot = anchor_slot(store->space, desc_anchor(word));
+	desc_t inner = slot_lock(slot);
+	int error = -EIO;
+
+	if (desc_state(inner) != DESC_SHARED)
+		error = store_get(store, inner, page);
+	slot_unlock(slot, inner);
+	return error;
+}
+
+int store_get(struct store *store, desc_t word, void *page)
+{
+	switch (desc_state(word)) {
+	case DESC_ABSENT:
+	case DESC_ZERO:
+		memset(page, 0, PAGE_BYTES);
+		return 0;
+	case DESC_SAME:
+		fill(page, desc_same_word(word));
+		return 0;
+	case DESC_SHARED:
+		return get_shared(store, word, page);
+	case DESC_STORED:
+	case DESC_RESIDENT:
+		if (desc_segment(word))
+			return get_stored(store, word, page);
+		return -EINVAL;
+	case DESC_LEAVING:
+		return -EINVAL;
+	case DESC_BAD:
+		break;
+	}
+	return -EIO;
+}
+
+/* An anchor's word as it is now, without its lock; any other word unchanged. */
+static desc_t resolve(struct store *store, desc_t word)
+{
+	if (desc_state(word) != DESC_SHARED)
+		return word;
+	return atomic_load_explicit(anchor_slot(store->space, desc_anchor(word)),
+				    memory_order_acquire);
+}
+
+bool store_is_fast(struct store *store, desc_t word)
+{
+	word = resolve(store, word);
+	if (desc_state(word) != DESC_STORED && desc_state(word) != DESC_RESIDENT)
+		return true;
+	return !desc_segment(word) ||
+	       atomic_load(&segment_of(store, desc_segment(word))->frame) != FRAME_NONE;
+}
+
+bool store_is_same(struct store *store, desc_t word, const void *page)
+{
+	struct segment *segment = segment_of(store, desc_segment(word));
+	const unsigned char *frame;
+	struct backend *backend;
+	struct object object;
+	bool same = false;
+
+	if (!desc_segment(word))
+		return false;
+	atomic_fetch_add(&segment->pins, 1);
+	frame = segment_look(store, segment, &backend);
+	if (frame) {
+		frame += desc_offset(word);
+		same = object_read(frame, SEGMENT_BYTES - desc_offset(word), &object) &&
+		       desc_index(word) < object.pages &&
+		       XXH3_64bits(page, PAGE_BYTES) == object_hash(frame, desc_index(word));
+	}
+	atomic_fetch_sub_explicit(&segment->pins, 1, memory_order_release);
+	return same;
+}
+
+int store_describe(struct store *store, desc_t word, const char **codec, uint32_t *bytes,
+		   unsigned int *pages)
+{
+	struct segment *segment;
+	const unsigned char *frame;
+	struct reader *reader;
+	struct backend *backend;
+	struct object object;
+	uint32_t room = SEGMENT_BYTES - desc_offset(word);
+	int error = 0;
+
+	word = resolve(store, word);
+	if ((desc_state(word) != DESC_STORED && desc_state(word) != DESC_RESIDENT) ||
+	    !desc_segment(word))
+		return -ENOENT;
+	room = SEGMENT_BYTES - desc_offset(word);
+	segment = segment_of(store, desc_segment(word));
+	reader = reader_take(store);
+	atomic_fetch_add(&segment->pins, 1);
+	frame = segment_look(store, segment, &backend);
+	if (frame)
+		frame += desc_offset(word);
+	else
+		error = backend ? object_fetch(reader, segment, backend, word, &room) : -EIO;
+	if (!error && object_read(frame ? frame : reader->buffer, room, &object)) {
+		*codec = codec_name(object.codec);
+		*bytes = object_bytes(object);
+		*pages = object.pages;
+	} else if (!error) {
+		error = -EILSEQ;
+	}
+	atomic_fetch_sub_explicit(&segment->pins, 1, memory_order_release);
+	reader_return(reader);
+	return error;
+}

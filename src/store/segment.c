@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: MIT
+/* The segment table, its lists, and the frames of RAM segments. */
+#include "store/private.h"
+#include "space/map.h"
+#include <assert.h>
+#include <sched.h>
+
+/* ---- frames ---- */
+
+uint32_t frame_take(struct store *store, bool for_cleaner)
+{
+	uint32_t limit = store->frame_limit;
+	uint32_t used = atomic_load_explicit(&store->frames_used, memory_order_relaxed);
+	uint32_t frame;
+
+	if (!for_cleaner)
+		limit = limit > 2 * CLEANER_FRAMES ? limit - CLEANER_FRAMES : limit / 2;
+	if (used >= limit)
+		return FRAME_NONE;
+	if (store->warm_count)
+		frame = store->warm[--store->warm_count];
+	else if (store->frame_free_count)
+		frame = store->frame_free[--store->frame_free_count];
+	else if (store->frames_made < store->frame_highest)
+		frame = store->frames_made++;
+	else
+		return FRAME_NONE;
+	atomic_store_explicit(&store->frames_used, used + 1, memory_order_relaxed);
+	return frame;
+}
+
+void frame_return(struct store *store, uint32_t frame)
+{
+	uint32_t used = atomic_load_explicit(&store->frames_used, memory_order_relaxed) - 1;
+
+	atomic_store_explicit(&store->frames_used, used, memory_order_relaxed);
+	if (store->warm_count < WARM_FRAMES && used + store->warm_count < store->frame_limit) {
+		store->warm[store->warm_count++] = frame;
+		return;
+	}
+	map_give_back(frame_address(store, frame), SEGMENT_BYTES);
+	store->frame_free[store->frame_free_count++] = frame;
+}
+
+void store_set_ram(struct store *store, uint64_t bytes)
+{
+	uint64_t limit = bytes / SEGMENT_BYTES;
+
+	pthread_mutex_lock(&store->lock);
+	store->frame_limit = limit < store->frame_highest ? (uint32_t)limit : store->frame_highest;
+	while (store->warm_count && store->frames_used + store->warm_count > store->frame_limit) {
+		uint32_t frame = store->warm[--store->warm_count];
+
+		map_give_back(frame_address(store, frame), SEGMENT_BYTES);
+		store->frame_free[store->frame_free_count++] = frame;
+	}
+	pthread_mutex_unlock(&store->lock);
+}
+
+uint64_t store_ram_bytes(const struct store *store)
+{
+	return (uint64_t)(atomic_load_explicit(&store->frames_used, memory_order_relaxed) +
+			  atomic_load_explicit(&store->warm_count, memory_order_relaxed)) *
+	       SEGMENT_BYTES;
+}
+
+/* ---- lists ---- */
+
+static struct segment_list *list_of(struct store *store, enum segment_state state)
+{
+	if (state == SEGMENT_SEALED)
+		return &store->sealed;
+	return state == SEGMENT_CACHED ? &store->cached : NULL;
+}
+
+void segment_link(struct store *store, uint32_t id, enum segment_state state)
+{
+	struct segment *segment = segment_of(store, id);
+	struct segment_list *list = list_of(store, state);
+	uint32_t after;
+
+	segment_set_state(segment, state);
+	if (!list)
+		return;
+	/* Nearly always the youngest. */
+	for (after = list->last; after; after = segment_of(store, after)->previous)
+		if (segment_of(store, after)->sequence <= segment->sequence)
+			break;
+	segment->previous = after;
+	segment->next = after ? segment_of(store, after)->next : list->first;
+	*(segment->next ? &segment_of(store, segment->next)->previous : &list->last) = id;
+	*(after ? &segment_of(store, after)->next : &list->first) = id;
+	list->count++;
+}
+
+void segment_unlink(struct store *store, uint32_t id)
+{
+	struct segment *segment = segment_of(store, id);
+	struct segment_list *list = list_of(store, segment_state(segment));
+
+	if (!list)
+		return;
+	*(segment->previous ? &segment_of(store, segment->previous)->next : &list->first) =
+		segment->next;
+	*(segment->next ? &segment_of(store, segment->next)->previous : &list->last) =
+		segment->previous;
+	list->count--;
+}
+
+/* ---- segments ---- */
+
+uint32_t segment_new(struct store *store, bool for_cleaner)
+{
+	struct segment *segment;
+	uint32_t id = 0, frame;
+	bool warm;
+
+	pthread_mutex_lock(&store->lock);
+	warm = store->warm_count;
+	frame = store->segment_free || store->segments_made < store->segment_limit
+			? frame_take(store, for_cleaner)
+			: FRAME_NONE;
+	if (frame == FRAME_NONE) {
+		pthread_mutex_unlock(&store->lock);
+		return 0;
+	}
+	id = store->segment_free;
+	if (id)
+		store->segment_free = segment_of(store, id)->next;
+	else
+		id = store->segments_made++;
+	segment = segment_of(store, id);
+	segment_set_state(segment, SEGMENT_SPARE);
+	pthread_mutex_unlock(&store->lock);
+
+	assert(!segment->live && !segment->pins);
+	segment->shadow = 0;
+	segment->used = 0;
+	segment->objects = 0;
+	segment->run_bytes = 0;
+	segment->run_slots = 0;
+	segment->recoded = false;
+	atomic_store_explicit(&segment->live, LIVE_WORD, memory_order_relaxed);
+	atomic_store_explicit(&segment->frame, frame, memory_order_release);
+	if (!warm && !map_populate(frame_address(store, frame), SEGMENT_BYTES)) {
+		segment_release(store, id, LIVE_WORD);
+		return 0;
+	}
+	return id;
+}
+
+bool segment_hold(struct segment *segment)
+{
+	uint64_t live = atomic_load_explicit(&segment->live, memory_order_relaxed);
+
+	while (LIVE_WORDS(live))
+		if (atomic_compare_exchange_weak_explicit(&segment->live, &live, live + LIVE_WORD,
+							  memory_order_acquire,
+							  memory_order_relaxed))
+			return true;
+	return false;
+}
+
+void segment_wait_pins(struct segment *segment)
+{
+	while (atomic_load(&segment->pins))
+		sched_yield();
+}
+
+struct backend *segment_backend(struct store *store, struct segment *segment)
+{
+	unsigned int backend = atomic_load_explicit(&segment->backend, memory_order_acquire);
+
+	return backend ? store->backends[backend - 1] : NULL;
+}
+
+/* The last count is gone: nobody can come by this segment any more. */
+static void segment_free(struct store *store, uint32_t id)
+{
+	struct segment *segment = segment_of(store, id);
+	struct backend *backend;
+	uint64_t extent;
+	uint32_t frame;
+
+	segment_wait_pins(segment);
+	pthread_mutex_lock(&store->lock);
+	segment_unlink(store, id);
+	backend = segment_backend(store, segment);
+	extent = segment->extent;
+	if (backend)
+		store->segments_backend--;
+	atomic_store_explicit(&segment->backend, 0, memory_order_relaxed);
+	frame = atomic_exchange(&segment->frame, FRAME_NONE);
+	if (frame != FRAME_NONE)
+		frame_return(store, frame);
+	segment_set_state(segment, SEGMENT_FREE);
+	segment->next = store->segment_free;
+	store->segment_free = id;
+	pthread_mutex_unlock(&store->lock);
+	if (backend)
+		backend->operations->release(backend, extent);
+}
+
+void segment_release(struct store *store, uint32_t id, uint64_t live)
+{
+	struct segment *segment = segment_of(store, id);
+	uint64_t before = atomic_fetch_sub_explicit(&segment->live, live, memory_order_acq_rel);
+
+	assert(LIVE_WORDS(before) && before >= live);
+	if (LIVE_WORDS(before) == 1) {
+		assert(before == live);
+		segment_free(store, id);
+	}
+}
+
+void store_drop(struct store *store, desc_t word)
+{
+	if (desc_segment(word))
+		segment_release(store, desc_segment(word), live_of(word));
+}
+
+void segment_seal(struct store *store, uint32_t id, uint32_t used, uint32_t sequence)
+{
+	struct segment *segment = segment_of(store, id);
+
+	pthread_mutex_lock(&store->lock);
+	atomic_store_explicit(&segment->used, used, memory_order_relaxed);
+	segment->sequence = sequence ? sequence : ++store->sequence;
+	segment_link(store, id, SEGMENT_SEALED);
+	pthread_mutex_unlock(&store->lock);
+	segment_release(store, id, LIVE_WORD);
+}
+
+uint64_t segment_live_bytes(struct segment *segment)
+{
+	uint64_t live = atomic_load_explicit(&segment->live, memory_order_relaxed);
+	uint64_t bytes = (live & LIVE_FIELD) * STORE_GRAIN;
+
+	if (segment->run_slots)
+		bytes += (live / LIVE_RUN & LIVE_FIELD) * segment->run_bytes / segment->run_slots;
+	return bytes;
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+#include "store/private.h"
+#include "space/map.h"
+#include <errno.h>
+#include <stdlib.h>
+
+static void drop(void *argument, desc_t word)
+{
+	store_drop(argument, word);
+}
+
+static int open_readers(struct store *store)
+{
+	for (unsigned int i = 0; i < READERS; i++) {
+		struct reader *reader = &store->readers[i];
+
+		reader->codec = codec_new();
+		reader->buffer = map_sparse(OBJECT_HIGHEST);
+		if (!reader->codec || !reader->buffer)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int store_open(struct store **out, const struct store_config *config, uint32_t clusters)
+{
+	struct store *store = calloc(1, sizeof(*store));
+	uint64_t frames = config->ram_bytes_highest / SEGMENT_BYTES;
+
+	if (!store)
+		return -ENOMEM;
+	store->frame_highest = frames < FRAME_NONE ? (uint32_t)frames : FRAME_NONE - 1;
+	store->segment_limit = config->segments < (1u << 24) - 1 ? config->segments + 1 : 1u << 24;
+	store->segments_made = 1;
+	store->drain_at = 1;
+	store->survey_at = 1;
+	pthread_mutex_init(&store->lock, NULL);
+	store->table = map_sparse(store->segment_limit * sizeof(*store->table));
+	store->frames = map_sparse((size_t)store->frame_highest * SEGMENT_BYTES);
+	store->frame_free = map_sparse(store->frame_highest * sizeof(*store->frame_free));
+	if (!store->table || !store->frames || !store->frame_free || open_readers(store) ||
+	    space_open(&store->space, clusters, drop, store)) {
+		store_close(store);
+		return -ENOMEM;
+	}
+	store_set_ram(store, config->ram_bytes);
+	*out = store;
+	return 0;
+}
+
+void store_close(struct store *store)
+{
+	if (!store)
+		return;
+	space_close(store->space);
+	for (unsigned int i = 0; i < READERS; i++) {
+		codec_free(store->readers[i].codec);
+		map_remove(store->readers[i].buffer, OBJECT_HIGHEST);
+	}
+	map_remove(store->table, store->segment_limit * sizeof(*store->table));
+	map_remove(store->frames, (size_t)store->frame_highest * SEGMENT_BYTES);
+	map_remove(store->frame_free, store->frame_highest * sizeof(*store->frame_free));
+	pthread_mutex_destroy(&store->lock);
+	free(store);
+}
+
+struct space *store_space(struct store *store)
+{
+	return store->space;
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Segments on their way to a backend and back. The bytes stay the same; one
+ * table entry changes. RAM is given back only after the backend acknowledged.
+ */
+#include "store/private.h"
+#include "space/map.h"
+#include <assert.h>
+#include <errno.h>
+
+uint32_t store_oldest_for_writeback(struct store *store, const void **bytes)
+{
+	uint32_t id;
+
+	pthread_mutex_lock(&store->lock);
+	for (id = store->sealed.first; id; id = segment_of(store, id)->next)
+		if (segment_hold(segment_of(store, id)))
+			break;
+	if (id) {
+		segment_unlink(store, id);
+		segment_link(store, id, SEGMENT_WRITING);
+		*bytes = frame_address(store, segment_of(store, id)->frame);
+	}
+	pthread_mutex_unlock(&store->lock);
+	return id;
+}
+
+/* Mutex held. The backend's index + 1. */
+static uint8_t backend_index(struct store *store, struct backend *backend)
+{
+	unsigned int i = 0;
+
+	while (i < BACKENDS && store->backends[i] && store->backends[i] != backend)
+		i++;
+	assert(i < BACKENDS);
+	store->backends[i] = backend;
+	return (uint8_t)(i + 1);
+}
+
+/* Takes the frame of a segment that is on a backend out of the table, then gives it back. */
+static void drop_frame(struct store *store, struct segment *segment)
+{
+	uint32_t frame = atomic_exchange(&segment->frame, FRAME_NONE);
+
+	segment_wait_pins(segment);
+	pthread_mutex_lock(&store->lock);
+	frame_return(store, frame);
+	pthread_mutex_unlock(&store->lock);
+}
+
+void store_segment_written(struct store *store, uint32_t id, struct backend *backend,
+			   uint64_t extent, bool keep_ram)
+{
+	struct segment *segment = segment_of(store, id);
+
+	assert(segment_state(segment) == SEGMENT_WRITING);
+	pthread_mutex_lock(&store->lock);
+	segment->extent = extent;
+	atomic_store(&segment->backend, backend_index(store, backend));
+	store->segments_backend++;
+	segment_link(store, id, keep_ram ? SEGMENT_CACHED : SEGMENT_BACKEND);
+	pthread_mutex_unlock(&store->lock);
+	if (!keep_ram)
+		drop_frame(store, segment);
+	segment_release(store, id, LIVE_WORD);
+}
+
+void store_segment_unwritten(struct store *store, uint32_t id)
+{
+	assert(segment_state(segment_of(store, id)) == SEGMENT_WRITING);
+	pthread_mutex_lock(&store->lock);
+	segment_link(store, id, SEGMENT_SEALED);
+	pthread_mutex_unlock(&store->lock);
+	segment_release(store, id, LIVE_WORD);
+}
+
+uint64_t segment_drop_cached(struct store *store)
+{
+	uint32_t id;
+
+	pthread_mutex_lock(&store->lock);
+	for (id = store->cached.first; id; id = segment_of(store, id)->next)
+		if (segment_hold(segment_of(store, id)))
+			break;
+	if (id) {
+		segment_unlink(store, id);
+		segment_set_state(segment_of(store, id), SEGMENT_BACKEND);
+	}
+	pthread_mutex_unlock(&store->lock);
+	if (!id)
+		return 0;
+	drop_frame(store, segment_of(store, id));
+	segment_release(store, id, LIVE_WORD);
+	return SEGMENT_BYTES;
+}
+
+/* A segment of that backend with a hold, its old state in *was; 0: none. It leaves its list. */
+static uint32_t take_from_backend(struct store *store, struct backend *backend,
+				  enum segment_state *was)
+{
+	uint32_t found = 0;
+
+	pthread_mutex_lock(&store->lock);
+	for (uint32_t i = 1; i < store->segments_made && !found; i++) {
+		uint32_t id = store->drain_at;
+		struct segment *segment = segment_of(store, id);
+
+		store->drain_at = id + 1 < store->segments_made ? id + 1 : 1;
+		*was = segment_state(segment);
+		if (segment_backend(store, segment) != backend ||
+		    (*was != SEGMENT_CACHED && *was != SEGMENT_BACKEND) || !segment_hold(segment))
+			continue;
+		segment_unlink(store, id);
+		segment_set_state(segment, SEGMENT_LOADING);
+		found = id;
+	}
+	pthread_mutex_unlock(&store->lock);
+	return found;
+}
+
+static int load(struct store *store, struct segment *segment, struct backend *backend)
+{
+	uint32_t frame;
+	int error = -ENOSPC;
+
+	pthread_mutex_lock(&store->lock);
+	frame = frame_take(store, false);
+	pthread_mutex_unlock(&store->lock);
+	if (frame == FRAME_NONE)
+		return error;
+	if (map_populate(frame_address(store, frame), SEGMENT_BYTES))
+		error = backend->operations->read(backend, segment->extent, segment->used,
+						  frame_address(store, frame));
+	if (!error) {
+		atomic_store(&segment->frame, frame);
+		return 0;
+	}
+	pthread_mutex_lock(&store->lock);
+	frame_return(store, frame);
+	pthread_mutex_unlock(&store->lock);
+	return error;
+}
+
+int store_drain_one(struct store *store, struct backend *backend)
+{
+	enum segment_state was;
+	struct segment *segment;
+	uint64_t extent;
+	uint32_t id = take_from_backend(store, backend, &was);
+	int error = 0;
+
+	if (!id)
+		return -ENOENT;
+	segment = segment_of(store, id);
+	if (was == SEGMENT_BACKEND)
+		error = load(store, segment, backend);
+	pthread_mutex_lock(&store->lock);
+	extent = segment->extent;
+	if (!error) {
+		atomic_store(&segment->backend, 0);
+		store->segments_backend--;
+	}
+	segment_link(store, id, error ? was : SEGMENT_SEALED);
+	pthread_mutex_unlock(&store->lock);
+	if (!error) {
+		segment_wait_pins(segment);
+		backend->operations->release(backend, extent);
+	}
+	segment_release(store, id, LIVE_WORD);
+	return error == -ENOSPC || !error ? error : -EIO;
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Writers append objects to an open segment of their own, without a lock. The
+ * encoder writes straight into the frame, behind the place of the header: one
+ * pass over the bytes, no copy.
+ */
+#include "store/private.h"
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <xxhash.h>
+
+/* The encoder may write past its result's end within this room. */
+#define ENCODE_ROOM (PAGE_BYTES + 64u)
+#define PUT_ROOM    (OBJECT_HEADER(1) + ENCODE_ROOM)
+/* Most that a single page can take. */
+#define PUT_HIGHEST (OBJECT_HEADER(1) + PAGE_BYTES)
+
+int store_writer_open(struct store *store, struct store_writer **out)
+{
+	struct store_writer *writer = calloc(1, sizeof(*writer));
+
+	if (!writer)
+		return -ENOMEM;
+	writer->store = store;
+	writer->codec = codec_new();
+	if (!writer->codec) {
+		free(writer);
+		return -ENOMEM;
+	}
+	pthread_mutex_lock(&store->lock);
+	writer->next = store->writers;
+	store->writers = writer;
+	pthread_mutex_unlock(&store->lock);
+	*out = writer;
+	return 0;
+}
+
+static void counts_merge(struct put_counts *to, struct put_counts *from)
+{
+	count_add(&to->zero, from->zero);
+	count_add(&to->same, from->same);
+	count_add(&to->bytes, from->bytes);
+	count_add(&to->recoded_pages, from->recoded_pages);
+	count_add(&to->recoded_bytes, from->recoded_bytes);
+	for (int i = 0; i < 4; i++)
+		count_add(&to->kind[i], from->kind[i]);
+}
+
+void store_writer_close(struct store_writer *writer)
+{
+	struct store *store = writer->store;
+	struct store_writer **at;
+
+	if (writer->base)
+		segment_seal(store, writer->open, writer->offset, writer->sequence);
+	store_published(writer);
+	while (writer->spare_count)
+		segment_release(store, writer->spare[--writer->spare_count], LIVE_WORD);
+	pthread_mutex_lock(&store->lock);
+	for (at = &store->writers; *at != writer; at = &(*at)->next)
+		;
+	*at = writer->next;
+	counts_merge(&store->closed, &writer->counts);
+	pthread_mutex_unlock(&store->lock);
+	codec_free(writer->codec);
+	free(writer);
+}
+
+int store_reserve(struct store_writer *writer, unsigned int pages)
+{
+	const unsigned int per_segment = (SEGMENT_BYTES - PUT_ROOM) / PUT_HIGHEST + 1;
+	unsigned int here = 0;
+
+	if (writer->base && SEGMENT_BYTES - writer->offset >= PUT_ROOM)
+		here = (SEGMENT_BYTES - writer->offset - PUT_ROOM) / PUT_HIGHEST + 1;
+	while (pages > here + writer->spare_count * per_segment) {
+		uint32_t id;
+
+		if (writer->spare_count == SPARES)
+			return -EINVAL;
+		id = segment_new(writer->store, writer->cleaner);
+		if (!id)
+			return -ENOSPC;
+		writer->spare[writer->spare_count++] = id;
+	}
+	return 0;
+}
+
+void store_published(struct store_writer *writer)
+{
+	while (writer->filled_count) {
+		uint32_t id = writer->filled[--writer->filled_count];
+		struct segment *segment = segment_of(writer->store, id);
+
+		segment_seal(writer->store, id, segment->used, writer->sequence);
+	}
+}
+
+/* Puts the full segment aside and opens a spare one. */
+static void writer_next(struct store_writer *writer)
+{
+	struct segment *segment;
+
+	if (writer->base) {
+		segment = segment_of(writer->store, writer->open);
+		atomic_store_explicit(&segment->used, writer->offset, memory_order_relaxed);
+		if (writer->filled_count == SPARES)
+			store_published(writer);
+		writer->filled[writer->filled_count++] = writer->open;
+	}
+	assert(writer->spare_count && "store_reserve was not called");
+	writer->open = writer->spare[--writer->spare_count];
+	segment = segment_of(writer->store, writer->open);
+	segment->recoded = writer->recodes;
+	segment_set_state(segment, SEGMENT_OPEN);
+	writer->base = frame_address(writer->store, segment->frame);
+	writer->offset = 0;
+}
+
+/* Room for `bytes` in the open segment. */
+static unsigned char *writer_room(struct store_writer *writer, uint32_t bytes)
+{
+	if (!writer->base || SEGMENT_BYTES - writer->offset < bytes)
+		writer_next(writer);
+	return writer->base + writer->offset;
+}
+
+/* The object at the open segment's end is whole: counts it and moves on. */
+static desc_t writer_commit(struct store_writer *writer, uint32_t bytes, unsigned int pages)
+{
+	struct segment *segment = segment_of(writer->store, writer->open);
+	uint32_t length = pages == 1 ? bytes : 0;
+	desc_t word = desc_make_stored(desc_make_location(writer->open, writer->offset, length, 0));
+
+	segment->objects++;
+	if (pages > 1) {
+		segment->run_bytes += bytes;
+		segment->run_slots += pages;
+	}
+	atomic_fetch_add_explicit(&segment->live, live_of(word) * pages, memory_order_relaxed);
+	writer->offset += bytes;
+	return word;
+}
+
+desc_t writer_append(struct store_writer *writer, const void *object, uint32_t bytes,
+		     unsigned int pages)
+{
+	memcpy(writer_room(writer, bytes), object, bytes);
+	return writer_commit(writer, bytes, pages);
+}
+
+static desc_t put_encoded(struct store_writer *writer, uint64_t slot, const void *page)
+{
+	unsigned char *at = writer_room(writer, PUT_ROOM);
+	struct object object = {.slot = slot, .pages = 1};
+	uint64_t header[2];
+	uint32_t bytes, end;
+
+	object.length = (uint32_t)codec_encode_page(writer->codec, page, at + OBJECT_HEADER(1),
+						    ENCODE_ROOM, &object.codec);
+	assert(object.length && object.length <= PAGE_BYTES);
+	header[0] = object_pack(object);
+	header[1] = XXH3_64bits(page, PAGE_BYTES);
+	memcpy(at, header, sizeof(header));
+	bytes = object_bytes(object);
+	end = OBJECT_HEADER(1) + object.length;
+	memset(at + end, 0, bytes - end);
+	count_add(&writer->counts.kind[object.codec], 1);
+	count_add(&writer->counts.bytes, bytes);
+	return writer_commit(writer, bytes, 1);
+}
+
+desc_t store_put(struct store_writer *writer, uint64_t slot, const void *page)
+{
+	uint64_t word;
+	desc_t same;
+
+	assert(slot && slot < 1ull << OBJECT_SLOT_BITS);
+	if (page_is_same(page, &word)) {
+		if (!word) {
+			count_add(&writer->counts.zero, 1);
+			return DESC_ZERO;
+		}
+		if (desc_make_same(word, &same)) {
+			count_add(&writer->counts.same, 1);
+			return same;
+		}
+	}
+	return put_encoded(writer, slot, page);
+}
