@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include "cli/cli.h"
+#include "control/owner.h"
+
+struct attach_options {
+	struct space_options space;
+	pid_t pid;
+};
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+	struct attach_options *options = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &options->space;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (state->arg_num)
+			argp_error(state, "one process id is enough; '%s' is too much", argument);
+		options->pid = cli_parse_pid(argument, state);
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "give the id of the process, as in: vswap attach -m 512M 1234");
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp_child children[] = {{&space_argp, 0, NULL, 0}, {0}};
+static const struct argp argp = {
+	.parser = parse,
+	.args_doc = "PID",
+	.doc = "Puts a running process on a memory budget and stays in the foreground. Ctrl-C, or "
+	       "`vswap detach PID' elsewhere, brings everything back and leaves no trace."
+	       "\vExit status: 0 when the process was detached or has ended, 2 for a usage error, "
+	       "1 when it could not be attached.",
+	.children = children,
+};
+
+static int attach(const struct owner_config *config, pid_t pid)
+{
+	char message[OWNER_MESSAGE];
+	struct owner *owner;
+	sigset_t before;
+	int pidfd, result;
+
+	pidfd = pidfd_open(pid, 0);
+	if (pidfd < 0)
+		return cli_fail("process %d: %s", (int)pid,
+				errno == ESRCH	  ? "there is no such process"
+				: errno == EINVAL ? "this is the id of a thread; give its process"
+						  : strerror(errno));
+	owner_block_signals(&before);
+	if (owner_open(&owner, config, message))
+		return cli_fail("%s", message);
+	result = owner_take(owner, pid, pidfd, message);
+	if (result)
+		cli_fail("%s", message);
+	else
+		result = owner_loop(owner);
+	owner_close(owner);
+	return result ? CLI_FAILED : CLI_OK;
+}
+
+int verb_attach(int argc, char **argv)
+{
+	struct attach_options options = {0};
+	int status;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &options);
+	status = attach(
+		&(struct owner_config){
+			.limit_bytes = options.space.limit_bytes,
+			.backends = options.space.backends,
+			.backend_count = options.space.backend_count,
+			.stats_path = options.space.stats_path,
+			.quiet = options.space.quiet,
+		},
+		options.pid);
+	space_options_free(&options.space);
+	return status;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "control/client.h"
+#include "control/progress.h"
+
+int cli_fail(const char *format, ...)
+{
+	va_list arguments;
+
+	fputs("vswap: ", stderr);
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fputc('\n', stderr);
+	return CLI_FAILED;
+}
+
+pid_t cli_parse_pid(const char *text, struct argp_state *state)
+{
+	char *end;
+	long pid;
+
+	errno = 0;
+	pid = strtol(text, &end, 10);
+	if (errno || end == text || *end || pid < 1 || pid > INT_MAX)
+		argp_error(state, "'%s' is not a process id; give the number that ps shows", text);
+	return (pid_t)pid;
+}
+
+static error_t parse_only_pid(int key, char *argument, struct argp_state *state)
+{
+	pid_t *pid = state->input;
+
+	switch (key) {
+	case ARGP_KEY_ARG:
+		if (state->arg_num)
+			argp_error(state, "one process id is enough; '%s' is too much", argument);
+		*pid = cli_parse_pid(argument, state);
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "give the process id; `vswap stat' lists those with a space");
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+pid_t cli_only_pid(int argc, char **argv, const char *doc)
+{
+	const struct argp argp = {.parser = parse_only_pid, .args_doc = "PID", .doc = doc};
+	pid_t pid = 0;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &pid);
+	return pid;
+}
+
+static void show_progress(void *argument, uint64_t done, uint64_t total)
+{
+	progress_show(argument, done, total);
+}
+
+int cli_long_request(pid_t pid, enum request_kind kind, const char *what)
+{
+	const struct request request = {.kind = kind};
+	struct progress progress = {.what = what};
+	char message[CLIENT_MESSAGE];
+	struct json_object *answer;
+	int result = client_ask(pid, &request, show_progress, &progress, &answer, message);
+
+	progress_end(&progress);
+	if (result)
+		return cli_fail("%s", message);
+	json_object_put(answer);
+	return CLI_OK;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* The options of the verbs that open a space: run and attach. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "cli/cli.h"
+#include "control/report.h"
+#include "control/size.h"
+#include "pager/pager.h"
+
+/* Half of RAM leaves room for the rest of the machine whatever the program does. */
+#define DEFAULT_LIMIT_PERCENT 50
+
+static void parse_limit(struct space_options *options, const char *text, struct argp_state *state)
+{
+	char message[256], least[SIZE_TEXT], given[SIZE_TEXT];
+
+	if (size_parse(text, size_of_ram(), &options->limit_bytes, message, sizeof(message)))
+		argp_error(state, "%s", message);
+	if (options->limit_bytes < pager_least_limit())
+		argp_error(state, "a budget of %s is too small; the least is %s (-m %llu)",
+			   size_format(options->limit_bytes, given),
+			   size_format(pager_least_limit(), least),
+			   (unsigned long long)pager_least_limit());
+}
+
+static void add_backend(struct space_options *options, const char *text, struct argp_state *state)
+{
+	struct backend_spec *backends;
+	char message[512];
+
+	if (options->backend_count == REPORT_BACKENDS)
+		argp_error(state, "more than %d backends", REPORT_BACKENDS);
+	backends = reallocarray(options->backends, options->backend_count + 1, sizeof(*backends));
+	if (!backends)
+		argp_failure(state, CLI_FAILED, ENOMEM, "backends");
+	options->backends = backends;
+	if (backend_parse_spec(text, &backends[options->backend_count], message, sizeof(message)))
+		argp_error(state, "%s", message);
+	options->backend_count++;
+}
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+	struct space_options *options = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		*options = (struct space_options){
+			.limit_bytes = size_of_ram() / 100 * DEFAULT_LIMIT_PERCENT,
+		};
+		return 0;
+	case 'm':
+		parse_limit(options, argument, state);
+		return 0;
+	case 'b':
+		add_backend(options, argument, state);
+		return 0;
+	case 's':
+		options->stats_path = argument;
+		return 0;
+	case 'q':
+		options->quiet = true;
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp_option option_list[] = {
+	{"memory", 'm', "SIZE", 0,
+	 "Budget: resident memory, compressed pages and vswap's own tables together. Bytes, "
+	 "or with K, M, G, T, or a percentage of RAM (default 50%)",
+	 0},
+	{"backend", 'b', "SPEC", 0,
+	 "Where pages may go: file:PATH[,size=SIZE][,prio=N][,name=NAME] (a file, a block device, "
+	 "or a folder) or ram[,size=SIZE]. May be given several times",
+	 0},
+	{"stats", 's', "FILE", 0, "Write the figures as JSON to FILE at the end", 0},
+	{"quiet", 'q', NULL, 0, "No closing paragraph", 0},
+	{0},
+};
+
+const struct argp space_argp = {.options = option_list, .parser = parse};
+
+void space_options_free(struct space_options *options)
+{
+	free(options->backends);
+	options->backends = NULL;
+}

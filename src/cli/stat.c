@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+#include <json-c/json.h>
+#include <stdio.h>
+#include "cli/cli.h"
+#include "control/client.h"
+#include "control/report.h"
+
+#define MOST_SPACES 256
+
+struct stat_options {
+	bool json;
+	pid_t pid; /* 0: all */
+};
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+	struct stat_options *options = state->input;
+
+	switch (key) {
+	case 'j':
+		options->json = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (state->arg_num)
+			argp_error(state, "one process id is enough; '%s' is too much", argument);
+		options->pid = cli_parse_pid(argument, state);
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp_option option_list[] = {
+	{"json", 'j', NULL, 0, "As JSON: see vswap-stats(5)", 0},
+	{0},
+};
+static const struct argp argp = {
+	.options = option_list,
+	.parser = parse,
+	.args_doc = "[PID]",
+	.doc = "Shows the figures of process PID's space, or one line for each of your spaces.",
+};
+
+static int ask_report(pid_t pid, struct report *report, char message[CLIENT_MESSAGE])
+{
+	const struct request request = {.kind = REQUEST_REPORT};
+	struct json_object *answer, *object;
+	int result = client_ask(pid, &request, NULL, NULL, &answer, message);
+
+	if (result)
+		return result;
+	if (!json_object_object_get_ex(answer, "report", &object))
+		object = NULL;
+	report_from_json(object, report);
+	json_object_put(answer);
+	return 0;
+}
+
+static int show_one(const struct stat_options *options)
+{
+	char message[CLIENT_MESSAGE];
+	struct report report;
+
+	if (ask_report(options->pid, &report, message))
+		return cli_fail("%s", message);
+	if (options->json ? report_json(&report, stdout) : report_table(&report, stdout))
+		return cli_fail("cannot write the figures to standard output");
+	return CLI_OK;
+}
+
+/* JSON of all spaces: an array, so that it stays one document. */
+static int list_json(const struct report *reports, unsigned int count)
+{
+	struct json_object *array = json_object_new_array();
+
+	if (!array)
+		return cli_fail("out of memory");
+	for (unsigned int i = 0; i < count; i++)
+		json_object_array_add(array, report_to_json(&reports[i]));
+	puts(json_object_to_json_string_ext(array, JSON_C_TO_STRING_PRETTY |
+							   JSON_C_TO_STRING_SPACED |
+							   JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(array);
+	return CLI_OK;
+}
+
+static int show_all(bool json)
+{
+	static struct report reports[MOST_SPACES];
+	char message[CLIENT_MESSAGE];
+	pid_t pids[MOST_SPACES];
+	unsigned int found = client_list(pids, MOST_SPACES), count = 0;
+
+	for (unsigned int i = 0; i < found; i++) {
+		if (ask_report(pids[i], &reports[count], message))
+			cli_fail("%s", message);
+		else
+			count++;
+	}
+	if (json)
+		return list_json(reports, count);
+	if (!count) {
+		puts("No space is open. `vswap run COMMAND' and `vswap attach PID' make one.");
+		return CLI_OK;
+	}
+	return report_list(reports, count, stdout) ? CLI_FAILED : CLI_OK;
+}
+
+int verb_stat(int argc, char **argv)
+{
+	struct stat_options options = {0};
+
+	argp_parse(&argp, argc, argv, 0, NULL, &options);
+	return options.pid ? show_one(&options) : show_all(options.json);
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/cli.h"
+
+int verb_thaw(int argc, char **argv)
+{
+	pid_t pid = cli_only_pid(argc, argv,
+				 "Brings all pages of process PID in and keeps them there until "
+				 "the next `vswap limit', for a core dump or a debugger.");
+
+	return cli_long_request(pid, REQUEST_THAW, "bringing in");
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "cli/cli.h"
+#include "control/client.h"
+
+struct where_options {
+	pid_t pid;
+	uint64_t address;
+};
+
+static uint64_t parse_address(const char *text, struct argp_state *state)
+{
+	char *end;
+	uint64_t address;
+
+	errno = 0;
+	address = strtoull(text, &end, 0);
+	/* /proc/PID/maps and debuggers leave out the 0x. */
+	if (*end) {
+		errno = 0;
+		address = strtoull(text, &end, 16);
+	}
+	if (errno || end == text || *end || strchr(text, '-'))
+		argp_error(state, "'%s' is not an address; give it as /proc/PID/maps shows it",
+			   text);
+	return address;
+}
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+	struct where_options *options = state->input;
+
+	switch (key) {
+	case ARGP_KEY_ARG:
+		if (state->arg_num == 0)
+			options->pid = cli_parse_pid(argument, state);
+		else if (state->arg_num == 1)
+			options->address = parse_address(argument, state);
+		else
+			argp_error(state, "'%s' is too much", argument);
+		return 0;
+	case ARGP_KEY_END:
+		if (state->arg_num != 2)
+			argp_error(state, "give a process id and an address, as in: vswap where "
+					  "1234 0x7f12a4000000");
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp argp = {
+	.parser = parse,
+	.args_doc = "PID ADDRESS",
+	.doc = "Says which slot the page at ADDRESS of process PID has, its state, and where its "
+	       "bytes are now.",
+};
+
+static const char *text_of(struct json_object *object, const char *name)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(object, name, &value) ? json_object_get_string(value) : "";
+}
+
+static uint64_t number_of(struct json_object *object, const char *name)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(object, name, &value) ? json_object_get_uint64(value) : 0;
+}
+
+static void show(const struct where_options *options, struct json_object *where)
+{
+	printf("address  0x%" PRIx64 "\n", options->address);
+	printf("state    %s\n", text_of(where, "state"));
+	if (number_of(where, "slot"))
+		printf("slot     %" PRIu64 "\n", number_of(where, "slot"));
+	printf("place    %s\n", text_of(where, "place"));
+	if (!number_of(where, "bytes"))
+		return;
+	printf("segment  %" PRIu64 "\n", number_of(where, "segment"));
+	printf("object   %" PRIu64 " bytes for %" PRIu64 " page(s), %s\n",
+	       number_of(where, "bytes"), number_of(where, "pages"), text_of(where, "codec"));
+}
+
+int verb_where(int argc, char **argv)
+{
+	struct where_options options = {0};
+	struct request request = {.kind = REQUEST_WHERE};
+	char message[CLIENT_MESSAGE];
+	struct json_object *answer, *where;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &options);
+	request.number = options.address;
+	if (client_ask(options.pid, &request, NULL, NULL, &answer, message))
+		return cli_fail("%s", message);
+	if (json_object_object_get_ex(answer, "where", &where))
+		show(&options, where);
+	json_object_put(answer);
+	return CLI_OK;
+}

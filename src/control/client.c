@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+#include "control/client.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include "control/socket.h"
+
+/* An owner that is stopped together with its program does not answer. */
+#define ANSWER_SECONDS 10
+
+static const char *const request_names[] = {
+	[REQUEST_REPORT] = "report", [REQUEST_LIMIT] = "limit", [REQUEST_THAW] = "thaw",
+	[REQUEST_DETACH] = "detach", [REQUEST_WHERE] = "where",
+};
+
+/* A folder that another user could have made is not asked. */
+static bool folder_is_of(const char *path, uid_t uid)
+{
+	struct stat status;
+
+	return !lstat(path, &status) && S_ISDIR(status.st_mode) && status.st_uid == uid &&
+	       !(status.st_mode & 077);
+}
+
+static int connect_to(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct timeval wait = {.tv_sec = ANSWER_SECONDS};
+	int descriptor, error;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(address.sun_path, path);
+	descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (descriptor < 0)
+		return -errno;
+	setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+	setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
+	if (!connect(descriptor, (struct sockaddr *)&address, sizeof(address)))
+		return descriptor;
+	error = errno;
+	close(descriptor);
+	return -error;
+}
+
+/* The space may be ours, or for root its program's user's. */
+static int connect_pid(pid_t pid)
+{
+	char folder[128], path[160], proc[32];
+	struct stat status;
+	uid_t uids[2] = {geteuid(), geteuid()};
+	int result = -ENOENT;
+
+	snprintf(proc, sizeof(proc), "/proc/%d", (int)pid);
+	if (geteuid() == 0 && !stat(proc, &status))
+		uids[1] = status.st_uid;
+	for (int user = 0; user < 2; user++)
+		for (unsigned int which = 0;
+		     control_folder(uids[user], which, folder, sizeof(folder)); which++) {
+			if (!folder_is_of(folder, uids[user]))
+				continue;
+			snprintf(path, sizeof(path), "%s/%d.sock", folder, (int)pid);
+			result = connect_to(path);
+			if (result >= 0)
+				return result;
+		}
+	return result;
+}
+
+static int send_request(int descriptor, const struct request *request)
+{
+	struct json_object *object = json_object_new_object();
+	const char *text;
+	FILE *to;
+	int result = 0;
+
+	if (!object)
+		return -ENOMEM;
+	json_object_object_add(object, "request",
+			       json_object_new_string(request_names[request->kind]));
+	if (request->kind == REQUEST_LIMIT)
+		json_object_object_add(object, "bytes", json_object_new_uint64(request->number));
+	if (request->kind == REQUEST_WHERE)
+		json_object_object_add(object, "address", json_object_new_uint64(request->number));
+	text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN);
+	to = fdopen(dup(descriptor), "w");
+	if (!to || !text || fprintf(to, "%s\n", text) < 0)
+		result = -EIO;
+	if (to && fclose(to))
+		result = -errno;
+	json_object_put(object);
+	return result;
+}
+
+/* True if the line was progress, which has then been shown. */
+static bool take_progress(struct json_object *object, client_progress_fn progress, void *argument)
+{
+	struct json_object *value, *done, *total;
+
+	if (!json_object_object_get_ex(object, "progress", &value))
+		return false;
+	if (progress && json_object_object_get_ex(value, "done", &done) &&
+	    json_object_object_get_ex(value, "total", &total))
+		progress(argument, json_object_get_uint64(done), json_object_get_uint64(total));
+	return true;
+}
+
+static int read_answer(FILE *from, client_progress_fn progress, void *argument,
+		       struct json_object **answer)
+{
+	struct json_object *object;
+	size_t room = 0;
+	char *line = NULL;
+
+	errno = 0;
+	*answer = NULL;
+	while (!*answer && getline(&line, &room, from) > 0) {
+		object = json_tokener_parse(line);
+		if (!json_object_is_type(object, json_type_object)) {
+			json_object_put(object);
+			break;
+		}
+		if (take_progress(object, progress, argument))
+			json_object_put(object);
+		else
+			*answer = object;
+	}
+	free(line);
+	if (*answer)
+		return 0;
+	return errno == EAGAIN ? -ETIMEDOUT : -EPIPE;
+}
+
+static int refused(struct json_object **answer, char message[CLIENT_MESSAGE])
+{
+	struct json_object *value;
+
+	if (!json_object_object_get_ex(*answer, "error", &value))
+		return 0;
+	snprintf(message, CLIENT_MESSAGE, "%s", json_object_get_string(value));
+	json_object_put(*answer);
+	*answer = NULL;
+	return -ECANCELED;
+}
+
+int client_ask(pid_t pid, const struct request *request, client_progress_fn progress,
+	       void *argument, struct json_object **answer, char message[CLIENT_MESSAGE])
+{
+	int descriptor = connect_pid(pid), result;
+	FILE *from;
+
+	if (descriptor < 0) {
+		snprintf(
+			message, CLIENT_MESSAGE,
+			"process %d has no virtual swap space that you may ask; `vswap stat' lists "
+			"those that have one",
+			(int)pid);
+		return descriptor;
+	}
+	result = send_request(descriptor, request);
+	from = fdopen(descriptor, "r");
+	if (!from) {
+		close(descriptor);
+		snprintf(message, CLIENT_MESSAGE, "out of memory");
+		return -ENOMEM;
+	}
+	if (!result)
+		result = read_answer(from, progress, argument, answer);
+	fclose(from);
+	if (!result)
+		return refused(answer, message);
+	snprintf(message, CLIENT_MESSAGE,
+		 result == -ETIMEDOUT
+			 ? "the owner of process %d does not answer; is it stopped (Ctrl-Z)?"
+			 : "the owner of process %d ended before it answered",
+		 (int)pid);
+	return result;
+}
+
+static int compare_pids(const void *left, const void *right)
+{
+	pid_t a = *(const pid_t *)left, b = *(const pid_t *)right;
+
+	return (a > b) - (a < b);
+}
+
+/* A socket that nobody listens on is left over from an owner that was killed. */
+static bool is_alive(const char *folder, const char *name)
+{
+	char path[160];
+	int descriptor;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", folder, name) >= sizeof(path))
+		return false;
+	descriptor = connect_to(path);
+	if (descriptor == -ECONNREFUSED)
+		unlink(path);
+	if (descriptor < 0)
+		return false;
+	close(descriptor);
+	return true;
+}
+
+static unsigned int list_folder(const char *folder, pid_t *pids, unsigned int room)
+{
+	unsigned int count = 0;
+	struct dirent *entry;
+	DIR *directory = opendir(folder);
+	int pid, length;
+
+	if (!directory)
+		return 0;
+	while (count < room && (entry = readdir(directory))) {
+		length = 0;
+		if (sscanf(entry->d_name, "%d.sock%n", &pid, &length) == 1 && pid > 0 && length &&
+		    !entry->d_name[length] && is_alive(folder, entry->d_name))
+			pids[count++] = pid;
+	}
+	closedir(directory);
+	return count;
+}
+
+static unsigned int list_user(uid_t uid, pid_t *pids, unsigned int room)
+{
+	unsigned int count = 0;
+	char folder[128];
+
+	for (unsigned int which = 0; control_folder(uid, which, folder, sizeof(folder)); which++)
+		if (folder_is_of(folder, uid))
+			count += list_folder(folder, pids + count, room - count);
+	return count;
+}
+
+unsigned int client_list(pid_t *pids, unsigned int room)
+{
+	unsigned int count = list_user(geteuid(), pids, room);
+
+	qsort(pids, count, sizeof(*pids), compare_pids);
+	return count;
+}

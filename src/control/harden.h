@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The owner must never wait for memory that it serves itself, must outlive its
+ * programs when memory is short, and shows nobody what it holds. Each step is
+ * tried; `vswap doctor` tells which the machine allows. Call it after the
+ * program was forked: nothing of this is the program's.
+ */
+#ifndef CONTROL_HARDEN_H
+#define CONTROL_HARDEN_H
+
+#include <stdbool.h>
+
+/* True if everything that vswap will map may be locked: CAP_IPC_LOCK or no limit. */
+bool harden_may_lock(void);
+void harden_owner(void);
+
+#endif

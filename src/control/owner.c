@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The owner's loop. While the program is our child, the terminal's signals reach
+ * it by themselves (same process group): the owner only takes them out of its own
+ * way, and passes on what somebody sent to the owner alone. Ctrl-Z stops the
+ * program first and then the owner, since a stopped program does not fault and
+ * the shell waits for the owner.
+ */
+#include "control/owner.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "control/harden.h"
+#include "control/progress.h"
+#include "control/socket.h"
+#include "control/stats.h"
+#include "pager/pager.h"
+
+#define TICK_MOST_US	 1000000
+#define TICK_CHILDREN_US 20000
+#define NOTICE_NS	 1000000000ull
+
+enum { POLL_SIGNALS, POLL_PROGRAM, POLL_CONTROL };
+
+struct owner {
+	struct owner_config config;
+	struct stats_file stats;
+	struct pager *pager; /* NULL once detached */
+	struct control *control;
+	pid_t pid;
+	int pidfd;
+	int signals;
+	bool gone;	    /* the program has ended */
+	bool detached;	    /* and goes on without us */
+	bool detach_wanted; /* a signal asked for it */
+	bool impatient;	    /* another one while it was under way */
+	bool told_waiting;
+	uint64_t gone_ns;
+	int wait_status;
+	struct report last; /* of the moment when the pager was closed */
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+}
+
+/* One write, so that lines of several threads stay whole. */
+static void say(void *argument, const char *line)
+{
+	(void)argument;
+	dprintf(STDERR_FILENO, "vswap: %s\n", line);
+}
+
+static void notice(const struct owner *owner, const char *line)
+{
+	if (!owner->config.quiet)
+		say(NULL, line);
+}
+
+/* Everything that a signal may mean to somebody else; what a fault of our own raises stays. */
+static void handled_signals(sigset_t *set)
+{
+	static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
+
+	sigfillset(set);
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		sigdelset(set, own[i]);
+}
+
+void owner_block_signals(sigset_t *before)
+{
+	sigset_t set;
+
+	handled_signals(&set);
+	sigprocmask(SIG_SETMASK, &set, before);
+}
+
+int owner_open(struct owner **out, const struct owner_config *config, char message[OWNER_MESSAGE])
+{
+	struct owner *owner = calloc(1, sizeof(*owner));
+	struct pager_config pager = {.limit_bytes = config->limit_bytes,
+				     .backends = config->backends,
+				     .backend_count = config->backend_count,
+				     .say = say};
+	sigset_t set;
+	int result;
+
+	if (!owner) {
+		snprintf(message, OWNER_MESSAGE, "out of memory");
+		return -ENOMEM;
+	}
+	owner->config = *config;
+	owner->pidfd = -1;
+	owner->wait_status = -1;
+	handled_signals(&set);
+	owner->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	result = owner->signals < 0 ? -errno : 0;
+	if (result)
+		snprintf(message, OWNER_MESSAGE, "signalfd: %s", strerror(-result));
+	if (!result)
+		result = stats_open(&owner->stats, config->stats_path, message, OWNER_MESSAGE);
+	if (!result) {
+		/* Inherited as ignored it would have the kernel reap the program for us. */
+		signal(SIGCHLD, SIG_DFL);
+		harden_owner();
+		result = pager_open(&owner->pager, &pager, message);
+	}
+	if (result) {
+		owner->pager = NULL;
+		owner_close(owner);
+		return result;
+	}
+	*out = owner;
+	return 0;
+}
+
+static void fill_report(struct owner *owner, struct report *report)
+{
+	const char *command = owner->config.command, *slash;
+
+	if (!owner->pager) {
+		*report = owner->last;
+	} else {
+		memset(report, 0, sizeof(*report));
+		report->exit_status = -1;
+		pager_report(owner->pager, report);
+	}
+	report->pid = owner->pid;
+	if (command) {
+		slash = strrchr(command, '/');
+		snprintf(report->command, sizeof(report->command), "%s",
+			 slash && slash[1] ? slash + 1 : command);
+	}
+	if (WIFEXITED(owner->wait_status))
+		report->exit_status = WEXITSTATUS(owner->wait_status);
+	else if (owner->wait_status >= 0 && WIFSIGNALED(owner->wait_status))
+		report->exit_status = 128 + WTERMSIG(owner->wait_status);
+}
+
+/* ---- signals ---- */
+
+/* 'T' when stopped, '\0' when it cannot be told. */
+static char process_state(pid_t pid)
+{
+	char path[32], text[512];
+	const char *end;
+	size_t length;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	file = fopen(path, "re");
+	if (!file)
+		return '\0';
+	length = fread(text, 1, sizeof(text) - 1, file);
+	fclose(file);
+	text[length] = '\0';
+	end = strrchr(text, ')');
+	return end && end[1] == ' ' ? end[2] : '\0';
+}
+
+/* Job control: the shell waits for us, so we stop once the program has. */
+static void follow_stop(struct owner *owner)
+{
+	siginfo_t info = {0};
+
+	if (owner->gone || waitid(P_PIDFD, (id_t)owner->pidfd, &info, WSTOPPED | WNOHANG) ||
+	    !info.si_pid)
+		return;
+	if (info.si_code != CLD_STOPPED || info.si_status == SIGSTOP)
+		return;
+	if (process_state(owner->pid) == 'T')
+		kill(getpid(), SIGSTOP);
+}
+
+static void pass_on(struct owner *owner, const struct signalfd_siginfo *info)
+{
+	if (owner->gone)
+		return;
+	/* From the terminal: the program has had it. */
+	if (info->ssi_code == SI_KERNEL)
+		return;
+	if (info->ssi_signo == SIGCONT && process_state(owner->pid) != 'T')
+		return;
+	pidfd_send_signal(owner->pidfd, (int)info->ssi_signo, NULL, 0);
+}
+
+static void attached_signal(struct owner *owner, unsigned int number)
+{
+	switch (number) {
+	case SIGINT:
+	case SIGTERM:
+	case SIGHUP:
+	case SIGQUIT:
+		owner->impatient = owner->detach_wanted;
+		owner->detach_wanted = true;
+		break;
+	case SIGTSTP:
+		say(NULL, "not stopping, since the program's pages are served from here; Ctrl-C "
+			  "detaches");
+		break;
+	}
+}
+
+static void take_signals(struct owner *owner)
+{
+	struct signalfd_siginfo info;
+
+	while (read(owner->signals, &info, sizeof(info)) == sizeof(info)) {
+		if (!owner->config.is_parent)
+			attached_signal(owner, info.ssi_signo);
+		else if (info.ssi_signo == SIGCHLD)
+			follow_stop(owner);
+		else
+			pass_on(owner, &info);
+	}
+}
+
+/* ---- long work, with progress ---- */
+
+struct long_work {
+	struct owner *owner;
+	struct client *client;	  /* NULL: a signal asked */
+	struct progress progress; /* on our own terminal */
+};
+
+static void work_progress(void *argument, uint64_t done, uint64_t total)
+{
+	struct long_work *work = argument;
+
+	take_signals(work->owner);
+	if (work->owner->impatient) {
+		progress_end(&work->progress);
+		say(NULL, "still bringing pages back; the program would lose its data if this "
+			  "stopped half way");
+		work->owner->impatient = false;
+	}
+	if (work->client)
+		client_progress(work->client, done, total);
+	if (!work->owner->config.is_parent)
+		progress_show(&work->progress, done, total);
+}
+
+static int detach(struct owner *owner, struct client *client, char message[OWNER_MESSAGE])
+{
+	struct long_work work = {
+		.owner = owner, .client = client, .progress = {.what = "bringing back"}};
+	int result;
+
+	owner->detach_wanted = true;
+	result = pager_detach(owner->pager, work_progress, &work, message);
+	progress_end(&work.progress);
+	owner->detach_wanted = false;
+	if (result)
+		return result;
+	fill_report(owner, &owner->last);
+	owner->detached = true;
+	pager_close(owner->pager);
+	owner->pager = NULL;
+	return 0;
+}
+
+static void detach_by_signal(struct owner *owner)
+{
+	char message[OWNER_MESSAGE];
+
+	if (!owner->pager || owner->gone) {
+		owner->detach_wanted = false;
+		return;
+	}
+	if (detach(owner, NULL, message))
+		say(NULL, message);
+}
+
+/* ---- requests of clients ---- */
+
+static void reply_ok(struct client *client, const char *member, struct json_object *value)
+{
+	struct json_object *object = json_object_new_object();
+
+	if (object) {
+		json_object_object_add(object, "ok", json_object_new_boolean(1));
+		if (member)
+			json_object_object_add(object, member, value);
+	}
+	client_send(client, object);
+}
+
+static struct json_object *where_to_json(const struct pager_where *where)
+{
+	struct json_object *object = json_object_new_object();
+
+	if (!object)
+		return NULL;
+	json_object_object_add(object, "state", json_object_new_string(where->state));
+	json_object_object_add(object, "slot", json_object_new_uint64(where->slot));
+	json_object_object_add(object, "codec", json_object_new_string(where->codec));
+	json_object_object_add(object, "bytes", json_object_new_uint64(where->bytes));
+	json_object_object_add(object, "pages", json_object_new_uint64(where->pages));
+	json_object_object_add(object, "segment", json_object_new_uint64(where->segment));
+	json_object_object_add(object, "place", json_object_new_string(where->place));
+	return object;
+}
+
+static int answer_thaw(struct owner *owner, struct client *client, char message[OWNER_MESSAGE])
+{
+	struct long_work work = {
+		.owner = owner, .client = client, .progress = {.what = "bringing in"}};
+	int result = pager_thaw(owner->pager, work_progress, &work, message);
+
+	progress_end(&work.progress);
+	return result;
+}
+
+static void answer(void *argument, struct client *client, const struct request *request)
+{
+	struct owner *owner = argument;
+	char message[OWNER_MESSAGE] = "the program has just been detached";
+	struct pager_where where = {0};
+	struct report report;
+	int result = 0;
+
+	if (!owner->pager && request->kind != REQUEST_REPORT) {
+		client_fail(client, message);
+		return;
+	}
+	switch (request->kind) {
+	case REQUEST_REPORT:
+		fill_report(owner, &report);
+		reply_ok(client, "report", report_to_json(&report));
+		return;
+	case REQUEST_LIMIT:
+		result = pager_set_limit(owner->pager, request->number, message);
+		break;
+	case REQUEST_THAW:
+		result = answer_thaw(owner, client, message);
+		break;
+	case REQUEST_DETACH:
+		result = detach(owner, client, message);
+		break;
+	case REQUEST_WHERE:
+		result = pager_where(owner->pager, request->number, &where);
+		if (!result) {
+			reply_ok(client, "where", where_to_json(&where));
+			return;
+		}
+		snprintf(message, sizeof(message), "cannot look up 0x%llx: %s",
+			 (unsigned long long)request->number, strerror(-result));
+		break;
+	}
+	if (result)
+		client_fail(client, message);
+	else
+		reply_ok(client, NULL, NULL);
+}
+
+int owner_take(struct owner *owner, pid_t pid, int pidfd, char message[OWNER_MESSAGE])
+{
+	int result;
+
+	owner->pid = pid;
+	owner->pidfd = pidfd;
+	result = pager_adopt(owner->pager, pid, message);
+	if (result)
+		return result;
+	/* Without a socket the program still runs in its budget; say so and go on. */
+	if (control_open(&owner->control, pid, answer, owner, message))
+		say(NULL, message);
+	return 0;
+}
+
+/* ---- the loop ---- */
+
+static void program_ended(struct owner *owner)
+{
+	siginfo_t info = {0};
+
+	if (owner->config.is_parent &&
+	    !waitid(P_PIDFD, (id_t)owner->pidfd, &info, WEXITED | WNOHANG) && info.si_pid)
+		owner->wait_status = info.si_code == CLD_EXITED	  ? W_EXITCODE(info.si_status, 0)
+				     : info.si_code == CLD_DUMPED ? info.si_status | WCOREFLAG
+								  : info.si_status;
+	owner->gone = true;
+	owner->gone_ns = now_ns();
+	if (owner->pager)
+		pager_gone(owner->pager);
+}
+
+static bool is_done(struct owner *owner)
+{
+	if (owner->detached && !owner->config.is_parent)
+		return true;
+	return owner->gone && (!owner->pager || !pager_has_children(owner->pager));
+}
+
+/* Forked children live in this space; leaving would kill them. */
+static void tell_waiting(struct owner *owner)
+{
+	if (!owner->gone || owner->told_waiting || now_ns() - owner->gone_ns < NOTICE_NS)
+		return;
+	owner->told_waiting = true;
+	notice(owner, "the program has ended; waiting for processes that it left behind");
+}
+
+/* Microseconds to sleep. */
+static int tick(struct owner *owner)
+{
+	int sleep_us = owner->pager ? pager_tick(owner->pager) : TICK_MOST_US;
+
+	if (sleep_us < 0)
+		sleep_us = TICK_CHILDREN_US;
+	return sleep_us < TICK_MOST_US ? sleep_us : TICK_MOST_US;
+}
+
+static void wait_and_serve(struct owner *owner, int sleep_us)
+{
+	struct timespec timeout = {.tv_sec = sleep_us / 1000000,
+				   .tv_nsec = sleep_us % 1000000 * 1000L};
+	struct pollfd polls[POLL_CONTROL + CONTROL_POLLS];
+	unsigned int count = 0;
+
+	polls[POLL_SIGNALS] = (struct pollfd){.fd = owner->signals, .events = POLLIN};
+	polls[POLL_PROGRAM] =
+		(struct pollfd){.fd = owner->gone ? -1 : owner->pidfd, .events = POLLIN};
+	if (owner->control)
+		count = control_polls(owner->control, polls + POLL_CONTROL);
+	if (ppoll(polls, POLL_CONTROL + count, &timeout, NULL) <= 0)
+		return;
+	if (polls[POLL_SIGNALS].revents)
+		take_signals(owner);
+	if (polls[POLL_PROGRAM].revents)
+		program_ended(owner);
+	if (count)
+		control_serve(owner->control, polls + POLL_CONTROL, count);
+}
+
+/* What remains to be said once the program needs us no more. */
+static int finish(struct owner *owner)
+{
+	struct report report;
+	int result;
+
+	fill_report(owner, &report);
+	result = stats_commit(&owner->stats, &report);
+	if (result)
+		dprintf(STDERR_FILENO,
+			"vswap: cannot write %s: %s; the program's own work is not affected\n",
+			owner->config.stats_path, strerror(-result));
+	if (!owner->config.quiet)
+		report_summary(&report, stderr);
+	return result;
+}
+
+int owner_loop(struct owner *owner)
+{
+	while (!is_done(owner)) {
+		int sleep_us = tick(owner);
+
+		wait_and_serve(owner, sleep_us);
+		if (owner->detach_wanted)
+			detach_by_signal(owner);
+		if (owner->detached) {
+			control_close(owner->control);
+			owner->control = NULL;
+		}
+		tell_waiting(owner);
+	}
+	return finish(owner);
+}
+
+int owner_wait_status(const struct owner *owner)
+{
+	return owner->wait_status;
+}
+
+void owner_close(struct owner *owner)
+{
+	control_close(owner->control);
+	if (owner->pager)
+		pager_close(owner->pager);
+	stats_abandon(&owner->stats);
+	if (owner->signals >= 0)
+		close(owner->signals);
+	if (owner->pidfd >= 0)
+		close(owner->pidfd);
+	free(owner);
+}

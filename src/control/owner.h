@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The owner: the process that hosts a space. Its one control thread watches the
+ * program, drives the pager, answers clients and passes signals on.
+ *
+ * Order of a life: owner_block_signals, (spawn,) owner_open, owner_take, owner_loop, owner_close.
+ */
+#ifndef CONTROL_OWNER_H
+#define CONTROL_OWNER_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "backend/backend.h"
+
+#define OWNER_MESSAGE 512
+
+struct owner_config {
+	uint64_t limit_bytes;
+	const struct backend_spec *backends;
+	unsigned int backend_count;
+	const char *stats_path; /* NULL: none; checked by owner_open */
+	bool quiet;		/* no closing paragraph, no notices */
+	bool is_parent;		/* the program is our child: its signals and status are passed on */
+	const char *command;	/* what the program was called as; NULL: ask the kernel */
+};
+
+struct owner;
+
+/* Blocks all signals that the owner handles; threads made later inherit it. */
+void owner_block_signals(sigset_t *before);
+
+/* Checks the stats path, hardens this process, opens the pager. 0 or -errno with a message. */
+int owner_open(struct owner **owner, const struct owner_config *config,
+	       char message[OWNER_MESSAGE]);
+/* Takes the process under watch and opens the control socket. Owns pidfd from here on, also on
+ * failure. 0 or -errno with a message: the process is as it was. */
+int owner_take(struct owner *owner, pid_t pid, int pidfd, char message[OWNER_MESSAGE]);
+/* Until the program has ended, or (not is_parent) was detached. Writes the stats file and the
+ * closing paragraph. 0, or -errno when the stats file could not be written. */
+int owner_loop(struct owner *owner);
+/* After owner_loop with is_parent: how the program ended, in the form of waitpid(2). */
+int owner_wait_status(const struct owner *owner);
+void owner_close(struct owner *owner);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#include "control/progress.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include "control/size.h"
+
+#define BAR_CELLS    32
+#define REDRAW_NS    100000000ull
+#define CLEAR_TO_END "\r\033[K"
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+}
+
+void progress_show(struct progress *progress, uint64_t done, uint64_t total)
+{
+	char bar[BAR_CELLS + 1], done_text[SIZE_TEXT], total_text[SIZE_TEXT];
+	uint64_t now = now_ns();
+	double part = total ? (double)done / (double)total : 1;
+	int cells;
+
+	if (progress->shown && now - progress->last_ns < REDRAW_NS)
+		return;
+	if (!progress->shown && !isatty(STDERR_FILENO))
+		return;
+	if (part > 1)
+		part = 1;
+	cells = (int)(part * BAR_CELLS);
+	memset(bar, ' ', BAR_CELLS);
+	memset(bar, '#', (size_t)cells);
+	bar[BAR_CELLS] = '\0';
+	dprintf(STDERR_FILENO, CLEAR_TO_END "%s [%s] %3.0f %%  %s of %s", progress->what, bar,
+		part * 100, size_format(done, done_text), size_format(total, total_text));
+	progress->shown = true;
+	progress->last_ns = now;
+}
+
+void progress_end(struct progress *progress)
+{
+	if (progress->shown)
+		(void)!write(STDERR_FILENO, CLEAR_TO_END, sizeof(CLEAR_TO_END) - 1);
+	progress->shown = false;
+}

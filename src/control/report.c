@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One table names every figure of a report: its JSON name, type and place. The
+ * writer and the reader both walk it, so they cannot disagree.
+ */
+#include "control/report.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <stddef.h>
+#include <string.h>
+
+enum field_type { FIELD_U64, FIELD_INT, FIELD_DOUBLE, FIELD_TEXT, FIELD_BOOL };
+
+struct field {
+	const char *group; /* NULL: top level */
+	const char *name;
+	enum field_type type;
+	size_t offset;
+	size_t size;
+};
+
+#define FIELD(group, name, type, structure, member)                                              \
+	{                                                                                        \
+		group, name, type, offsetof(structure, member), sizeof(((structure *)0)->member) \
+	}
+#define TOP(name, type)		    FIELD(NULL, #name, type, struct report, name)
+#define INNER(group, name)	    FIELD(#group, #name, FIELD_U64, struct report, group.name)
+#define BACKEND(json, type, member) FIELD(NULL, json, type, struct report_backend, member)
+
+static const struct field report_fields[] = {
+	TOP(pid, FIELD_INT),
+	TOP(command, FIELD_TEXT),
+	TOP(seconds, FIELD_DOUBLE),
+	TOP(attached, FIELD_BOOL),
+	TOP(limit_bytes, FIELD_U64),
+	TOP(peak_bytes, FIELD_U64),
+	TOP(wanted_bytes, FIELD_U64),
+	TOP(resident_bytes, FIELD_U64),
+	TOP(pool_bytes, FIELD_U64),
+	TOP(header_bytes, FIELD_U64),
+	TOP(metadata_bytes, FIELD_U64),
+	INNER(slots, tracked),
+	INNER(slots, allocated),
+	INNER(slots, peak),
+	INNER(slots, zero),
+	INNER(slots, same),
+	INNER(slots, stored),
+	INNER(bytes, swapped_out),
+	INNER(bytes, swapped_in),
+	INNER(bytes, stored_raw),
+	INNER(bytes, stored_compressed),
+	INNER(faults, count),
+	INNER(faults, p50_ns),
+	INNER(faults, p99_ns),
+	INNER(faults, total_ns),
+	TOP(cpu_seconds, FIELD_DOUBLE),
+};
+
+static const struct field backend_fields[] = {
+	BACKEND("name", FIELD_TEXT, name),
+	BACKEND("kind", FIELD_TEXT, kind),
+	BACKEND("priority", FIELD_INT, priority),
+	BACKEND("capacity_bytes", FIELD_U64, capacity_bytes),
+	BACKEND("used_bytes", FIELD_U64, used_bytes),
+	BACKEND("segments", FIELD_U64, segments),
+	BACKEND("read_bytes", FIELD_U64, read_bytes),
+	BACKEND("written_bytes", FIELD_U64, written_bytes),
+	BACKEND("errors", FIELD_U64, errors),
+	BACKEND("state", FIELD_TEXT, state),
+};
+
+#define COUNT(array) (sizeof(array) / sizeof(array[0]))
+
+static struct json_object *field_to_json(const struct field *field, const void *base)
+{
+	const void *at = (const char *)base + field->offset;
+
+	switch (field->type) {
+	case FIELD_U64:
+		return json_object_new_uint64(*(const uint64_t *)at);
+	case FIELD_INT:
+		return json_object_new_int(*(const int *)at);
+	case FIELD_DOUBLE: {
+		char text[32];
+
+		/* Six decimals are enough for seconds and read better than 17 figures. */
+		snprintf(text, sizeof(text), "%.6f", *(const double *)at);
+		return json_object_new_double_s(*(const double *)at, text);
+	}
+	case FIELD_BOOL:
+		return json_object_new_boolean(*(const int *)at);
+	case FIELD_TEXT:
+		return json_object_new_string_len(at, (int)strnlen(at, field->size));
+	}
+	return NULL;
+}
+
+static void field_from_json(const struct field *field, struct json_object *value, void *base)
+{
+	void *at = (char *)base + field->offset;
+
+	switch (field->type) {
+	case FIELD_U64:
+		*(uint64_t *)at = json_object_get_uint64(value);
+		break;
+	case FIELD_INT:
+	case FIELD_BOOL:
+		*(int *)at = json_object_get_int(value);
+		break;
+	case FIELD_DOUBLE:
+		*(double *)at = json_object_get_double(value);
+		break;
+	case FIELD_TEXT:
+		if (json_object_is_type(value, json_type_string))
+			snprintf(at, field->size, "%s", json_object_get_string(value));
+		break;
+	}
+}
+
+/* The object of a group inside `object`, made when it is new. */
+static struct json_object *group_of(struct json_object *object, const char *group)
+{
+	struct json_object *inner = NULL;
+
+	if (!group)
+		return object;
+	if (!json_object_object_get_ex(object, group, &inner)) {
+		inner = json_object_new_object();
+		if (inner)
+			json_object_object_add(object, group, inner);
+	}
+	return inner;
+}
+
+static void fields_to_json(const struct field *fields, size_t count, const void *base,
+			   struct json_object *object)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *inner = group_of(object, fields[i].group);
+
+		if (inner)
+			json_object_object_add(inner, fields[i].name,
+					       field_to_json(&fields[i], base));
+	}
+}
+
+static void fields_from_json(const struct field *fields, size_t count, struct json_object *object,
+			     void *base)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *inner = object, *value;
+
+		if (fields[i].group && !json_object_object_get_ex(object, fields[i].group, &inner))
+			continue;
+		if (json_object_object_get_ex(inner, fields[i].name, &value))
+			field_from_json(&fields[i], value, base);
+	}
+}
+
+struct json_object *report_to_json(const struct report *report)
+{
+	struct json_object *object = json_object_new_object();
+	struct json_object *backends = json_object_new_array();
+
+	if (!object || !backends) {
+		json_object_put(object);
+		json_object_put(backends);
+		return NULL;
+	}
+	json_object_object_add(object, "version", json_object_new_int(REPORT_VERSION));
+	fields_to_json(report_fields, COUNT(report_fields), report, object);
+	for (unsigned int i = 0; i < report->backend_count && i < REPORT_BACKENDS; i++) {
+		struct json_object *backend = json_object_new_object();
+
+		if (!backend)
+			break;
+		fields_to_json(backend_fields, COUNT(backend_fields), &report->backends[i],
+			       backend);
+		json_object_array_add(backends, backend);
+	}
+	json_object_object_add(object, "backends", backends);
+	json_object_object_add(object, "exit_status",
+			       report->exit_status < 0 ? NULL
+						       : json_object_new_int(report->exit_status));
+	return object;
+}
+
+void report_from_json(struct json_object *object, struct report *report)
+{
+	struct json_object *value;
+
+	memset(report, 0, sizeof(*report));
+	report->exit_status = -1;
+	if (!json_object_is_type(object, json_type_object))
+		return;
+	fields_from_json(report_fields, COUNT(report_fields), object, report);
+	if (json_object_object_get_ex(object, "exit_status", &value) && value)
+		report->exit_status = json_object_get_int(value);
+	if (!json_object_object_get_ex(object, "backends", &value) ||
+	    !json_object_is_type(value, json_type_array))
+		return;
+	for (size_t i = 0; i < json_object_array_length(value) && i < REPORT_BACKENDS; i++) {
+		fields_from_json(backend_fields, COUNT(backend_fields),
+				 json_object_array_get_idx(value, i), &report->backends[i]);
+		report->backend_count++;
+	}
+}
+
+int report_json(const struct report *report, FILE *to)
+{
+	struct json_object *object = report_to_json(report);
+	const char *text;
+	int written;
+
+	if (!object)
+		return -ENOMEM;
+	text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY |
+							      JSON_C_TO_STRING_SPACED |
+							      JSON_C_TO_STRING_NOSLASHESCAPE);
+	written = text ? fprintf(to, "%s\n", text) : -1;
+	json_object_put(object);
+	return written < 0 || fflush(to) ? -EIO : 0;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+#include "control/request.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Requests are flat; deeper nesting is garbage and not worth a stack. */
+#define REQUEST_DEPTH 4
+
+static const struct {
+	const char *name;
+	enum request_kind kind;
+	const char *number; /* the member it needs */
+} request_kinds[] = {
+	{"report", REQUEST_REPORT, NULL},    {"limit", REQUEST_LIMIT, "bytes"},
+	{"thaw", REQUEST_THAW, NULL},	     {"detach", REQUEST_DETACH, NULL},
+	{"where", REQUEST_WHERE, "address"},
+};
+
+static int refuse(char *message, size_t size, const char *why)
+{
+	snprintf(message, size, "the request was not understood: %s", why);
+	return -EINVAL;
+}
+
+static struct json_object *parse_object(const char *line, size_t length)
+{
+	struct json_tokener *tokener = json_tokener_new_ex(REQUEST_DEPTH);
+	struct json_object *object = NULL;
+
+	if (!tokener)
+		return NULL;
+	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
+	if (length && length < REQUEST_BYTES) {
+		object = json_tokener_parse_ex(tokener, line, (int)length);
+		if (json_tokener_get_error(tokener) != json_tokener_success ||
+		    json_tokener_get_parse_end(tokener) != length) {
+			json_object_put(object);
+			object = NULL;
+		}
+	}
+	json_tokener_free(tokener);
+	if (object && !json_object_is_type(object, json_type_object)) {
+		json_object_put(object);
+		object = NULL;
+	}
+	return object;
+}
+
+static int parse_number(struct json_object *object, const char *name, uint64_t *number,
+			char *message, size_t size)
+{
+	struct json_object *value;
+	char why[64];
+
+	snprintf(why, sizeof(why), "\"%s\" must be a whole number, not negative", name);
+	if (!json_object_object_get_ex(object, name, &value) ||
+	    !json_object_is_type(value, json_type_int))
+		return refuse(message, size, why);
+	/* json-c saturates: a negative number reads as 0 here and below 0 as int64. */
+	if (json_object_get_int64(value) < 0)
+		return refuse(message, size, why);
+	*number = json_object_get_uint64(value);
+	return 0;
+}
+
+static int parse_members(struct json_object *object, struct request *request, char *message,
+			 size_t size)
+{
+	struct json_object *value;
+	const char *name;
+
+	if (!json_object_object_get_ex(object, "request", &value) ||
+	    !json_object_is_type(value, json_type_string))
+		return refuse(message, size, "\"request\" is missing");
+	name = json_object_get_string(value);
+	for (size_t i = 0; i < sizeof(request_kinds) / sizeof(request_kinds[0]); i++) {
+		if (strcmp(name, request_kinds[i].name))
+			continue;
+		request->kind = request_kinds[i].kind;
+		request->number = 0;
+		if (!request_kinds[i].number)
+			return 0;
+		return parse_number(object, request_kinds[i].number, &request->number, message,
+				    size);
+	}
+	return refuse(message, size, "it is none of report, limit, thaw, detach, where");
+}
+
+int request_parse(const char *line, size_t length, struct request *request, char *message,
+		  size_t message_size)
+{
+	struct json_object *object = parse_object(line, length);
+	int result;
+
+	if (!object)
+		return refuse(message, message_size, "it is not one JSON object on one line");
+	result = parse_members(object, request, message, message_size);
+	json_object_put(object);
+	return result;
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/* What people see of a report: the table, the list and the closing paragraph. */
+#include "control/report.h"
+
+#include <errno.h>
+#include "control/size.h"
+
+/* How many times smaller the stored pages became; 0: nothing stored. */
+static double ratio_of(const struct report *report)
+{
+	if (!report->bytes.stored_compressed)
+		return 0;
+	return (double)report->bytes.stored_raw / (double)report->bytes.stored_compressed;
+}
+
+static const char *nanoseconds(uint64_t ns, char text[SIZE_TEXT])
+{
+	if (ns < 10000)
+		snprintf(text, SIZE_TEXT, "%llu ns", (unsigned long long)ns);
+	else if (ns < 10000000)
+		snprintf(text, SIZE_TEXT, "%.0f us", (double)ns / 1e3);
+	else if (ns < 10000000000ull)
+		snprintf(text, SIZE_TEXT, "%.0f ms", (double)ns / 1e6);
+	else
+		snprintf(text, SIZE_TEXT, "%.1f s", (double)ns / 1e9);
+	return text;
+}
+
+static void row_size(FILE *to, const char *name, uint64_t bytes, const char *note)
+{
+	char text[SIZE_TEXT];
+
+	fprintf(to, "  %-12s %10s  %s\n", name, size_format(bytes, text), note);
+}
+
+static void row_count(FILE *to, const char *name, uint64_t count, const char *note)
+{
+	fprintf(to, "  %-12s %10llu  %s\n", name, (unsigned long long)count, note);
+}
+
+static void show_backends(const struct report *report, FILE *to)
+{
+	char capacity[SIZE_TEXT], used[SIZE_TEXT], read[SIZE_TEXT], written[SIZE_TEXT];
+
+	if (!report->backend_count)
+		return;
+	fprintf(to, "backends\n  %-20s %-6s %4s %10s %10s %10s %10s %6s  %s\n", "name", "kind",
+		"prio", "capacity", "used", "read", "written", "errors", "state");
+	for (unsigned int i = 0; i < report->backend_count; i++) {
+		const struct report_backend *backend = &report->backends[i];
+
+		fprintf(to, "  %-20.40s %-6s %4d %10s %10s %10s %10s %6llu  %s\n", backend->name,
+			backend->kind, backend->priority,
+			backend->capacity_bytes ? size_format(backend->capacity_bytes, capacity)
+						: "-",
+			size_format(backend->used_bytes, used),
+			size_format(backend->read_bytes, read),
+			size_format(backend->written_bytes, written),
+			(unsigned long long)backend->errors, backend->state);
+	}
+}
+
+int report_table(const struct report *report, FILE *to)
+{
+	char p50[SIZE_TEXT], p99[SIZE_TEXT], total[SIZE_TEXT], note[96];
+
+	fprintf(to, "%d %s: %s, %.0f s\n", (int)report->pid, report->command,
+		report->attached ? "attached" : "watched, below its budget so far",
+		report->seconds);
+	fprintf(to, "memory\n");
+	row_size(to, "budget", report->limit_bytes, "");
+	row_size(to, "peak", report->peak_bytes, "highest use counted against the budget");
+	row_size(to, "wanted", report->wanted_bytes, "what it would have had resident");
+	row_size(to, "resident", report->resident_bytes, "the program's pages in RAM");
+	row_size(to, "pool", report->pool_bytes, "compressed pages in RAM");
+	row_size(to, "headers", report->header_bytes, "object headers, part of the pool");
+	row_size(to, "metadata", report->metadata_bytes, "descriptors and tables");
+	fprintf(to, "slots\n");
+	row_count(to, "tracked", report->slots.tracked, "pages with a descriptor");
+	snprintf(note, sizeof(note), "swapped out now; at most %llu",
+		 (unsigned long long)report->slots.peak);
+	row_count(to, "allocated", report->slots.allocated, note);
+	row_count(to, "zero", report->slots.zero, "all zeros");
+	row_count(to, "same", report->slots.same, "one repeated word");
+	if (ratio_of(report) > 0)
+		snprintf(note, sizeof(note), "compressed %.2f to 1", ratio_of(report));
+	else
+		note[0] = '\0';
+	row_count(to, "stored", report->slots.stored, note);
+	fprintf(to, "traffic\n");
+	row_size(to, "out", report->bytes.swapped_out, "");
+	row_size(to, "in", report->bytes.swapped_in, "");
+	snprintf(note, sizeof(note), "median %s, 99 %% below %s, all %s",
+		 nanoseconds(report->faults.p50_ns, p50), nanoseconds(report->faults.p99_ns, p99),
+		 nanoseconds(report->faults.total_ns, total));
+	row_count(to, "faults", report->faults.count, report->faults.count ? note : "");
+	fprintf(to, "  %-12s %10.2f  seconds of the owner\n", "CPU", report->cpu_seconds);
+	show_backends(report, to);
+	return ferror(to) ? -EIO : 0;
+}
+
+int report_list(const struct report *reports, unsigned int count, FILE *to)
+{
+	char limit[SIZE_TEXT], resident[SIZE_TEXT], pool[SIZE_TEXT], out[SIZE_TEXT], ratio[16];
+
+	fprintf(to, "%7s %-16s %10s %10s %10s %10s %6s %10s %9s\n", "PID", "COMMAND", "BUDGET",
+		"RESIDENT", "POOL", "SWAPPED", "RATIO", "FAULTS", "CPU");
+	for (unsigned int i = 0; i < count; i++) {
+		const struct report *report = &reports[i];
+
+		snprintf(ratio, sizeof(ratio), "%.2f", ratio_of(report));
+		fprintf(to, "%7d %-16.16s %10s %10s %10s %10s %6s %10llu %8.2fs\n",
+			(int)report->pid, report->command, size_format(report->limit_bytes, limit),
+			size_format(report->resident_bytes, resident),
+			size_format(report->pool_bytes, pool),
+			size_format(report->slots.allocated * 4096, out),
+			ratio_of(report) > 0 ? ratio : "-",
+			(unsigned long long)report->faults.count, report->cpu_seconds);
+	}
+	return ferror(to) ? -EIO : 0;
+}
+
+int report_summary(const struct report *report, FILE *to)
+{
+	char wanted[SIZE_TEXT], peak[SIZE_TEXT], limit[SIZE_TEXT], out[SIZE_TEXT], lost[SIZE_TEXT];
+	char ratio[32] = "";
+
+	if (!report->attached) {
+		fprintf(to, "vswap: %s used %s of its %s budget in %.1f s; it was never touched.\n",
+			report->command, size_format(report->wanted_bytes, wanted),
+			size_format(report->limit_bytes, limit), report->seconds);
+		return ferror(to) ? -EIO : 0;
+	}
+	if (ratio_of(report) > 0)
+		snprintf(ratio, sizeof(ratio), ", compressed %.2f to 1", ratio_of(report));
+	fprintf(to,
+		"vswap: %s wanted %s and ran in %s (budget %s).\n"
+		"vswap: %s swapped out%s; %llu faults took %s of %.1f s; vswap used %.1f s of "
+		"CPU.\n",
+		report->command, size_format(report->wanted_bytes, wanted),
+		size_format(report->peak_bytes, peak), size_format(report->limit_bytes, limit),
+		size_format(report->bytes.swapped_out, out), ratio,
+		(unsigned long long)report->faults.count,
+		nanoseconds(report->faults.total_ns, lost), report->seconds, report->cpu_seconds);
+	return ferror(to) ? -EIO : 0;
+}

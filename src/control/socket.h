@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The owner's side of the control socket, and where sockets live:
+ * $XDG_RUNTIME_DIR/vswap/PID.sock, or /tmp/vswap-UID/PID.sock. The folder is
+ * ours alone (0700), the socket 0600, and only its user and root are served.
+ *
+ * Nothing here ever blocks: a client that does not read is dropped.
+ * One thread (the owner's control thread) calls everything.
+ */
+#ifndef CONTROL_SOCKET_H
+#define CONTROL_SOCKET_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include "control/request.h"
+
+#define CONTROL_CLIENTS 16
+#define CONTROL_POLLS	(CONTROL_CLIENTS + 1)
+#define CONTROL_MESSAGE 512
+
+struct json_object;
+struct control;
+struct client;
+
+/* Answers one request by client_send or client_fail, before it returns. */
+typedef void (*control_fn)(void *argument, struct client *client, const struct request *request);
+
+/* The folder of user `uid`'s sockets: `which` 0, 1, ... in the order to look; false when there
+ * are no more. Creates nothing. */
+bool control_folder(uid_t uid, unsigned int which, char *path, size_t path_size);
+
+/* Listens for the space of process `pid`. 0 or -errno with a message. */
+int control_open(struct control **control, pid_t pid, control_fn answer, void *argument,
+		 char message[CONTROL_MESSAGE]);
+/* Removes the socket. NULL is fine. */
+void control_close(struct control *control);
+/* Fills at most CONTROL_POLLS entries; returns how many. */
+unsigned int control_polls(struct control *control, struct pollfd *polls);
+/* Serves what poll found, calling the answer function. */
+void control_serve(struct control *control, const struct pollfd *polls, unsigned int count);
+
+/* Takes `object` (puts it), sends it as one line. */
+void client_send(struct client *client, struct json_object *object);
+void client_fail(struct client *client, const char *message);
+/* A progress line; left out when the client has not read the last one yet. */
+void client_progress(struct client *client, uint64_t done, uint64_t total);
+
+#endif
