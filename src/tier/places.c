@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+#include "tier/places.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MILLISECOND 1000000ll
+#define SECOND	    (1000 * MILLISECOND)
+#define RETRY_FIRST (100 * MILLISECOND)
+#define RETRY_MOST  (10 * SECOND)
+#define FULL_FOR    (1 * SECOND)
+#define STALL	    (5 * SECOND)
+#define MIB	    (1ull << 20)
+
+static int by_priority(const void *left, const void *right)
+{
+	const struct place *a = left, *b = right;
+
+	return (a->backend->priority < b->backend->priority) -
+	       (a->backend->priority > b->backend->priority);
+}
+
+int places_open(struct places *places, struct backend **backends, unsigned int count)
+{
+	places->items = calloc(count ? count : 1, sizeof(*places->items));
+	if (!places->items)
+		return -ENOMEM;
+	places->count = count;
+	for (unsigned int i = 0; i < count; i++)
+		places->items[i] =
+			(struct place){.backend = backends[i], .retry_after = RETRY_FIRST};
+	qsort(places->items, count, sizeof(*places->items), by_priority);
+	return 0;
+}
+
+void places_close(struct places *places)
+{
+	free(places->items);
+}
+
+__attribute__((format(printf, 3, 4))) static void say_once(struct places *places, bool *told,
+							   const char *format, ...)
+{
+	char line[512];
+	va_list arguments;
+
+	if (*told || !places->say)
+		return;
+	*told = true;
+	va_start(arguments, format);
+	vsnprintf(line, sizeof(line), format, arguments);
+	va_end(arguments);
+	places->say(places->say_argument, line);
+}
+
+static bool is_usable(struct place *place, int64_t now)
+{
+	if (place->tried || now < place->retry_at)
+		return false;
+	if (place->stalled_at && now >= place->stalled_at)
+		return false;
+	return place->backend->operations->health(place->backend) != BACKEND_DEAD;
+}
+
+/* Of the usable places of the highest priority the one with the least to do. */
+static struct place *best(struct places *places, int64_t now)
+{
+	struct place *chosen = NULL;
+
+	for (unsigned int i = 0; i < places->count; i++) {
+		struct place *place = &places->items[i];
+
+		if (chosen && place->backend->priority < chosen->backend->priority)
+			break;
+		if (is_usable(place, now) && (!chosen || place->in_flight < chosen->in_flight))
+			chosen = place;
+	}
+	return chosen;
+}
+
+enum place_found places_find(struct places *places, int64_t now, struct place **place,
+			     uint64_t *extent)
+{
+	for (unsigned int i = 0; i < places->count; i++)
+		places->items[i].tried = false;
+	while ((*place = best(places, now))) {
+		if ((*place)->in_flight >= PLACE_WRITES)
+			return PLACE_BUSY;
+		*extent = (*place)->backend->operations->allocate((*place)->backend);
+		if (*extent != BACKEND_NO_EXTENT)
+			return PLACE_FOUND;
+		(*place)->tried = true;
+	}
+	return PLACE_NONE;
+}
+
+static void tell_full(struct places *places, struct place *place)
+{
+	struct backend_statistics statistics;
+
+	place->backend->operations->statistics(place->backend, &statistics);
+	say_once(places, &place->told_full,
+		 "backend %s: no room left after %llu of its %llu MiB; nothing is lost, what does "
+		 "not "
+		 "fit goes to the next backend; make room there or add one (--backend file:PATH)",
+		 place->backend->name, (unsigned long long)(statistics.used_bytes / MIB),
+		 (unsigned long long)(statistics.capacity_bytes / MIB));
+}
+
+static void tell_failing(struct places *places, struct place *place, int error)
+{
+	if (place->backend->operations->health(place->backend) == BACKEND_DEAD)
+		say_once(places, &place->told_dead,
+			 "backend %s: writing failed again and again (%s): nothing more is written "
+			 "to it; what it holds is still read from it; replace the device, and add "
+			 "another backend (--backend file:PATH)",
+			 place->backend->name, strerror(error));
+	else
+		say_once(places, &place->told_failing,
+			 "backend %s: writing failed (%s); nothing is lost, it goes to the next "
+			 "backend or stays in RAM; look at the device (dmesg)",
+			 place->backend->name, strerror(error));
+}
+
+void place_finished(struct places *places, struct place *place, int result, int64_t now)
+{
+	place->stalled_at = place->in_flight ? now + STALL : 0;
+	if (result == 0) {
+		place->retry_after = RETRY_FIRST;
+		return;
+	}
+	if (result == -ENOSPC) {
+		place->retry_at = now + FULL_FOR;
+		tell_full(places, place);
+		return;
+	}
+	place->retry_at = now + place->retry_after;
+	place->retry_after *= 2;
+	if (place->retry_after > RETRY_MOST)
+		place->retry_after = RETRY_MOST;
+	tell_failing(places, place, -result);
+}
+
+void places_watch(struct places *places, int64_t now)
+{
+	for (unsigned int i = 0; i < places->count; i++) {
+		struct place *place = &places->items[i];
+
+		if (place->in_flight && !place->stalled_at)
+			place->stalled_at = now + STALL;
+		if (place->stalled_at && now >= place->stalled_at)
+			say_once(places, &place->told_stalled,
+				 "backend %s: no answer for %lld s; the next backend is used until "
+				 "it answers; look at the device (dmesg)",
+				 place->backend->name, STALL / SECOND);
+	}
+}
+
+void places_say_no_room(struct places *places, bool *told)
+{
+	say_once(places, told,
+		 "no space anywhere: pages stay resident; add a backend (--backend file:PATH) or "
+		 "raise the limit");
+}

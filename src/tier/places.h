@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The backends of a tier thread as places to write to: which one is next, what
+ * happened to it lately, and what the user was told. Only the tier thread uses it.
+ */
+#ifndef TIER_PLACES_H
+#define TIER_PLACES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "backend/backend.h"
+
+/* Writes in flight to one backend: enough to keep a disk busy, few enough that the frames which
+ * wait for it stay a small part of a small budget. */
+#define PLACE_WRITES 4u
+
+struct place {
+	struct backend *backend;
+	unsigned int in_flight;
+	bool tried;	     /* in this search */
+	int64_t stalled_at;  /* ns: when its oldest write counts as stalled; 0: none in flight */
+	int64_t retry_at;    /* ns: not used before */
+	int64_t retry_after; /* ns: how long the next failure keeps it away */
+	bool told_failing, told_dead, told_full, told_stalled;
+};
+
+struct places {
+	struct place *items; /* highest priority first */
+	unsigned int count;
+	void (*say)(void *argument, const char *line);
+	void *say_argument;
+};
+
+int places_open(struct places *places, struct backend **backends, unsigned int count);
+void places_close(struct places *places);
+
+enum place_found { PLACE_FOUND, PLACE_BUSY, PLACE_NONE };
+
+/*
+ * The place of highest priority that is well and has room, and an extent there.
+ * PLACE_BUSY: there is one but it has enough to do: wait for it. Lower
+ * priorities are for when the higher ones are full or ill, not for when they are slow.
+ */
+enum place_found places_find(struct places *places, int64_t now, struct place **place,
+			     uint64_t *extent);
+
+/* What became of a write; `result` 0 or -errno. Tells the user the first time. */
+void place_finished(struct places *places, struct place *place, int result, int64_t now);
+/* Looks for writes that take too long, so that others are used meanwhile. */
+void places_watch(struct places *places, int64_t now);
+/* Says it once for ever. */
+void places_say_no_room(struct places *places, bool *told);
+
+#endif

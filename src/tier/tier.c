@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The tier thread.
+ *
+ *            kick, share            pages' owners
+ *                 │                      ▲ room
+ *                 ▼                      │
+ *   sleep ──► collect ──► write back ──► clean ──► sleep
+ *             what was    oldest first,  when nothing else helps,
+ *             written     4 a backend    or in idle moments
+ *
+ * It waits for devices so that nobody else must. It never waits on a program, and
+ * after tier_open never allocates: it runs exactly when memory is short.
+ *
+ * Two futex words carry all signalling. `kicks` counts calls to this thread; it
+ * sleeps only while the count is what it was before its last pass, so no kick is
+ * lost. `rooms` counts occasions on which a waiter should look again.
+ */
+#include "tier/tier.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tier/places.h"
+
+#define MILLISECOND 1000000ll
+#define SECOND	    (1000 * MILLISECOND)
+/* The thread's stack is locked memory of the budget: no larger than reading and cleaning need. */
+#define STACK_BYTES (256u << 10)
+/* What one urgent kick makes free at least, share or not. */
+#define URGENT_BYTES (2ull * SEGMENT_BYTES)
+/* Looking after itself when nobody kicks: often while RAM is nearly full, else seldom. */
+#define WATCH_NEAR (20 * MILLISECOND)
+#define WATCH_FAR  (200 * MILLISECOND)
+#define NEAR_BYTES (4ull * SEGMENT_BYTES)
+/* Cleaning in idle moments: after so long without a kick, above so many bytes, and for each
+ * moment of work nine of rest: a tenth of one CPU. */
+#define IDLE_AFTER (200 * MILLISECOND)
+#define IDLE_BYTES (16ull << 20)
+/* Above the share but with room for the next pages: half of one CPU. */
+#define ABOVE_REST     1
+#define IDLE_REST      9
+#define IDLE_PAUSE     (2 * SECOND) /* when there was nothing to clean */
+#define HOPELESS_PAUSE (100 * MILLISECOND)
+#define POLL_MS	       10
+
+struct flight {
+	struct tier *tier;
+	struct place *place; /* NULL: free */
+	uint32_t segment;
+	uint64_t extent;
+};
+
+struct tier {
+	struct store *store;
+	struct store_writer *cleaner;
+	struct places places;
+	struct flight *flights;
+	unsigned int flight_count, in_flight;
+	pthread_t thread;
+
+	/* Any thread. */
+	_Atomic uint64_t share;
+	_Atomic uint32_t kicks, rooms;
+	atomic_uint waiters;
+	atomic_bool asleep, urgent, hopeless, stop;
+
+	/* The tier thread. */
+	bool progress; /* something was written or cleaned in this pass */
+	bool told_no_room;
+	int64_t kicked_at;   /* the last urgent kick */
+	int64_t clean_at;    /* no cleaning before, unless it is urgent */
+	int64_t hopeless_at; /* the last time that nothing could be done */
+};
+
+static int64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * SECOND + now.tv_nsec;
+}
+
+static void futex_wait(_Atomic uint32_t *word, uint32_t seen, int64_t ns)
+{
+	struct timespec timeout = {ns / SECOND, ns % SECOND};
+
+	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, &timeout, NULL, 0);
+}
+
+static void futex_wake(_Atomic uint32_t *word)
+{
+	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 0x7fffffff, NULL, NULL, 0);
+}
+
+/* ---- writing back ---- */
+
+static void finish(struct flight *flight, int result)
+{
+	struct tier *tier = flight->tier;
+	struct place *place = flight->place;
+
+	if (result) {
+		store_segment_unwritten(tier->store, flight->segment);
+		place->backend->operations->release(place->backend, flight->extent);
+	} else {
+		store_segment_written(tier->store, flight->segment, place->backend, flight->extent,
+				      false);
+		tier->progress = true;
+	}
+	flight->place = NULL;
+	place->in_flight--;
+	tier->in_flight--;
+	place_finished(&tier->places, place, result, now_ns());
+}
+
+static void written(void *argument, int result)
+{
+	finish(argument, result);
+}
+
+static struct flight *free_flight(struct tier *tier)
+{
+	struct flight *flight = tier->flights;
+
+	while (flight->place)
+		flight++;
+	return flight;
+}
+
+/* Sends the oldest segment on its way. False: no segment, or no place for one now. */
+static bool start_write(struct tier *tier)
+{
+	struct backend *backend;
+	struct flight *flight;
+	struct place *place;
+	const void *bytes;
+	uint64_t extent;
+	uint32_t segment;
+	int error;
+
+	if (places_find(&tier->places, now_ns(), &place, &extent) != PLACE_FOUND)
+		return false;
+	backend = place->backend;
+	segment = store_oldest_for_writeback(tier->store, &bytes);
+	if (!segment) {
+		backend->operations->release(backend, extent);
+		return false;
+	}
+	/* There are as many flights as all places together may have writes. */
+	flight = free_flight(tier);
+	*flight = (struct flight){tier, place, segment, extent};
+	place->in_flight++;
+	tier->in_flight++;
+	error = backend->operations->write(backend, extent, bytes, written, flight);
+	if (error)
+		finish(flight, error);
+	return !error;
+}
+
+/* RAM segments when everything in flight will have arrived. */
+static uint64_t expected_ram(struct tier *tier)
+{
+	uint64_t leaving = (uint64_t)tier->in_flight * SEGMENT_BYTES;
+	uint64_t ram = store_ram_bytes(tier->store);
+
+	return ram > leaving ? ram - leaving : 0;
+}
+
+static void collect(struct tier *tier, int timeout_ms)
+{
+	for (unsigned int i = 0; i < tier->places.count; i++) {
+		struct place *place = &tier->places.items[i];
+		int wait = place->in_flight ? timeout_ms : 0;
+
+		if (place->backend->operations->poll(place->backend, wait) < 0 && wait)
+			usleep(1000);
+		if (wait)
+			timeout_ms = 0;
+	}
+	places_watch(&tier->places, now_ns());
+}
+
+/* ---- one pass ---- */
+
+static void announce(struct tier *tier)
+{
+	atomic_fetch_add(&tier->rooms, 1);
+	if (atomic_load(&tier->waiters))
+		futex_wake(&tier->rooms);
+}
+
+/* One step, and `rest` times as long to stay away from it. False: nothing was worth it. */
+static bool clean(struct tier *tier, int64_t rest)
+{
+	int64_t start = now_ns(), end;
+
+	if (!store_clean(tier->store, tier->cleaner, true))
+		return false;
+	tier->progress = true;
+	end = now_ns();
+	tier->clean_at = end + rest * (end - start);
+	return true;
+}
+
+/* Above the target and nothing on its way: clean, or find that nothing can be done. */
+static void clean_or_despair(struct tier *tier, bool urgent)
+{
+	int64_t now = now_ns();
+	bool hopeless = atomic_load(&tier->hopeless);
+
+	if (hopeless ? now - tier->hopeless_at < HOPELESS_PAUSE : now < tier->clean_at && !urgent)
+		return;
+	hopeless = !clean(tier, urgent ? 0 : ABOVE_REST);
+	if (hopeless) {
+		tier->hopeless_at = now;
+		if (urgent)
+			places_say_no_room(&tier->places, &tier->told_no_room);
+	}
+	atomic_store(&tier->hopeless, hopeless);
+}
+
+/* True if RAM segments are where they should be, or nothing can be done about it right now. */
+static bool make_room(struct tier *tier, bool urgent)
+{
+	uint64_t ram = store_ram_bytes(tier->store);
+	uint64_t target = atomic_load(&tier->share);
+
+	if (urgent && target + URGENT_BYTES > ram)
+		target = ram > URGENT_BYTES ? ram - URGENT_BYTES : 0;
+	while (expected_ram(tier) > target && start_write(tier))
+		;
+	if (expected_ram(tier) <= target || tier->in_flight) {
+		atomic_store(&tier->hopeless, false);
+		return expected_ram(tier) <= target && !tier->in_flight;
+	}
+	clean_or_despair(tier, urgent);
+	return atomic_load(&tier->hopeless) || now_ns() < tier->clean_at;
+}
+
+static void clean_when_idle(struct tier *tier)
+{
+	int64_t now = now_ns();
+
+	if (tier->in_flight || now - tier->kicked_at < IDLE_AFTER || now < tier->clean_at ||
+	    store_ram_bytes(tier->store) < IDLE_BYTES)
+		return;
+	if (!clean(tier, IDLE_REST))
+		tier->clean_at = now + IDLE_PAUSE;
+}
+
+/* How long to sleep when nobody kicks. */
+static int64_t nap(struct tier *tier)
+{
+	uint64_t ram = store_ram_bytes(tier->store);
+	int64_t longest = ram + NEAR_BYTES > atomic_load(&tier->share) ? WATCH_NEAR : WATCH_FAR;
+	int64_t until_clean = tier->clean_at - now_ns();
+
+	if (ram >= IDLE_BYTES && until_clean < longest)
+		longest = until_clean;
+	return longest > MILLISECOND ? longest : MILLISECOND;
+}
+
+static void *run(void *argument)
+{
+	struct tier *tier = argument;
+
+	while (!atomic_load(&tier->stop)) {
+		uint32_t seen = atomic_load(&tier->kicks);
+		bool urgent = atomic_exchange(&tier->urgent, false);
+		bool settled;
+
+		if (urgent)
+			tier->kicked_at = now_ns();
+		tier->progress = false;
+		collect(tier, 0);
+		settled = make_room(tier, urgent);
+		clean_when_idle(tier);
+		if (tier->progress || settled)
+			announce(tier);
+		if (tier->in_flight) {
+			collect(tier, POLL_MS);
+			if (tier->progress)
+				announce(tier);
+		} else if (settled) {
+			atomic_store(&tier->asleep, true);
+			futex_wait(&tier->kicks, seen, nap(tier));
+			atomic_store(&tier->asleep, false);
+		}
+	}
+	while (tier->in_flight)
+		collect(tier, POLL_MS);
+	announce(tier);
+	return NULL;
+}
+
+/* ---- what others call ---- */
+
+static int start_thread(struct tier *tier)
+{
+	pthread_attr_t attributes;
+	sigset_t all, old;
+	int error;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, STACK_BYTES);
+	/* Signals are for the owner's control thread. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	error = pthread_create(&tier->thread, &attributes, run, tier);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attributes);
+	if (!error)
+		pthread_setname_np(tier->thread, "vswap-tier");
+	return -error;
+}
+
+static void free_tier(struct tier *tier)
+{
+	if (tier->cleaner)
+		store_writer_close(tier->cleaner);
+	places_close(&tier->places);
+	free(tier->flights);
+	free(tier);
+}
+
+int tier_open(struct tier **opened, const struct tier_config *config)
+{
+	struct tier *tier = calloc(1, sizeof(*tier));
+	int error;
+
+	*opened = NULL;
+	if (!tier)
+		return -ENOMEM;
+	tier->store = config->store;
+	tier->places.say = config->say;
+	tier->places.say_argument = config->say_argument;
+	tier->flight_count = config->backend_count * PLACE_WRITES;
+	tier->flights = calloc(tier->flight_count + 1, sizeof(*tier->flights));
+	atomic_store(&tier->share, UINT64_MAX / 2);
+	error = tier->flights ? 0 : -ENOMEM;
+	if (!error)
+		error = places_open(&tier->places, config->backends, config->backend_count);
+	if (!error)
+		error = store_writer_open(tier->store, &tier->cleaner);
+	if (!error)
+		error = start_thread(tier);
+	if (error) {
+		free_tier(tier);
+		return error;
+	}
+	*opened = tier;
+	return 0;
+}
+
+static void wake(struct tier *tier)
+{
+	atomic_fetch_add(&tier->kicks, 1);
+	if (atomic_load(&tier->asleep))
+		futex_wake(&tier->kicks);
+}
+
+void tier_close(struct tier *tier)
+{
+	atomic_store(&tier->stop, true);
+	wake(tier);
+	pthread_join(tier->thread, NULL);
+	free_tier(tier);
+}
+
+void tier_set_share(struct tier *tier, uint64_t ram_bytes)
+{
+	uint64_t old = atomic_exchange(&tier->share, ram_bytes);
+
+	if (ram_bytes < old)
+		wake(tier);
+}
+
+void tier_kick(struct tier *tier)
+{
+	atomic_store(&tier->urgent, true);
+	wake(tier);
+}
+
+bool tier_wait_room(struct tier *tier, unsigned int timeout_us)
+{
+	uint32_t seen = atomic_load(&tier->rooms);
+
+	tier_kick(tier);
+	atomic_fetch_add(&tier->waiters, 1);
+	futex_wait(&tier->rooms, seen, (int64_t)timeout_us * 1000);
+	atomic_fetch_sub(&tier->waiters, 1);
+	return !atomic_load(&tier->hopeless);
+}
