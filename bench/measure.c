@@ -49,7 +49,7 @@ static struct {
 	struct watched process[PROCESSES_MOST];
 	int processes;
 	uint64_t start_ns, pressure_ns;
-	uint64_t anonymous_peak, resident_peak, pool_peak, anonymous_peak_late;
+	uint64_t anonymous_peak, resident_peak, pool_peak, pool_data_peak, anonymous_peak_late;
 	uint64_t count;
 } measure = {.every_ms = 5};
 
@@ -98,10 +98,10 @@ static void walk(pid_t pid)
 		closedir(tasks);
 }
 
-/* Bytes that swapped pages take in RAM. */
-static uint64_t kernel_pool(void)
+/* Bytes that swapped pages take in RAM, and how many bytes they stand for. */
+static uint64_t kernel_pool(uint64_t *data)
 {
-	unsigned long long original, compressed, used = 0, kib;
+	unsigned long long original = 0, compressed, used = 0, kib;
 	char path[96], line[128];
 	FILE *file;
 
@@ -114,11 +114,15 @@ static uint64_t kernel_pool(void)
 			fclose(file);
 	}
 	file = measure.zswap ? fopen("/proc/meminfo", "re") : NULL;
-	while (file && fgets(line, sizeof(line), file))
+	while (file && fgets(line, sizeof(line), file)) {
 		if (sscanf(line, "Zswap: %llu kB", &kib) == 1)
 			used = kib << 10;
+		if (sscanf(line, "Zswapped: %llu kB", &kib) == 1)
+			original = kib << 10;
+	}
 	if (file)
 		fclose(file);
+	*data = original;
 	return used;
 }
 
@@ -130,7 +134,8 @@ static void highest(uint64_t *peak, uint64_t value)
 
 static void sample(pid_t root)
 {
-	uint64_t anonymous = 0, resident_sum = 0, pool = kernel_pool(), now = bench_now();
+	uint64_t anonymous = 0, resident_sum = 0, now = bench_now(), data;
+	uint64_t pool = kernel_pool(&data);
 
 	if (measure.count++ % WALK_EVERY == 0)
 		walk(root);
@@ -153,6 +158,7 @@ static void sample(pid_t root)
 	highest(&measure.anonymous_peak, anonymous);
 	highest(&measure.resident_peak, resident_sum);
 	highest(&measure.pool_peak, pool);
+	highest(&measure.pool_data_peak, data);
 	if (!measure.pressure_ns && anonymous + anonymous / 9 >= measure.budget)
 		measure.pressure_ns = now;
 	if (measure.pressure_ns && now - measure.pressure_ns >= 1000000000)
@@ -205,14 +211,17 @@ static void report(FILE *out, double wall, int status)
 		"{\"wall_seconds\":%.4f,\"user_seconds\":%.3f,\"system_seconds\":%.3f,"
 		"\"cpu_seconds\":%.3f,\"exit_status\":%d,\"budget_bytes\":%llu,"
 		"\"anonymous_peak_bytes\":%llu,\"anonymous_peak_after_1s_bytes\":%llu,"
-		"\"resident_peak_bytes\":%llu,\"pool_peak_bytes\":%llu,\"samples\":%llu,"
+		"\"resident_peak_bytes\":%llu,\"pool_peak_bytes\":%llu,\"pool_data_peak_bytes\":%"
+		"llu,"
+		"\"samples\":%llu,"
 		"\"major_faults\":%ld}\n",
 		wall, seconds_of(usage.ru_utime), seconds_of(usage.ru_stime),
 		seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime), status,
 		(unsigned long long)measure.budget, (unsigned long long)measure.anonymous_peak,
 		(unsigned long long)measure.anonymous_peak_late,
 		(unsigned long long)measure.resident_peak, (unsigned long long)measure.pool_peak,
-		(unsigned long long)measure.count, usage.ru_majflt);
+		(unsigned long long)measure.pool_data_peak, (unsigned long long)measure.count,
+		usage.ru_majflt);
 }
 
 static int parse(int argc, char **argv, FILE **out)

@@ -51,6 +51,7 @@ static struct {
 	size_t pages; /* of all threads */
 	int threads;
 	bool pin, verify;
+	unsigned int pause;  /* seconds after the fill, for a cleaner to work in */
 	unsigned int phases; /* bit set of enum phase */
 	const char *label;
 	struct pattern pattern;
@@ -242,6 +243,8 @@ static void *work(void *argument)
 		pthread_barrier_wait(&use.barrier);
 		if (worker->number == 0)
 			report(phase, bench_now() - start, &before);
+		if (phase == FILL && worker->number == 0)
+			sleep(use.pause);
 		pthread_barrier_wait(&use.barrier);
 	}
 	return NULL;
@@ -292,7 +295,8 @@ static void usage(int status)
 	fprintf(status ? stderr : stdout,
 		"usage: usemem [--mib N] [--threads N] [--pattern "
 		"word|python-like|random|text|FILE]\n"
-		"              [--phases LIST] [--no-pin] [--verify] [--label TEXT]\n"
+		"              [--phases LIST] [--pause SECONDS] [--no-pin] [--verify]\n"
+		"              [--label TEXT]\n"
 		"LIST: fill,sequential,sequential-2,random-read,random-write,free (default: "
 		"all)\n");
 	exit(status);
@@ -305,6 +309,7 @@ int main(int argc, char **argv)
 		{"threads", required_argument, NULL, 't'},
 		{"pattern", required_argument, NULL, 'p'},
 		{"phases", required_argument, NULL, 's'},
+		{"pause", required_argument, NULL, 'w'},
 		{"no-pin", no_argument, NULL, 'n'},
 		{"verify", no_argument, NULL, 'v'},
 		{"label", required_argument, NULL, 'l'},
@@ -327,6 +332,8 @@ int main(int argc, char **argv)
 			pattern = optarg;
 		else if (option == 's')
 			use.phases = parse_phases(optarg);
+		else if (option == 'w')
+			use.pause = strtoul(optarg, NULL, 10);
 		else if (option == 'n')
 			use.pin = false;
 		else if (option == 'v')

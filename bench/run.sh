@@ -1,0 +1,29 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# All benchmarks, then the tables of docs/benchmarks.md and its plots.
+#
+#   bench/run.sh [--quick] [--only SECTION,...] ...     (bench/run.py says more)
+#
+# Takes about an hour with the kernel's swaps beside vswap (root), --quick a few minutes. --quick and
+# --only leave docs/ alone: results are in build/bench/results.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+: "${VSWAP_BUILD:=$here/../build}"
+export VSWAP_BUILD
+for need in "$VSWAP_BUILD/vswap" "$VSWAP_BUILD/bench/usemem"; do
+	[ -x "$need" ] || { echo "bench: $need is missing: ./dev build" >&2; exit 1; }
+done
+for need in python3 redis-server redis-benchmark sqlite3 xz gcc gnuplot; do
+	command -v $need >/dev/null || echo "bench: no $need here: what needs it is left out" >&2
+done
+python3 "$here/run.py" "$@"
+results=$VSWAP_BUILD/bench/results
+out=$results/docs
+[ $# -ne 0 ] || out=$here/../docs
+mkdir -p "$out/plots"
+[ "$out/benchmarks.md" -ef "$here/../docs/benchmarks.md" ] ||
+	cp "$here/../docs/benchmarks.md" "$out/benchmarks.md"
+python3 "$here/report.py" "$results" "$out/benchmarks.md"
+sh "$here/plot.sh" "$results" "$out/plots"
+echo "bench: tables in $out/benchmarks.md, plots in $out/plots"
