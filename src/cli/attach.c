@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <unistd.h>
+#include "cli/check.h"
 #include "cli/cli.h"
 #include "control/owner.h"
 
@@ -55,6 +57,10 @@ static int attach(const struct owner_config *config, pid_t pid)
 				errno == ESRCH	  ? "there is no such process"
 				: errno == EINVAL ? "this is the id of a thread; give its process"
 						  : strerror(errno));
+	if (!check_kernel(message, sizeof(message))) {
+		close(pidfd);
+		return cli_fail("%s", message);
+	}
 	owner_block_signals(&before);
 	if (owner_open(&owner, config, message))
 		return cli_fail("%s", message);

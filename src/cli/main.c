@@ -25,6 +25,7 @@ static const struct verb {
 	{"thaw", "vswap thaw", verb_thaw, "PID", "bring everything in, until the next limit"},
 	{"stat", "vswap stat", verb_stat, "[--json] [PID]", "show live figures"},
 	{"where", "vswap where", verb_where, "PID ADDRESS", "say where a page's bytes are now"},
+	{"doctor", "vswap doctor", verb_doctor, "[--json]", "check kernel and rights"},
 };
 
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))

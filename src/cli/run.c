@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "attach/attach.h"
+#include "cli/check.h"
 #include "cli/cli.h"
 #include "control/owner.h"
 #include "control/spawn.h"
@@ -104,11 +105,14 @@ static int start(struct owner **owner, const struct owner_config *config, struct
 
 static int run(const struct owner_config *config, char **command)
 {
+	char message[OWNER_MESSAGE];
 	struct spawn spawn;
 	struct owner *owner;
 	sigset_t before;
 	int result, status;
 
+	if (!check_kernel(message, sizeof(message)))
+		return cli_fail("%s", message);
 	owner_block_signals(&before);
 	result = spawn_prepare(&spawn, command, &before);
 	if (result)

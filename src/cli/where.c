@@ -18,13 +18,9 @@ static uint64_t parse_address(const char *text, struct argp_state *state)
 	char *end;
 	uint64_t address;
 
+	/* Always hexadecimal, as /proc/PID/maps and debuggers write it, with or without 0x. */
 	errno = 0;
-	address = strtoull(text, &end, 0);
-	/* /proc/PID/maps and debuggers leave out the 0x. */
-	if (*end) {
-		errno = 0;
-		address = strtoull(text, &end, 16);
-	}
+	address = strtoull(text, &end, 16);
 	if (errno || end == text || *end || strchr(text, '-'))
 		argp_error(state, "'%s' is not an address; give it as /proc/PID/maps shows it",
 			   text);

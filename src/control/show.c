@@ -19,10 +19,10 @@ static const char *nanoseconds(uint64_t ns, char text[SIZE_TEXT])
 		snprintf(text, SIZE_TEXT, "%llu ns", (unsigned long long)ns);
 	else if (ns < 10000000)
 		snprintf(text, SIZE_TEXT, "%.0f us", (double)ns / 1e3);
-	else if (ns < 10000000000ull)
+	else if (ns < 1000000000)
 		snprintf(text, SIZE_TEXT, "%.0f ms", (double)ns / 1e6);
 	else
-		snprintf(text, SIZE_TEXT, "%.1f s", (double)ns / 1e9);
+		snprintf(text, SIZE_TEXT, "%.2f s", (double)ns / 1e9);
 	return text;
 }
 
