@@ -76,7 +76,7 @@ struct pager_where {
 	uint32_t bytes;	    /* stored: length of the object */
 	unsigned int pages; /* stored: pages in the object */
 	uint32_t segment;
-	char place[128];    /* "RAM", "file NAME at offset N", "the program's memory" ... */
+	char place[128]; /* "RAM", "file NAME at offset N", "the program's memory" ... */
 };
 int pager_where(struct pager *pager, uint64_t address, struct pager_where *where);
 

@@ -6,13 +6,12 @@
  *   63    61 60   57 56      48 47        32 31         8  7  6 5 4  3  2  0
  *  +--------+-------+----------+------------+------------+---+---+-+--+-----+
  *  |   0    | index | length16 | offset16   | segment    | p |age|r|lk|state|  a location
- *  |        0       |   unused | batch index| batch seq  |   |   |r|lk|state|  leaving
  *  |            0           |       anchor (32)          |   |   |r|lk|state|  shared
  *  |                repeated word (56)                   |w32|   |r|lk|state|  same
  *  +--------+-------+----------+------------+------------+---+---+-+--+-----+
  *
- * `segment` is 1..2^24-1; 0 means "no location". A `resident` descriptor may
- * have a location: the stored object then still holds what the page held when
+ * `segment` is 1..2^24-1; 0 means "no location". A `resident` or `leaving` descriptor
+ * may have a location: the stored object then still holds what the page held when
  * it came in (a shadow, kept so that a clean page need not be encoded again).
  * offset16 and length16 are in units of 16 bytes from the segment's start;
  * length16 is 0 when the object is longer than the field (then its header
@@ -103,17 +102,6 @@ static inline desc_t desc_make_location(uint32_t segment, uint32_t offset, uint3
 static inline desc_t desc_make_stored(desc_t location)
 {
 	return desc_location(location) | DESC_STORED;
-}
-
-static inline desc_t desc_make_leaving(uint32_t batch_sequence, uint32_t batch_index)
-{
-	return (uint64_t)(batch_sequence & 0xffffffu) << 8 | (uint64_t)(batch_index & 0xffffu) << 32 |
-	       DESC_LEAVING;
-}
-
-static inline uint32_t desc_batch_index(desc_t d)
-{
-	return (uint32_t)(d >> 32) & 0xffffu;
 }
 
 static inline desc_t desc_make_shared(uint32_t anchor)

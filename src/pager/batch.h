@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An eviction batch: up to CHANNEL_BATCH pages that leave together. States and
+ * who may do what: protocol.h. There is one batch an address space, reused; its
+ * buffer exists before it is needed.
+ */
+#ifndef PAGER_BATCH_H
+#define PAGER_BATCH_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "attach/channel.h"
+#include "space/descriptor.h"
+
+enum batch_state {
+	BATCH_IDLE = 0,	  /* no page is leaving */
+	BATCH_MOVING = 1, /* pages are leaving; the agent may be moving them */
+	BATCH_READ = 2,	  /* what left is in `bytes`; the rest is still in place */
+};
+
+struct batch {
+	_Atomic uint32_t state; /* futex */
+	_Atomic bool cancel;	/* somebody waits for it to be idle: hurry */
+	unsigned int count;
+	unsigned int staging; /* which of the two areas */
+	uint64_t address[CHANNEL_BATCH];
+	slot_t *slot[CHANNEL_BATCH];
+	desc_t leaving[CHANNEL_BATCH]; /* the word that the evictor set: any other wins */
+	uint64_t id[CHANNEL_BATCH];    /* slot ids */
+	bool moved[CHANNEL_BATCH];     /* valid from BATCH_READ on */
+	uint8_t *bytes;		       /* CHANNEL_BATCH pages */
+};
+
+/* Index of a slot in the batch; batch->count when it is not there. */
+static inline unsigned int batch_find(const struct batch *batch, const slot_t *slot)
+{
+	unsigned int i;
+
+	for (i = 0; i < batch->count && batch->slot[i] != slot; i++)
+		;
+	return i;
+}
+
+#endif

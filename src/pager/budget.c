@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The budget: what the program and the owner have of anonymous memory, both as the
+ * kernel counts it, may together be `limit`. Segments, tables and buffers are the
+ * owner's anonymous memory, so nothing is forgotten and nothing estimated.
+ *
+ *   |<------------------------- limit ---------------------------->|
+ *   |<-- owner (segments, tables) -->|<------- program ------>| head |
+ *                                                  target ^      ^ brake
+ */
+#include <fcntl.h>
+#include "pager/state.h"
+
+/* Below the limit, so that a batch in flight and a run of first touches fit. */
+#define HEAD_SHARE 64
+#define HEAD_LEAST (64u * PAGE_BYTES)
+#define HEAD_MOST  (2048u * PAGE_BYTES)
+/* What a program keeps at least, however much the segments take. */
+#define PROGRAM_SHARE 8
+#define PROGRAM_LEAST (4u << 20)
+/* Segments stay below this part of the budget when there is a backend to write them to. */
+#define SEGMENTS_PERCENT 40
+
+static uint64_t head_bytes(uint64_t limit)
+{
+	uint64_t head = limit / HEAD_SHARE;
+
+	if (head < HEAD_LEAST)
+		return HEAD_LEAST;
+	return head > HEAD_MOST ? HEAD_MOST : head;
+}
+
+static uint64_t minus(uint64_t from, uint64_t what)
+{
+	return from > what ? from - what : 0;
+}
+
+static void keep_peak(_Atomic uint64_t *peak, uint64_t value)
+{
+	if (value > *peak)
+		*peak = value;
+}
+
+/* How much RAM segments may take: with a backend a share of the budget, else all
+ * but what the program must keep. */
+static void set_segments(struct pager *pager, uint64_t limit, uint64_t own)
+{
+	uint64_t segments = store_ram_bytes(pager->store);
+	uint64_t fixed = minus(own, segments);
+	uint64_t program = limit / PROGRAM_SHARE;
+	uint64_t most;
+
+	if (program < PROGRAM_LEAST)
+		program = PROGRAM_LEAST;
+	most = minus(limit, fixed + program + head_bytes(limit));
+	if (pager->backend_count) {
+		uint64_t share = limit * SEGMENTS_PERCENT / 100;
+
+		if (share > most)
+			share = most;
+		tier_set_share(pager->tier, share);
+		most = share + limit / 16 < most ? share + limit / 16 : most;
+	} else {
+		tier_set_share(pager->tier, most);
+	}
+	if (most < 2 * SEGMENT_BYTES)
+		most = 2 * SEGMENT_BYTES;
+	if (most > pager->ram_highest)
+		most = pager->ram_highest;
+	store_set_ram(pager->store, most);
+	pager->keep_shadows = segments < most / 4 * 3;
+}
+
+void budget_refresh(struct pager *pager)
+{
+	struct attached *program = pager->program;
+	uint64_t limit = pager->limit_bytes, own, head = head_bytes(limit);
+	struct process_size size;
+
+	if (maps_size(pager->own_statm, &size))
+		return;
+	own = size.anonymous;
+	pager->own_bytes = own;
+	set_segments(pager, limit, own);
+	pager->target_pages = (int64_t)(minus(limit, own + head) >> PAGE_SHIFT);
+	pager->brake_pages = (int64_t)(minus(limit, own) >> PAGE_SHIFT);
+	if (!program || maps_size(program->target.statm, &size))
+		return;
+	program->resident_pages = (int64_t)(size.anonymous >> PAGE_SHIFT);
+	keep_peak(&pager->peak_bytes, own + size.anonymous);
+}
+
+uint64_t budget_attach_bytes(struct pager *pager)
+{
+	uint64_t limit = pager->limit_bytes;
+
+	return minus(limit, pager->own_bytes + 2 * head_bytes(limit) + limit / 16);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Children that an attached program forks. A FORK event brings a userfaultfd for
+ * the child's address space; it shares its parent's clusters, so its missing pages are
+ * served from the same bytes. Nothing is evicted from a child.
+ */
+#ifndef PAGER_CHILDREN_H
+#define PAGER_CHILDREN_H
+
+#include <sys/types.h>
+
+struct attached;
+struct pager;
+
+/* Takes over `userfault`. Parent's lock held for writing, its batch quiet. Server only. */
+void children_add(struct attached *parent, int userfault);
+/* Learns who the child is, and empties what MADV_WIPEONFORK says it must not see. Child's lock held
+ * for writing, before its first fault is served. Server only. */
+void children_first_fault(struct attached *child, pid_t thread);
+/* Marks the children whose address space is gone. Server only. */
+void children_find_dead(struct pager *pager);
+
+#endif

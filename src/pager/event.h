@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* What the program does to its mappings, applied to the descriptors. */
+#ifndef PAGER_EVENT_H
+#define PAGER_EVENT_H
+
+#include <linux/userfaultfd.h>
+
+struct attached;
+
+/* Applies one event message (anything but a page fault). Memory lock held for writing since
+ * before it was read. */
+void event_apply(struct attached *attached, const struct uffd_msg *message);
+
+#endif

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One batch, from resident to stored:
+ *
+ *     reserve room ─► rescan threads ─► pick (read lock) ─► register staging
+ *        ─► agent MOVEs ─► unregister staging ─► look what moved ─► read it
+ *        ─► put, page by page ─► (the next command empties the staging area)
+ *
+ * Room comes first: after the pages have left the program, nothing can fail that
+ * is not the end of the process itself. Unregistering is the barrier: afterwards
+ * no MOVE can happen, whatever the agent does, so what stands in staging is the
+ * truth about what left.
+ */
+#include "pager/evict.h"
+
+#include <errno.h>
+#include <sys/uio.h>
+#include "attach/maps.h"
+#include "pager/futex.h"
+#include "pager/pick.h"
+#include "pager/state.h"
+#include "pager/userfault.h"
+
+#define STAGING_BYTES ((uint64_t)CHANNEL_BATCH << PAGE_SHIFT)
+#define POLL_NS	      1000000u
+
+static uint32_t load(const uint32_t *word)
+{
+	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+static bool agent_is_busy(const struct channel *channel)
+{
+	return load(&channel->done) != load(&channel->command);
+}
+
+static void send(struct channel *channel, enum channel_verb verb, unsigned int count)
+{
+	channel->verb = verb;
+	channel->count = count;
+	channel->refusal = CHANNEL_DONE;
+	__atomic_fetch_add(&channel->command, 1, __ATOMIC_RELEASE);
+	futex_wake(&channel->command, 1);
+}
+
+/* Waits for the agent, at most `patience_us`, or until somebody is in a hurry. */
+static bool wait_agent(struct attached *attached, uint64_t patience_us)
+{
+	struct channel *channel = attached->target.channel;
+	uint64_t until = monotonic_ns() + patience_us * 1000u;
+
+	for (;;) {
+		uint32_t done = load(&channel->done);
+
+		if (done == load(&channel->command))
+			return true;
+		if (attached->batch.cancel || attached->dead || monotonic_ns() > until)
+			return false;
+		futex_wait(&channel->done, done, POLL_NS);
+	}
+}
+
+void evict_revoke(void *argument)
+{
+	struct attached *attached = argument;
+
+	if (!attached->has_agent)
+		return;
+	for (unsigned int i = 0; i < ATTACH_STAGINGS; i++)
+		userfault_unregister(attached->userfault, attached->target.staging[i],
+				     STAGING_BYTES);
+	lock_expel_agent(&attached->lock);
+	atomic_fetch_add(&attached->pager->counters.revoked, 1);
+}
+
+static void set_state(struct batch *batch, enum batch_state state)
+{
+	atomic_store(&batch->state, state);
+	futex_wake((uint32_t *)&batch->state, INT32_MAX);
+}
+
+void evict_quiesce(struct attached *attached)
+{
+	struct batch *batch = &attached->batch;
+	uint32_t state;
+
+	if (!attached->has_agent || batch->state == BATCH_IDLE)
+		return;
+	batch->cancel = true;
+	if (batch->state == BATCH_MOVING) {
+		evict_revoke(attached);
+		futex_wake(&attached->target.channel->done, INT32_MAX);
+	}
+	while ((state = atomic_load(&batch->state)) != BATCH_IDLE)
+		futex_wait((uint32_t *)&batch->state, state, POLL_NS);
+	batch->cancel = false;
+}
+
+/* Fills the batch. Under one hold of the lock it goes from idle to moving. */
+static void pick(struct attached *attached, unsigned int want)
+{
+	uint64_t shared;
+
+	lock_read(&attached->lock);
+	pick_pages(attached, want, &shared);
+	if (attached->batch.count) {
+		lock_admit_agent(&attached->lock);
+		atomic_store(&attached->batch.state, BATCH_MOVING);
+	}
+	unlock_read(&attached->lock);
+	if (shared && !attached->batch.count) {
+		/* Only what a child still shares is left: one cluster gets a life of its own. */
+		lock_write(&attached->lock);
+		if (memory_must_bind(attached->memory, shared))
+			memory_bind(attached->memory, shared);
+		attached->hand = shared;
+		unlock_write(&attached->lock);
+	}
+}
+
+/* Has the agent move the pages; afterwards nothing more can move. */
+static void move(struct attached *attached)
+{
+	struct target *target = &attached->target;
+	struct channel *channel = target->channel;
+	struct batch *batch = &attached->batch;
+	uint64_t staging = target->staging[batch->staging];
+
+	if (userfault_register(attached->userfault, staging, STAGING_BYTES))
+		return;
+	channel->staging = staging;
+	channel->empty = target->staging[!batch->staging];
+	channel->empty_pages = CHANNEL_BATCH;
+	for (unsigned int i = 0; i < batch->count; i++) {
+		channel->from[i] = batch->address[i];
+		channel->result[i] = 1;
+	}
+	send(channel, CHANNEL_MOVE, batch->count);
+	if (wait_agent(attached, BATCH_PATIENCE_US))
+		userfault_unregister(attached->userfault, staging, STAGING_BYTES);
+	else
+		evict_revoke(attached); /* its lock is taken away only behind the barrier */
+}
+
+/* Copies what moved out of the staging area, runs at a time. */
+static int read_staging(struct attached *attached)
+{
+	struct iovec local[CHANNEL_BATCH], remote[CHANNEL_BATCH];
+	struct batch *batch = &attached->batch;
+	uint64_t staging = attached->target.staging[batch->staging];
+	unsigned int runs = 0;
+	ssize_t bytes = 0, got;
+
+	for (unsigned int i = 0; i < batch->count; i++) {
+		if (!batch->moved[i])
+			continue;
+		if (i && batch->moved[i - 1]) {
+			local[runs - 1].iov_len += PAGE_BYTES;
+			remote[runs - 1].iov_len += PAGE_BYTES;
+		} else {
+			local[runs].iov_base = batch->bytes + ((size_t)i << PAGE_SHIFT);
+			remote[runs].iov_base = (void *)(staging + ((uint64_t)i << PAGE_SHIFT));
+			local[runs].iov_len = remote[runs].iov_len = PAGE_BYTES;
+			runs++;
+		}
+		bytes += PAGE_BYTES;
+	}
+	if (!runs)
+		return 0;
+	got = process_vm_readv(attached->target.pid, local, runs, remote, runs, 0);
+	if (got == bytes)
+		return 0;
+	return got < 0 ? -errno : -EIO;
+}
+
+/* A page that did not move stays; why decides how soon it is tried again. */
+static void stay(struct attached *attached, unsigned int i)
+{
+	struct batch *batch = &attached->batch;
+	struct counters *counters = &attached->pager->counters;
+	int why = attached->target.channel->result[i];
+	desc_t word = (batch->leaving[i] & ~DESC_STATE_MASK) | DESC_RESIDENT;
+
+	if (why == -ENOENT) {
+		/* The program has dropped it: a missing page without bytes is a zero page. */
+		if (slot_change(batch->slot[i], batch->leaving[i], DESC_ABSENT))
+			space_drop(attached->space, word);
+		return;
+	}
+	if (why == -EBUSY || why == -EINVAL) {
+		atomic_fetch_add(why == -EBUSY ? &counters->busy : &counters->refused, 1);
+		word |= DESC_AGE_MASK;
+	}
+	slot_change(batch->slot[i], batch->leaving[i], word);
+}
+
+/* The bytes of a page that left get their place. The lock keeps events, faults and the
+ * cleaner away for the moment; whoever changed the word before us has won. */
+static void store_page(struct attached *attached, unsigned int i)
+{
+	struct batch *batch = &attached->batch;
+	struct pager *pager = attached->pager;
+	desc_t leaving = batch->leaving[i], word;
+	const uint8_t *page = batch->bytes + ((size_t)i << PAGE_SHIFT);
+
+	if (!slot_trylock(batch->slot[i], leaving)) {
+		while (atomic_load(batch->slot[i]) == (leaving | DESC_LOCK))
+			futex_wait((uint32_t *)&batch->state, BATCH_READ, 20000);
+		return;
+	}
+	if (desc_segment(leaving) && store_is_same(pager->store, leaving, page)) {
+		word = desc_make_stored(leaving);
+		atomic_fetch_add_explicit(&pager->counters.pages_clean, 1, memory_order_relaxed);
+	} else {
+		space_drop(attached->space, leaving);
+		word = store_put(pager->writer, batch->id[i], page);
+	}
+	slot_unlock(batch->slot[i], word);
+}
+
+static enum evict_result commit(struct attached *attached)
+{
+	struct batch *batch = &attached->batch;
+	unsigned int moved = 0;
+
+	for (unsigned int i = 0; i < batch->count; i++) {
+		if (batch->moved[i]) {
+			store_page(attached, i);
+			moved++;
+		} else {
+			stay(attached, i);
+		}
+	}
+	store_published(attached->pager->writer);
+	atomic_fetch_sub(&attached->resident_pages, moved);
+	atomic_fetch_add_explicit(&attached->pager->counters.pages_out, moved,
+				  memory_order_relaxed);
+	return moved ? EVICT_DONE : EVICT_NOTHING;
+}
+
+/* Pages of threads that came while the batch ran go back at once: the kernel writes there
+ * when a thread exits, and does not wait for us then. */
+static void return_kept(struct attached *attached)
+{
+	struct batch *batch = &attached->batch;
+
+	for (unsigned int i = 0; i < batch->count; i++) {
+		unsigned int filled;
+
+		if (!batch->moved[i] || !kept_pages_has(&attached->kept, batch->address[i]))
+			continue;
+		lock_read(&attached->lock);
+		if (memory_look(attached->memory, batch->address[i]))
+			fill_swapped(attached, attached->pager->control_buffers, batch->address[i],
+				     1, &filled);
+		unlock_read(&attached->lock);
+	}
+}
+
+static enum evict_result prepare(struct attached *attached, unsigned int want)
+{
+	if (attached->dead)
+		return EVICT_GONE;
+	if (agent_is_busy(attached->target.channel))
+		return EVICT_NOT_NOW;
+	if (store_reserve(attached->pager->writer, want))
+		return EVICT_NO_ROOM;
+	if (kept_pages_scan(attached->target.pid, &attached->kept))
+		return EVICT_GONE;
+	return EVICT_DONE;
+}
+
+enum evict_result evict_batch(struct attached *attached, unsigned int want)
+{
+	struct batch *batch = &attached->batch;
+	enum evict_result result = prepare(attached, want);
+	int error;
+
+	if (result != EVICT_DONE)
+		return result;
+	pick(attached, want);
+	if (!batch->count)
+		return EVICT_NOTHING;
+
+	move(attached);
+	error = maps_present_pages(attached->target.pagemap,
+				   attached->target.staging[batch->staging], batch->count,
+				   batch->moved);
+	if (!error)
+		error = read_staging(attached);
+	if (error) {
+		/* Only the end of the process may do this; anything else must not go on. */
+		pager_kill(attached);
+		attached->dead = true;
+		set_state(batch, BATCH_IDLE);
+		return EVICT_GONE;
+	}
+	set_state(batch, BATCH_READ);
+	if (attached->pager->deferred)
+		server_kick(attached->pager);
+	result = commit(attached);
+	batch->staging = !batch->staging;
+	set_state(batch, BATCH_IDLE);
+	if (attached->pager->deferred)
+		server_kick(attached->pager);
+
+	if (!kept_pages_scan(attached->target.pid, &attached->kept))
+		return_kept(attached);
+	atomic_fetch_add(&attached->pager->counters.batches, 1);
+	return attached->target.channel->refusal ? EVICT_NOT_NOW : result;
+}
+
+void evict_empty_staging(struct attached *attached)
+{
+	struct channel *channel = attached->target.channel;
+
+	if (agent_is_busy(channel))
+		return;
+	channel->empty = attached->target.staging[!attached->batch.staging];
+	channel->empty_pages = CHANNEL_BATCH;
+	send(channel, CHANNEL_EMPTY, 0);
+}

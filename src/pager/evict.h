@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* Eviction: from picking pages to their slots being stored. protocol.h has the rules. */
+#ifndef PAGER_EVICT_H
+#define PAGER_EVICT_H
+
+#include <stdbool.h>
+
+struct attached;
+
+enum evict_result {
+	EVICT_DONE = 0, /* some pages left */
+	EVICT_NOTHING,	/* nothing that may leave was found */
+	EVICT_NO_ROOM,	/* the store cannot take pages now */
+	EVICT_NOT_NOW,	/* the agent is busy with an old command, or may not work */
+	EVICT_GONE,	/* the process has died or called exec */
+};
+
+/* One batch of at most `want` pages. The evictor's thread only. */
+enum evict_result evict_batch(struct attached *attached, unsigned int want);
+
+/* Has the agent give back the pages of the last staging area. Evictor's thread. */
+void evict_empty_staging(struct attached *attached);
+
+/*
+ * Brings a batch under way to its end, without waiting for the program. The caller
+ * holds the memory lock for writing; afterwards no slot is leaving.
+ */
+void evict_quiesce(struct attached *attached);
+
+/* Makes sure that the agent moves nothing more until the next batch: the memory
+ * lock's revoke function. Any thread. */
+void evict_revoke(void *attached);
+
+#endif

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One fault. The descriptor says what the page must hold (protocol.h); streams
+ * say how much more of it to bring in at once.
+ *
+ * A fault that cannot be answered now is never waited for here: the server puts
+ * it aside and goes on with others.
+ */
+#include "pager/fault.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include "pager/state.h"
+#include "pager/userfault.h"
+
+/* A read fault on an untouched page maps the kernel's zero page, which costs no memory;
+ * longer runs of it would be written to, unbraked, behind our back. */
+#define ZERO_RUN_READ 8u
+
+struct fault_buffers *fault_buffers_new(void)
+{
+	struct fault_buffers *buffers = calloc(1, sizeof(*buffers));
+	size_t bytes = (size_t)RUN_PAGES << PAGE_SHIFT;
+	uint8_t *pages, *zeros;
+
+	pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	zeros = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (!buffers || pages == MAP_FAILED || zeros == MAP_FAILED) {
+		free(buffers);
+		return NULL;
+	}
+	buffers->pages = pages;
+	buffers->zeros = zeros;
+	return buffers;
+}
+
+void fault_buffers_free(struct fault_buffers *buffers)
+{
+	size_t bytes = (size_t)RUN_PAGES << PAGE_SHIFT;
+
+	if (!buffers)
+		return;
+	munmap(buffers->pages, bytes);
+	munmap((void *)buffers->zeros, bytes);
+	free(buffers);
+}
+
+/* How far a run may reach: not over the region's end (one mapping an ioctl), not into the
+ * next cluster (it may not be bound). */
+static unsigned int run_limit(struct attached *attached, uint64_t address)
+{
+	const struct region *region = region_find(&attached->regions, address);
+	uint64_t end = (address | ((1ull << CLUSTER_SHIFT) - 1)) + 1;
+	uint64_t pages;
+
+	if (region && region->end < end)
+		end = region->end;
+	if (!region)
+		return 1;
+	pages = (end - address) >> PAGE_SHIFT;
+	return pages < RUN_PAGES ? (unsigned int)pages : RUN_PAGES;
+}
+
+/* Over the budget, and pages can still leave: the answer can wait. */
+static bool must_brake(const struct fault *fault)
+{
+	struct attached *attached = fault->attached;
+	struct pager *pager = attached->pager;
+
+	if (fault->overdue || !attached->has_agent || pager->paused || pager->no_room)
+		return false;
+	return attached->resident_pages > pager->brake_pages;
+}
+
+static void came_in(struct attached *attached, int pages)
+{
+	struct pager *pager = attached->pager;
+	int64_t before = atomic_fetch_add(&attached->resident_pages, pages);
+
+	if (before <= pager->target_pages && before + pages > pager->target_pages)
+		evictor_kick(pager);
+}
+
+static unsigned int count_absent(slot_t *slots, unsigned int pages)
+{
+	unsigned int i;
+
+	for (i = 1; i < pages; i++)
+		if (desc_state(atomic_load_explicit(&slots[i], memory_order_relaxed)) !=
+		    DESC_ABSENT)
+			break;
+	return i;
+}
+
+/* The evictor may have picked the slot of a page that the program had dropped: then it will
+ * find out by itself whether the new page moved. */
+static void became_resident(struct attached *attached, slot_t *slot)
+{
+	desc_t word = atomic_load(slot);
+
+	while (desc_state(word) == DESC_ABSENT || desc_state(word) == DESC_RESIDENT) {
+		if (slot_change(slot, word, DESC_RESIDENT | DESC_REFERENCED)) {
+			space_drop(attached->pager->space, word);
+			return;
+		}
+		word = atomic_load(slot);
+	}
+}
+
+/* Zeros for a page that was never touched, or that the program dropped. */
+static enum fault_result first_touch(struct fault *fault, struct fault_buffers *buffers,
+				     slot_t *slots, unsigned int limit)
+{
+	struct attached *attached = fault->attached;
+	unsigned int stream, pages;
+	int done;
+
+	pages = stream_plan(&attached->streams, fault->address,
+			    fault->write || limit < ZERO_RUN_READ ? limit : ZERO_RUN_READ, &stream);
+	pages = count_absent(slots, pages);
+	do {
+		if (fault->write)
+			done = userfault_copy(attached->userfault, fault->address, buffers->zeros,
+					      pages);
+		else
+			done = userfault_zero(attached->userfault, fault->address, pages);
+	} while ((done == -ENOENT || done == -EINVAL) && pages > 1 && (pages = 1));
+
+	if (done > 0) {
+		for (int i = 0; i < done; i++)
+			became_resident(attached, &slots[i]);
+		stream_done(&attached->streams, stream,
+			    fault->address + ((uint64_t)done << PAGE_SHIFT), (uint32_t)done);
+		came_in(attached, done);
+		atomic_fetch_add_explicit(&attached->pager->counters.pages_zeroed, (uint64_t)done,
+					  memory_order_relaxed);
+		return FAULT_DONE;
+	}
+	if (done == -ESRCH)
+		attached->dead = true;
+	if (done == -EEXIST || done == -ENOENT || done == -EINVAL)
+		userfault_wake(attached->userfault, fault->address);
+	if (done == -ENOMEM || done == -ENOSPC)
+		return FAULT_BRAKED;
+	return done == -EAGAIN ? FAULT_CHANGING : FAULT_DONE;
+}
+
+/* A page that an eviction batch has: its bytes are in the batch's buffer, once it was read. */
+static enum fault_result from_batch(struct fault *fault, slot_t *slot, desc_t word)
+{
+	struct attached *attached = fault->attached;
+	struct batch *batch = &attached->batch;
+	unsigned int index = batch_find(batch, slot);
+	int done;
+
+	if (batch->state != BATCH_READ)
+		return FAULT_LEAVING;
+	if (index == batch->count)
+		return FAULT_CHANGING;
+	if (!slot_trylock(slot, word))
+		return FAULT_CHANGING;
+	/* Locked: the evictor waits for us before it uses the buffer again. */
+	if (!batch->moved[index]) {
+		slot_unlock(slot, word);
+		userfault_wake(attached->userfault, fault->address);
+		return FAULT_DONE;
+	}
+	done = userfault_copy(attached->userfault, fault->address,
+			      batch->bytes + ((size_t)index << PAGE_SHIFT), 1);
+	if (done == 1 || done == -EEXIST) {
+		slot_unlock(slot, desc_location(word) | DESC_RESIDENT | DESC_REFERENCED |
+					  1ull << DESC_AGE_SHIFT);
+		came_in(attached, 1);
+		if (done < 0)
+			userfault_wake(attached->userfault, fault->address);
+		return FAULT_DONE;
+	}
+	slot_unlock(slot, word);
+	if (done == -ENOENT || done == -EINVAL)
+		userfault_wake(attached->userfault, fault->address);
+	if (done == -ESRCH)
+		attached->dead = true;
+	return done == -EAGAIN || done == -ENOMEM ? FAULT_CHANGING : FAULT_DONE;
+}
+
+static enum fault_result bring_in(struct fault *fault, struct fault_buffers *buffers,
+				  unsigned int limit)
+{
+	struct attached *attached = fault->attached;
+	unsigned int stream, filled;
+	unsigned int pages = stream_plan(&attached->streams, fault->address, limit, &stream);
+	enum fault_result result = fill_swapped(attached, buffers, fault->address, pages, &filled);
+
+	if (filled) {
+		stream_done(&attached->streams, stream,
+			    fault->address + ((uint64_t)filled << PAGE_SHIFT), filled);
+		if (attached->resident_pages > attached->pager->target_pages)
+			evictor_kick(attached->pager);
+	}
+	return result;
+}
+
+enum fault_result fault_serve(struct fault *fault, struct fault_buffers *buffers)
+{
+	struct attached *attached = fault->attached;
+	slot_t *slot = memory_look(attached->memory, fault->address);
+	desc_t word;
+
+	if (!slot)
+		return FAULT_CHANGING;
+	word = atomic_load_explicit(slot, memory_order_acquire);
+	if (word & DESC_LOCK)
+		return FAULT_CHANGING;
+	switch (desc_state(word)) {
+	case DESC_LEAVING:
+		return from_batch(fault, slot, word);
+	case DESC_ABSENT:
+	case DESC_RESIDENT:
+		if (must_brake(fault))
+			return FAULT_BRAKED;
+		return first_touch(fault, buffers, slot, run_limit(attached, fault->address));
+	case DESC_BAD:
+		userfault_poison(attached->userfault, fault->address);
+		userfault_wake(attached->userfault, fault->address);
+		return FAULT_DONE;
+	default:
+		if (must_brake(fault))
+			return FAULT_BRAKED;
+		return bring_in(fault, buffers, run_limit(attached, fault->address));
+	}
+}

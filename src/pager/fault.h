@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* Serving one fault: what a missing page must hold, and how much more to bring in with it. */
+#ifndef PAGER_FAULT_H
+#define PAGER_FAULT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct attached;
+
+/* Buffers of one thread that brings pages in: they exist before they are needed. */
+struct fault_buffers {
+	uint8_t *pages;	      /* RUN_PAGES pages */
+	const uint8_t *zeros; /* RUN_PAGES pages of zeros */
+};
+
+struct fault {
+	struct attached *attached;
+	uint64_t address; /* of the page */
+	uint64_t since;	  /* ns, when it was read */
+	pid_t thread;
+	bool write;
+	bool overdue; /* has waited so long that the brake no longer holds it */
+};
+
+enum fault_result {
+	FAULT_DONE = 0,
+	FAULT_LEAVING,	/* its batch has not been read yet: again when it is */
+	FAULT_CHANGING, /* an event must be read first: again after reading */
+	FAULT_BRAKED,	/* over the budget: again when pages have left */
+};
+
+struct fault_buffers *fault_buffers_new(void);
+void fault_buffers_free(struct fault_buffers *buffers);
+
+/* Serves it. Memory lock held for reading, the cluster bound. */
+enum fault_result fault_serve(struct fault *fault, struct fault_buffers *buffers);
+
+/*
+ * Brings in up to `pages` swapped pages from `address`, all in one cluster;
+ * `filled` says how many. Memory lock held for reading. For faults and for
+ * bringing everything back.
+ */
+enum fault_result fill_swapped(struct attached *attached, struct fault_buffers *buffers,
+			       uint64_t address, unsigned int pages, unsigned int *filled);
+
+#endif

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/* What the pager can tell about itself. Any thread. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include "pager/futex.h"
+#include "pager/state.h"
+
+static const char *health_name(struct backend *backend)
+{
+	switch (backend->operations->health(backend)) {
+	case BACKEND_OK:
+		return "ok";
+	case BACKEND_FAILING:
+		return "failing";
+	default:
+		return "dead";
+	}
+}
+
+static void backend_figures(struct backend *backend, struct report_backend *figures)
+{
+	struct backend_statistics statistics = {0};
+
+	backend->operations->statistics(backend, &statistics);
+	snprintf(figures->name, sizeof(figures->name), "%s", backend->name);
+	snprintf(figures->kind, sizeof(figures->kind), "%s", backend->operations->kind);
+	snprintf(figures->state, sizeof(figures->state), "%s", health_name(backend));
+	figures->priority = backend->priority;
+	figures->capacity_bytes = statistics.capacity_bytes;
+	figures->used_bytes = statistics.used_bytes;
+	figures->segments = statistics.used_bytes / SEGMENT_BYTES;
+	figures->read_bytes = statistics.read_bytes;
+	figures->written_bytes = statistics.written_bytes;
+	figures->errors = statistics.errors;
+}
+
+static void ram_figures(struct pager *pager, const struct store_statistics *store,
+			struct report_backend *figures)
+{
+	snprintf(figures->name, sizeof(figures->name), "ram");
+	snprintf(figures->kind, sizeof(figures->kind), "ram");
+	snprintf(figures->state, sizeof(figures->state), "ok");
+	figures->priority = INT16_MAX;
+	figures->capacity_bytes = pager->limit_bytes;
+	figures->used_bytes = store->ram_bytes;
+	figures->segments = store->segments_ram;
+}
+
+static double own_cpu_seconds(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-6;
+}
+
+static void slot_figures(struct pager *pager, struct report *report)
+{
+	uint64_t count[8];
+
+	space_count(pager->space, count);
+	report->slots.zero = count[DESC_ZERO];
+	report->slots.same = count[DESC_SAME];
+	report->slots.stored = count[DESC_STORED] + count[DESC_SHARED];
+	report->slots.allocated = count[DESC_ZERO] + count[DESC_SAME] + report->slots.stored;
+	report->slots.tracked =
+		report->slots.allocated + count[DESC_RESIDENT] + count[DESC_LEAVING];
+	if (report->slots.allocated > pager->slots_peak)
+		pager->slots_peak = report->slots.allocated;
+	report->slots.peak = pager->slots_peak;
+}
+
+void pager_report(struct pager *pager, struct report *report)
+{
+	struct store_statistics store;
+	struct space_statistics space;
+	struct process_size size = {0};
+
+	memset(report, 0, sizeof(*report));
+	store_statistics(pager->store, &store);
+	space_statistics(pager->space, &space);
+	if (pager->statm >= 0)
+		maps_size(pager->statm, &size);
+	report->pid = pager->pid;
+	snprintf(report->command, sizeof(report->command), "%s", pager->command);
+	report->seconds = (double)(monotonic_ns() - pager->opened_ns) * 1e-9;
+	report->attached = pager->program != NULL;
+	report->limit_bytes = pager->limit_bytes;
+	report->peak_bytes = pager->peak_bytes;
+	report->resident_bytes = size.anonymous;
+	report->pool_bytes = store.ram_bytes;
+	report->header_bytes = store.header_bytes;
+	report->metadata_bytes = store.metadata_bytes + space.metadata_bytes;
+	slot_figures(pager, report);
+	report->wanted_bytes = size.anonymous + report->slots.allocated * PAGE_BYTES;
+	if (report->wanted_bytes > pager->wanted_peak)
+		pager->wanted_peak = report->wanted_bytes;
+	report->wanted_bytes = pager->wanted_peak;
+	report->bytes.swapped_out = pager->counters.pages_out * PAGE_BYTES;
+	report->bytes.swapped_in = pager->counters.pages_in * PAGE_BYTES;
+	report->bytes.stored_raw = (store.put_word + store.put_lz4 + store.put_raw) * PAGE_BYTES;
+	report->bytes.stored_compressed = store.put_encoded_bytes;
+	report->faults.count = pager->latency.count;
+	report->faults.p50_ns = latency_quantile(&pager->latency, 0.5);
+	report->faults.p99_ns = latency_quantile(&pager->latency, 0.99);
+	report->faults.total_ns = pager->latency.total_ns;
+	report->cpu_seconds = own_cpu_seconds();
+	ram_figures(pager, &store, &report->backends[report->backend_count++]);
+	for (unsigned int i = 0;
+	     i < pager->backend_count && report->backend_count < REPORT_BACKENDS; i++)
+		backend_figures(pager->backends[i], &report->backends[report->backend_count++]);
+	report->exit_status = pager->exit_status;
+}
+
+static void place(struct pager *pager, desc_t word, struct pager_where *where)
+{
+	struct segment_place segment;
+	const char *codec = "";
+
+	if (store_describe(pager->store, word, &codec, &where->bytes, &where->pages))
+		return;
+	snprintf(where->codec, sizeof(where->codec), "%s", codec);
+	where->segment = desc_segment(word);
+	store_segment_place(pager->store, where->segment, &segment);
+	if (segment.in_ram && segment.backend)
+		snprintf(where->place, sizeof(where->place), "RAM, and %s at %llu",
+			 segment.backend->name,
+			 (unsigned long long)(segment.extent + desc_offset(word)));
+	else if (segment.backend)
+		snprintf(where->place, sizeof(where->place), "%s at %llu", segment.backend->name,
+			 (unsigned long long)(segment.extent + desc_offset(word)));
+	else
+		snprintf(where->place, sizeof(where->place), "RAM");
+}
+
+int pager_where(struct pager *pager, uint64_t address, struct pager_where *where)
+{
+	struct attached *program = pager->program;
+	slot_t *slot;
+	desc_t word;
+
+	memset(where, 0, sizeof(*where));
+	if (!program)
+		return -ENOENT;
+	lock_read(&program->lock);
+	slot = address < MEMORY_END ? memory_look(program->memory, address) : NULL;
+	if (!slot || !region_find(&program->regions, address)) {
+		snprintf(where->state, sizeof(where->state), "untracked");
+		snprintf(where->place, sizeof(where->place), "not paged by vswap");
+		unlock_read(&program->lock);
+		return 0;
+	}
+	word = slot_lock(slot);
+	where->slot = memory_slot_id(program->memory, address);
+	snprintf(where->state, sizeof(where->state), "%s", desc_state_name(desc_state(word)));
+	if (desc_state(word) == DESC_STORED)
+		place(pager, word, where);
+	else if (desc_state(word) == DESC_RESIDENT)
+		snprintf(where->place, sizeof(where->place), "the program's memory");
+	else
+		snprintf(where->place, sizeof(where->place), "the descriptor itself");
+	slot_unlock(slot, word);
+	unlock_read(&program->lock);
+	return 0;
+}

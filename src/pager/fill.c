@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bringing swapped pages back in: lock the descriptors of a run, get the bytes,
+ * install all with one COPY, and only then say "resident".
+ *
+ * If the COPY installs less than asked, the rest stays swapped: nothing was
+ * given up before the kernel had it.
+ */
+#include "pager/fault.h"
+
+#include <assert.h>
+#include <errno.h>
+#include "pager/state.h"
+#include "pager/userfault.h"
+
+static bool is_swapped(desc_t word)
+{
+	switch (desc_state(word)) {
+	case DESC_ZERO:
+	case DESC_SAME:
+	case DESC_STORED:
+	case DESC_SHARED:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Bytes that cannot be had: this page alone raises SIGBUS from now on. */
+static enum fault_result poison(struct attached *attached, slot_t *slot, desc_t word,
+				uint64_t address)
+{
+	int result = userfault_poison(attached->userfault, address);
+
+	if (result == -EAGAIN) {
+		slot_unlock(slot, word);
+		return FAULT_CHANGING;
+	}
+	slot_unlock(slot, DESC_BAD);
+	space_drop(attached->pager->space, word);
+	userfault_wake(attached->userfault, address);
+	pager_say(attached->pager,
+		  "process %d: the page at %#llx could not be read back (device error or bad "
+		  "checksum): touching it raises SIGBUS",
+		  attached->pid, (unsigned long long)address);
+	return FAULT_DONE;
+}
+
+/* Locks and reads up to `pages` slots; how many were read is returned. Stops at the
+ * first that is not swapped, busy, bad, or would make the run wait for a device. */
+static unsigned int gather(struct attached *attached, slot_t *slots, unsigned int pages,
+			   uint8_t *bytes, desc_t *words, int *error)
+{
+	struct store *store = attached->pager->store;
+	unsigned int i;
+
+	*error = 0;
+	for (i = 0; i < pages; i++) {
+		desc_t word = atomic_load_explicit(&slots[i], memory_order_acquire);
+
+		if (word & DESC_LOCK || !is_swapped(word))
+			break;
+		if (i && !store_is_fast(store, word))
+			break;
+		if (!slot_trylock(&slots[i], word))
+			break;
+		*error = store_get(store, word, bytes + ((size_t)i << PAGE_SHIFT));
+		words[i] = word;
+		if (*error)
+			break;
+	}
+	return i;
+}
+
+/* The kernel has the page: its slot says so, and what was stored becomes a shadow. */
+static void settle(struct attached *attached, slot_t *slot, desc_t word)
+{
+	if (desc_state(word) == DESC_STORED && attached->pager->keep_shadows) {
+		slot_unlock(slot, desc_location(word) | DESC_RESIDENT | DESC_REFERENCED);
+		return;
+	}
+	slot_unlock(slot, DESC_RESIDENT | DESC_REFERENCED);
+	space_drop(attached->pager->space, word);
+}
+
+static void release(slot_t *slots, const desc_t *words, unsigned int from, unsigned int to)
+{
+	for (unsigned int i = from; i < to; i++)
+		slot_unlock(&slots[i], words[i]);
+}
+
+enum fault_result fill_swapped(struct attached *attached, struct fault_buffers *buffers,
+			       uint64_t address, unsigned int pages, unsigned int *filled)
+{
+	slot_t *slots = memory_look(attached->memory, address);
+	desc_t words[RUN_PAGES];
+	unsigned int count;
+	int done, error;
+
+	assert(pages <= RUN_PAGES);
+	*filled = 0;
+	count = gather(attached, slots, pages, buffers->pages, words, &error);
+	if (error && count == 0)
+		return poison(attached, &slots[0], words[0], address);
+	if (error)
+		slot_unlock(&slots[count], words[count]);
+	if (!count)
+		return FAULT_CHANGING; /* somebody has the slot: look again */
+
+	done = userfault_copy(attached->userfault, address, buffers->pages, count);
+	if ((done == -ENOENT || done == -EINVAL) && count > 1) {
+		/* Mappings changed somewhere in the run: the first page may still be fine. */
+		release(slots, words, 1, count);
+		count = 1;
+		done = userfault_copy(attached->userfault, address, buffers->pages, 1);
+	}
+	if (done > 0) {
+		for (int i = 0; i < done; i++)
+			settle(attached, &slots[i], words[i]);
+		release(slots, words, (unsigned int)done, count);
+		atomic_fetch_add(&attached->resident_pages, done);
+		atomic_fetch_add_explicit(&attached->pager->counters.pages_in, (uint64_t)done,
+					  memory_order_relaxed);
+		*filled = (unsigned int)done;
+		return FAULT_DONE;
+	}
+	if (done == -EEXIST) {
+		/* Present although it was swapped: the program's own page wins (it can only
+		 * come from a mapping that replaced ours before its event was read). */
+		atomic_fetch_add(&attached->pager->counters.anomalies, 1);
+		settle(attached, &slots[0], words[0]);
+		release(slots, words, 1, count);
+		userfault_wake(attached->userfault, address);
+		*filled = 1;
+		return FAULT_DONE;
+	}
+	release(slots, words, 0, count);
+	if (done == -ESRCH)
+		attached->dead = true;
+	if (done == -ENOENT || done == -EINVAL)
+		userfault_wake(attached->userfault, address);
+	if (done == -ENOMEM || done == -ENOSPC)
+		return FAULT_BRAKED;
+	return done == -EAGAIN ? FAULT_CHANGING : FAULT_DONE;
+}

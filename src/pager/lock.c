@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+#include "pager/lock.h"
+
+#include <assert.h>
+#include <time.h>
+#include "attach/channel.h"
+#include "pager/futex.h"
+#include "pager/protocol.h"
+
+/* Spins this often before it sleeps: about as long as a chunk of MOVEs takes. */
+#define SPINS	 100
+#define SLEEP_NS 200000
+
+static uint32_t load(struct memory_lock *lock)
+{
+	return __atomic_load_n(lock->word, __ATOMIC_ACQUIRE);
+}
+
+static bool change(struct memory_lock *lock, uint32_t from, uint32_t to)
+{
+	return __atomic_compare_exchange_n(lock->word, &from, to, false, __ATOMIC_ACQ_REL,
+					   __ATOMIC_RELAXED);
+}
+
+static void wake(struct memory_lock *lock)
+{
+	if (__atomic_load_n(lock->waiters, __ATOMIC_SEQ_CST))
+		futex_wake(lock->word, INT32_MAX);
+}
+
+static void sleep_on(struct memory_lock *lock, uint32_t seen)
+{
+	__atomic_fetch_add(lock->waiters, 1, __ATOMIC_SEQ_CST);
+	futex_wait(lock->word, seen, SLEEP_NS);
+	__atomic_fetch_sub(lock->waiters, 1, __ATOMIC_SEQ_CST);
+}
+
+struct wait {
+	unsigned int spins;
+	uint64_t since; /* ns, of the first sleep behind the agent */
+};
+
+/* One turn of waiting for the word to become something else than `seen`. */
+static void wait_turn(struct memory_lock *lock, struct wait *wait, uint32_t seen)
+{
+	if (wait->spins++ < SPINS) {
+		__builtin_ia32_pause();
+		return;
+	}
+	if (!(seen & LOCK_AGENT)) {
+		wait->since = 0;
+	} else if (!wait->since) {
+		wait->since = monotonic_ns();
+	} else if (monotonic_ns() - wait->since > AGENT_PATIENCE_US * 1000ull) {
+		lock->revoke(lock->argument);
+		wait->since = 0;
+		return;
+	}
+	sleep_on(lock, seen);
+}
+
+void lock_read(struct memory_lock *lock)
+{
+	struct wait wait = {0};
+
+	for (;;) {
+		uint32_t seen = load(lock);
+
+		if (seen & (LOCK_WRITER | LOCK_WANTED))
+			wait_turn(lock, &wait, seen);
+		else if (change(lock, seen, seen + 1))
+			return;
+	}
+}
+
+void unlock_read(struct memory_lock *lock)
+{
+	uint32_t before = __atomic_fetch_sub(lock->word, 1, __ATOMIC_SEQ_CST);
+
+	assert(before & LOCK_READERS);
+	if ((before & LOCK_READERS) == 1)
+		wake(lock);
+}
+
+void lock_write(struct memory_lock *lock)
+{
+	struct wait wait = {0};
+
+	for (;;) {
+		uint32_t seen = load(lock);
+
+		if (!(seen & (LOCK_WRITER | LOCK_AGENT | LOCK_READERS))) {
+			if (change(lock, seen, (seen & LOCK_REVOKED) | LOCK_WRITER))
+				return;
+		} else if (!(seen & LOCK_WANTED)) {
+			change(lock, seen, seen | LOCK_WANTED);
+		} else {
+			wait_turn(lock, &wait, seen);
+		}
+	}
+}
+
+void unlock_write(struct memory_lock *lock)
+{
+	uint32_t before = __atomic_fetch_and(lock->word, ~LOCK_WRITER, __ATOMIC_SEQ_CST);
+
+	assert(before & LOCK_WRITER);
+	wake(lock);
+}
+
+void lock_downgrade(struct memory_lock *lock)
+{
+	uint32_t before = __atomic_fetch_sub(lock->word, LOCK_WRITER - 1, __ATOMIC_SEQ_CST);
+
+	assert(before & LOCK_WRITER);
+	wake(lock);
+}
+
+void lock_expel_agent(struct memory_lock *lock)
+{
+	__atomic_fetch_or(lock->word, LOCK_REVOKED, __ATOMIC_SEQ_CST);
+	__atomic_fetch_and(lock->word, ~LOCK_AGENT, __ATOMIC_SEQ_CST);
+	wake(lock);
+}
+
+void lock_admit_agent(struct memory_lock *lock)
+{
+	__atomic_fetch_and(lock->word, ~LOCK_REVOKED, __ATOMIC_SEQ_CST);
+}

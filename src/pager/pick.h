@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which pages are cold: a CLOCK hand over the clusters. Hits are invisible to us, so the
+ * referenced bit means "brought in since the hand passed"; a page that came back
+ * soon has an age and survives as many laps more (in the manner of FIFO-reinsertion
+ * and S3-FIFO: only faults are needed to keep it true). Everything that knows how
+ * coldness is learned is behind this one call.
+ */
+#ifndef PAGER_PICK_H
+#define PAGER_PICK_H
+
+#include <stdint.h>
+
+struct attached;
+
+/*
+ * Fills the idle batch of `attached` with at most `want` pages, which are leaving
+ * from then on. Memory lock held for reading; bounded work. When a cluster shared with
+ * a forked child was passed over, says one of its addresses in *shared (else 0).
+ */
+void pick_pages(struct attached *attached, unsigned int want, uint64_t *shared);
+
+#endif

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The server: one thread that reads all userfaultfds, applies events and serves
+ * faults. Faults that must wait (for a batch, for the brake, for an event's waiter)
+ * are put aside and tried again; when there is no place for one, its thread is
+ * woken instead and will fault again.
+ *
+ * It runs on the CPU that the faults come from: waking a thread on another, idle
+ * CPU costs five times the whole rest of a fault. The message names the faulting
+ * thread; every FOLLOW_NS its CPU is looked up and the server moves there.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include "pager/children.h"
+#include "pager/event.h"
+#include "pager/futex.h"
+#include "pager/state.h"
+#include "pager/userfault.h"
+
+#define MESSAGES  16u
+#define ASIDE	  1024u
+#define FOLLOW_NS 1000000u
+/* Under the brake no fault waits longer than this: rather over the budget than stuck. */
+#define BRAKE_NS 50000000ull
+
+struct server {
+	struct pager *pager;
+	struct pollfd polls[PAGER_CHILDREN + 1];
+	struct attached *attached[PAGER_CHILDREN];
+	unsigned int count;
+	uint32_t generation;
+	struct fault aside[ASIDE];
+	unsigned int aside_count;
+	bool changing;	    /* a fault put aside waits for an event or its waiter */
+	unsigned int turns; /* spent waiting for that */
+	pid_t followed;
+	int followed_stat, cpu;
+	uint64_t followed_at;
+};
+
+static void follow(struct server *server, pid_t thread, uint64_t now)
+{
+	char path[64];
+	cpu_set_t set;
+	int cpu;
+
+	if (now - server->followed_at < FOLLOW_NS || thread <= 0)
+		return;
+	server->followed_at = now;
+	if (thread != server->followed) {
+		if (server->followed_stat >= 0)
+			close(server->followed_stat);
+		snprintf(path, sizeof(path), "/proc/%d/stat", thread);
+		server->followed_stat = open(path, O_RDONLY | O_CLOEXEC);
+		server->followed = thread;
+	}
+	cpu = server->followed_stat < 0 ? -1 : thread_cpu(server->followed_stat);
+	if (cpu < 0 || cpu == server->cpu || cpu >= CPU_SETSIZE)
+		return;
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (!sched_setaffinity(0, sizeof(set), &set))
+		server->cpu = cpu;
+}
+
+static void put_aside(struct server *server, const struct fault *fault)
+{
+	if (server->aside_count < ASIDE)
+		server->aside[server->aside_count++] = *fault;
+	else
+		userfault_wake(fault->attached->userfault, fault->address);
+}
+
+static void finish(struct server *server, struct fault *fault, enum fault_result result)
+{
+	if (result == FAULT_DONE) {
+		latency_add(&server->pager->latency, monotonic_ns() - fault->since);
+		return;
+	}
+	if (result == FAULT_CHANGING)
+		server->changing = true;
+	else
+		server->pager->deferred = true;
+	if (result == FAULT_BRAKED)
+		evictor_kick(server->pager);
+	put_aside(server, fault);
+}
+
+/* Serves faults under one hold of the lock, which the caller has for writing. */
+static void serve(struct server *server, struct fault *faults, unsigned int count)
+{
+	struct attached *attached = faults[0].attached;
+	enum fault_result results[MESSAGES];
+
+	for (unsigned int i = 0; i < count; i++)
+		if (memory_must_bind(attached->memory, faults[i].address))
+			memory_bind(attached->memory, faults[i].address);
+	lock_downgrade(&attached->lock);
+	for (unsigned int i = 0; i < count; i++)
+		results[i] = fault_serve(&faults[i], server->pager->server_buffers);
+	unlock_read(&attached->lock);
+	for (unsigned int i = 0; i < count; i++)
+		finish(server, &faults[i], results[i]);
+}
+
+/* Reads what is there and applies it in one step. */
+static void read_messages(struct server *server, struct attached *attached)
+{
+	struct uffd_msg messages[MESSAGES];
+	struct fault faults[MESSAGES];
+	unsigned int fault_count = 0;
+	uint64_t now;
+	ssize_t got;
+
+	lock_write(&attached->lock);
+	got = read(attached->userfault, messages, sizeof(messages));
+	if (got <= 0) {
+		unlock_write(&attached->lock);
+		return;
+	}
+	now = monotonic_ns();
+	for (unsigned int i = 0; i < (size_t)got / sizeof(messages[0]); i++) {
+		const struct uffd_msg *message = &messages[i];
+
+		if (message->event != UFFD_EVENT_PAGEFAULT) {
+			event_apply(attached, message);
+			continue;
+		}
+		faults[fault_count++] = (struct fault){
+			.attached = attached,
+			.address = message->arg.pagefault.address & PAGE_MASK,
+			.since = now,
+			.thread = (pid_t)message->arg.pagefault.feat.ptid,
+			.write = message->arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_WRITE,
+		};
+	}
+	if (!fault_count) {
+		unlock_write(&attached->lock);
+		return;
+	}
+	if (attached->needs_wipe)
+		children_first_fault(attached, faults[0].thread);
+	serve(server, faults, fault_count);
+	follow(server, faults[0].thread, now);
+}
+
+/* Tries again what was put aside. */
+static void retry(struct server *server)
+{
+	unsigned int count = server->aside_count;
+	uint64_t now = monotonic_ns();
+
+	server->aside_count = 0;
+	server->changing = false;
+	server->pager->deferred = false;
+	for (unsigned int i = 0; i < count; i++) {
+		struct fault fault = server->aside[i];
+
+		if (fault.attached->dead)
+			continue;
+		fault.overdue = now - fault.since > BRAKE_NS;
+		lock_write(&fault.attached->lock);
+		serve(server, &fault, 1);
+	}
+}
+
+static void forget_dead(struct server *server, const struct attached *attached)
+{
+	unsigned int kept = 0;
+
+	for (unsigned int i = 0; i < server->aside_count; i++)
+		if (server->aside[i].attached != attached)
+			server->aside[kept++] = server->aside[i];
+	server->aside_count = kept;
+}
+
+/* Takes over the list of address spaces when it has changed, and buries dead children. */
+static void refresh(struct server *server)
+{
+	struct pager *pager = server->pager;
+	unsigned int kept = 0;
+
+	pthread_mutex_lock(&pager->attached_lock);
+	for (unsigned int i = 0; i < pager->attached_count; i++) {
+		struct attached *attached = pager->attached[i];
+
+		if (attached->dead && !attached->has_agent) {
+			forget_dead(server, attached);
+			attached_free(attached);
+			continue;
+		}
+		pager->attached[kept++] = attached;
+	}
+	pager->attached_count = kept;
+	server->generation = pager->attached_generation;
+	server->count = kept;
+	memcpy(server->attached, pager->attached, kept * sizeof(pager->attached[0]));
+	pthread_mutex_unlock(&pager->attached_lock);
+
+	for (unsigned int i = 0; i < kept; i++)
+		server->polls[i + 1] = (struct pollfd){
+			.fd = server->attached[i]->dead ? -1 : server->attached[i]->userfault,
+			.events = POLLIN,
+		};
+}
+
+/* How long to sleep: for ever when idle, a little when an event's waiter must run first. */
+static int wait_for_messages(struct server *server)
+{
+	struct timespec timeout = {0, 0};
+
+	if (server->changing) {
+		server->turns++;
+		if (server->turns < 64)
+			sched_yield();
+		else
+			timeout.tv_nsec = 50000;
+	} else {
+		server->turns = 0;
+		if (server->aside_count)
+			timeout.tv_nsec = 2000000;
+		else
+			timeout.tv_sec = 1;
+	}
+	return ppoll(server->polls, server->count + 1, &timeout, NULL);
+}
+
+static void *server_main(void *argument)
+{
+	struct server *server = argument;
+	struct pager *pager = server->pager;
+	uint64_t buried = 0;
+
+	pthread_setname_np(pthread_self(), "vswap-server");
+	while (!pager->stop) {
+		uint64_t now;
+		int ready;
+
+		if (server->generation != pager->attached_generation)
+			refresh(server);
+		ready = wait_for_messages(server);
+		if (server->polls[0].revents & POLLIN) {
+			uint64_t kicks;
+
+			if (read(pager->wake_server, &kicks, sizeof(kicks)) < 0)
+				continue;
+		}
+		for (unsigned int i = 0; ready > 0 && i < server->count; i++)
+			if (server->polls[i + 1].revents & POLLIN)
+				read_messages(server, server->attached[i]);
+		if (server->aside_count)
+			retry(server);
+		now = pager->attached_count > 1 ? monotonic_ns() : 0;
+		if (now - buried > 100000000u && now) {
+			buried = now;
+			children_find_dead(pager);
+		}
+	}
+	if (server->followed_stat >= 0)
+		close(server->followed_stat);
+	free(server);
+	return NULL;
+}
+
+int server_start(struct pager *pager)
+{
+	struct server *server = calloc(1, sizeof(*server));
+	int error;
+
+	if (!server)
+		return -ENOMEM;
+	server->pager = pager;
+	server->generation = pager->attached_generation - 1;
+	server->followed_stat = -1;
+	server->cpu = -1;
+	server->polls[0] = (struct pollfd){.fd = pager->wake_server, .events = POLLIN};
+	error = pthread_create(&pager->server_thread, NULL, server_main, server);
+	if (error)
+		free(server);
+	return -error;
+}
+
+void server_kick(struct pager *pager)
+{
+	uint64_t one = 1;
+
+	if (write(pager->wake_server, &one, sizeof(one)) < 0)
+		return; /* full: it is awake anyway */
+}
+
+void server_stop(struct pager *pager)
+{
+	pager->stop = true;
+	server_kick(pager);
+	pthread_join(pager->server_thread, NULL);
+}
+
+int server_add(struct pager *pager, struct attached *attached)
+{
+	int result = -ENOSPC;
+
+	pthread_mutex_lock(&pager->attached_lock);
+	if (pager->attached_count < PAGER_CHILDREN) {
+		pager->attached[pager->attached_count++] = attached;
+		pager->attached_generation++;
+		result = 0;
+	}
+	pthread_mutex_unlock(&pager->attached_lock);
+	server_kick(pager);
+	return result;
+}

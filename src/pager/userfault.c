@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+#include "pager/userfault.h"
+
+#include <errno.h>
+#include <linux/userfaultfd.h>
+#include <sys/ioctl.h>
+#include "pager/protocol.h"
+
+#ifndef UFFDIO_POISON
+struct uffdio_poison {
+	struct uffdio_range range;
+	__u64 mode;
+	__s64 updated;
+};
+#define UFFDIO_POISON _IOWR(UFFDIO, 0x08, struct uffdio_poison)
+#endif
+
+static int call(int fd, unsigned long request, void *argument)
+{
+	return ioctl(fd, request, argument) < 0 ? -errno : 0;
+}
+
+/* The kernel reports a part that was done with -EAGAIN; only "nothing" is an error. */
+static int pages_done(int result, int64_t bytes)
+{
+	if (bytes > 0)
+		return (int)(bytes >> PAGE_SHIFT);
+	return result ? result : -EAGAIN;
+}
+
+int userfault_register(int fd, uint64_t start, uint64_t bytes)
+{
+	struct uffdio_register argument = {
+		.range = {.start = start, .len = bytes},
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+
+	return call(fd, UFFDIO_REGISTER, &argument);
+}
+
+int userfault_unregister(int fd, uint64_t start, uint64_t bytes)
+{
+	struct uffdio_range range = {.start = start, .len = bytes};
+
+	return call(fd, UFFDIO_UNREGISTER, &range);
+}
+
+int userfault_copy(int fd, uint64_t to, const void *from, unsigned int pages)
+{
+	struct uffdio_copy argument = {
+		.dst = to,
+		.src = (uintptr_t)from,
+		.len = (uint64_t)pages << PAGE_SHIFT,
+	};
+	int result = call(fd, UFFDIO_COPY, &argument);
+
+	return pages_done(result, argument.copy);
+}
+
+int userfault_zero(int fd, uint64_t to, unsigned int pages)
+{
+	struct uffdio_zeropage argument = {
+		.range = {.start = to, .len = (uint64_t)pages << PAGE_SHIFT},
+	};
+	int result = call(fd, UFFDIO_ZEROPAGE, &argument);
+
+	return pages_done(result, argument.zeropage);
+}
+
+int userfault_poison(int fd, uint64_t page)
+{
+	struct uffdio_poison argument = {.range = {.start = page, .len = 1u << PAGE_SHIFT}};
+
+	return call(fd, UFFDIO_POISON, &argument);
+}
+
+int userfault_wake(int fd, uint64_t page)
+{
+	struct uffdio_range range = {.start = page, .len = 1u << PAGE_SHIFT};
+
+	return call(fd, UFFDIO_WAKE, &range);
+}
