@@ -182,6 +182,7 @@ static void parse(int argc, char **argv)
 		{"threads", required_argument, NULL, 't'},
 		{"only", required_argument, NULL, 'o'},
 		{"verbose", no_argument, NULL, 'v'},
+		{"spoil", required_argument, NULL, 'b'},
 		{NULL, 0, NULL, 0},
 	};
 	const char *only = NULL;
