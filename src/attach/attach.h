@@ -5,9 +5,14 @@
  * area, a channel). Mechanism only; when to do it, and what to evict, is the
  * pager's.
  *
- * All functions that stop the process must be called from one and the same owner
- * thread (ptrace's rule), which must not be one that serves faults (a thread
- * asleep in a fault cannot stop until the fault is served).
+ * Functions that stop the process do it from a short-lived thread of their own (see
+ * trace.h) and wait for it; one at a time for one process. Their caller must not be a
+ * thread that serves faults: a thread asleep in a fault cannot stop until it is served.
+ * While they run, no other thread of the owner may wait (waitpid) for stopped children.
+ *
+ * The program's first thread may end before the others. From then on /proc/PID/maps,
+ * process_vm_readv(PID) and the like find no memory; the agent's tid always does: use
+ * target->agent_tid for them.
  */
 #ifndef ATTACH_ATTACH_H
 #define ATTACH_ATTACH_H
@@ -26,19 +31,21 @@
 struct target {
 	pid_t pid;
 	int pidfd;
-	int userfault;		 /* the owner's descriptor, non-blocking, API done */
-	uint64_t features;	 /* what UFFDIO_API gave */
-	struct channel *channel; /* the owner's mapping */
+	int userfault;		  /* the owner's descriptor, non-blocking, API done */
+	uint64_t features;	  /* what UFFDIO_API gave */
+	struct channel *channel;  /* the owner's mapping */
 	uint64_t channel_address; /* the target's mapping */
-	uint64_t agent_address;	 /* code and stack, one mapping with staging behind it */
+	uint64_t agent_address;	  /* code and stack, one mapping with staging behind it */
 	uint64_t agent_bytes;
 	uint64_t staging[ATTACH_STAGINGS]; /* target addresses, CHANNEL_BATCH pages each */
 	pid_t agent_tid;
-	int pagemap;		 /* open /proc/PID/pagemap */
-	int statm;		 /* open /proc/PID/statm */
+	int pagemap;	  /* open /proc/PID/pagemap */
+	int statm;	  /* open /proc/PID/statm */
+	int agent_status; /* open /proc/PID/task/AGENT/status */
 };
 
-/* Runs while every thread of the target is stopped. Non-zero: give up, put all back. */
+/* Runs while every thread of the target is stopped, in another thread than the caller's. Non-zero:
+ * give up, put all back. */
 typedef int (*attach_stopped_fn)(struct target *target, void *argument);
 
 /*
@@ -63,7 +70,8 @@ int attach_stop(struct target *target, int timeout_ms, attach_stopped_fn stopped
 /*
  * Takes everything out again: the caller has brought back all pages. Unregisters
  * nothing itself (closing the last userfaultfd does). Stops the program, makes the agent leave,
- * unmaps what was mapped, resumes. After it the target is free of us.
+ * unmaps what was mapped, resumes. After it the target is free of us and closed (attach_forget).
+ * -ETIMEDOUT with a message: still attached, try again. -ESRCH: gone, closed.
  */
 int attach_leave(struct target *target, char message[ATTACH_MESSAGE]);
 
@@ -72,5 +80,16 @@ void attach_forget(struct target *target);
 
 /* True while the process still runs the program that was attached (no exec, not dead). */
 bool attach_alive(const struct target *target);
+
+/*
+ * Whether the agent may be given a command: CHANNEL_DONE when it may, else why not
+ * (the agent would be killed by the program's new seccomp filter at its next
+ * call, or is under a debugger). Ask before each command. -ESRCH: the agent is gone.
+ */
+int attach_agent_refusal(const struct target *target);
+
+/* True when every thread of the program has ended and the agent alone keeps it: attach_leave then
+ * lets it end. */
+bool attach_abandoned(const struct target *target);
 
 #endif

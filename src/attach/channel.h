@@ -22,7 +22,7 @@
 #define CHANNEL_MAGIC 0x7673776170303031ull
 
 enum channel_verb {
-	CHANNEL_MOVE = 1, /* from[i] -> staging + i * 4096, for i < count; empty first if told */
+	CHANNEL_MOVE = 1,  /* from[i] -> staging + i * 4096, for i < count; empty first if told */
 	CHANNEL_EMPTY = 2, /* MADV_DONTNEED of `empty` (unregistered then) */
 	CHANNEL_LEAVE = 3, /* SYS_exit of the agent's thread */
 };

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The agent: the thread that vswap puts into a program, because UFFDIO_MOVE works
+ * only from inside. This file is compiled apart, without libc, into the section
+ * agent_text, whose bytes the owner copies into the program (see the meson.build
+ * of this folder: the build fails if it refers to anything outside).
+ *
+ * The program's other threads do not know of it, so it must have no effect on
+ * them: its own descriptor table with nothing in it but the userfaultfd, its own
+ * working directory, no capabilities, every signal blocked, no memory but its
+ * stack and the channel. It may be stopped or killed at any instruction.
+ */
+#include <linux/capability.h>
+#include <linux/futex.h>
+#include <linux/prctl.h>
+#include <asm/errno.h>
+#include <asm/mman.h>
+#include <asm/unistd.h>
+#include "attach/agent.h"
+#include "attach/channel.h"
+#include "attach/kernel.h"
+
+#define AGENT	   __attribute__((section("agent_text"), used))
+#define PAGE	   4096ul
+#define NO_SECCOMP 0
+
+struct pause {
+	long seconds, nanoseconds;
+};
+
+__asm__(".pushsection agent_text, \"ax\", @progbits\n"
+	".globl agent_entry\n"
+	"agent_entry:\n"
+	"	syscall\n"
+	"	xor %ebp, %ebp\n"
+	"	pop %rdi\n"
+	"	lea .Lname(%rip), %rsi\n"
+	"	call agent_main\n"
+	"	hlt\n"
+	".globl agent_name\n"
+	"agent_name:\n"
+	".Lname:\n"
+	"	.asciz \"" AGENT_NAME "\"\n"
+	".popsection\n");
+
+static inline __attribute__((always_inline)) long call(long number, long a, long b, long c, long d)
+{
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = 0;
+	register long r9 __asm__("r9") = 0;
+	long result;
+
+	__asm__ volatile("syscall"
+			 : "=a"(result)
+			 : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return result;
+}
+
+AGENT static void wake(uint32_t *word)
+{
+	call(__NR_futex, (long)word, FUTEX_WAKE, 0x7fffffff, 0);
+}
+
+/* Takes the agent's bit of the lock. False: revoked. */
+AGENT static int lock_take(struct channel *channel)
+{
+	struct pause millisecond;
+
+	millisecond.seconds = 0;
+	millisecond.nanoseconds = 1000000;
+	for (;;) {
+		uint32_t seen = __atomic_load_n(&channel->lock, __ATOMIC_RELAXED);
+
+		if (seen & LOCK_REVOKED)
+			return 0;
+		if (!(seen & (LOCK_WRITER | LOCK_WANTED))) {
+			if (__atomic_compare_exchange_n(&channel->lock, &seen, seen | LOCK_AGENT, 0,
+							__ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+				return 1;
+			continue;
+		}
+		__atomic_fetch_add(&channel->waiters, 1, __ATOMIC_SEQ_CST);
+		call(__NR_futex, (long)&channel->lock, FUTEX_WAIT, seen, (long)&millisecond);
+		__atomic_fetch_sub(&channel->waiters, 1, __ATOMIC_SEQ_CST);
+	}
+}
+
+AGENT static void lock_give(struct channel *channel)
+{
+	__atomic_fetch_and(&channel->lock, ~LOCK_AGENT, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&channel->waiters, __ATOMIC_SEQ_CST))
+		wake(&channel->lock);
+}
+
+/*
+ * Moves pages [at, end) of the batch, neighbours in one call. False: the kernel asks
+ * to wait (an event is being delivered), so the batch ends here.
+ */
+AGENT static int move_chunk(struct channel *channel, uint64_t staging, uint32_t at, uint32_t end)
+{
+	while (at < end) {
+		struct uffdio_move move;
+		uint32_t run = 1, moved;
+		long error;
+
+		while (at + run < end && channel->from[at + run] == channel->from[at] + run * PAGE)
+			run++;
+		move.dst = staging + at * PAGE;
+		move.src = channel->from[at];
+		move.len = run * PAGE;
+		move.mode = 0;
+		move.move = 0;
+		error = call(__NR_ioctl, channel->userfault, (long)UFFDIO_MOVE, (long)&move, 0);
+		moved = error ? (move.move > 0 ? (uint32_t)(move.move / (long)PAGE) : 0) : run;
+		channel->moved += moved;
+		for (; moved; moved--)
+			channel->result[at++] = 0;
+		/* A short count comes with EAGAIN too: the next try says what is with that page. */
+		if (!error || move.move > 0)
+			continue;
+		if (error == -EAGAIN)
+			return 0;
+		channel->result[at++] = (int16_t)error;
+	}
+	return 1;
+}
+
+AGENT static void move_batch(struct channel *channel)
+{
+	uint64_t staging = channel->staging;
+	uint32_t count = channel->count;
+
+	if (count > CHANNEL_BATCH)
+		count = CHANNEL_BATCH;
+	channel->moved = 0;
+	for (uint32_t i = 0; i < count; i++)
+		channel->result[i] = 1;
+	for (uint32_t at = 0; at < count; at += CHANNEL_CHUNK) {
+		uint32_t end = at + CHANNEL_CHUNK < count ? at + CHANNEL_CHUNK : count;
+		int go_on;
+
+		if (!lock_take(channel))
+			return;
+		go_on = move_chunk(channel, staging, at, end);
+		lock_give(channel);
+		if (!go_on)
+			return;
+	}
+}
+
+AGENT static void empty_staging(const struct channel *channel)
+{
+	uint64_t pages = channel->empty_pages;
+
+	if (channel->empty && pages && pages <= CHANNEL_BATCH)
+		call(__NR_madvise, (long)channel->empty, (long)(pages * PAGE), MADV_DONTNEED, 0);
+}
+
+/* What a thread of its own must not share with the program, or keep from it. */
+AGENT static void retire(const struct channel *channel, const char *name)
+{
+	struct __user_cap_header_struct header;
+	struct __user_cap_data_struct none[2];
+	long keep = channel->userfault;
+
+	if (keep > 0)
+		call(__NR_close_range, 0, keep - 1, 0, 0);
+	call(__NR_close_range, keep + 1, 0x7fffffff, 0, 0);
+	header.version = _LINUX_CAPABILITY_VERSION_3;
+	header.pid = 0;
+	for (int i = 0; i < 2; i++) {
+		none[i].effective = 0;
+		none[i].permitted = 0;
+		none[i].inheritable = 0;
+	}
+	call(__NR_capset, (long)&header, (long)none, 0, 0);
+	call(__NR_prctl, PR_SET_NAME, (long)name, 0, 0);
+}
+
+/* False: the program wants the agent gone. */
+AGENT static int obey(struct channel *channel)
+{
+	uint32_t verb = channel->verb;
+
+	channel->refusal = CHANNEL_DONE;
+	if (verb == CHANNEL_LEAVE)
+		return 0;
+	if (call(__NR_prctl, PR_GET_SECCOMP, 0, 0, 0) != NO_SECCOMP) {
+		channel->refusal = CHANNEL_SECCOMP;
+		return 1;
+	}
+	if (verb == CHANNEL_MOVE || verb == CHANNEL_EMPTY)
+		empty_staging(channel);
+	if (verb == CHANNEL_MOVE)
+		move_batch(channel);
+	return 1;
+}
+
+AGENT static void agent_main(struct channel *channel, const char *name)
+{
+	uint32_t seen = 0;
+	int stay = 1;
+
+	retire(channel, name);
+	channel->agent_tid = (uint32_t)call(__NR_gettid, 0, 0, 0, 0);
+	__atomic_store_n(&channel->started, 1, __ATOMIC_RELEASE);
+	wake(&channel->started);
+	while (stay) {
+		uint32_t command = __atomic_load_n(&channel->command, __ATOMIC_ACQUIRE);
+
+		if (command == seen) {
+			call(__NR_futex, (long)&channel->command, FUTEX_WAIT, seen, 0);
+			continue;
+		}
+		seen = command;
+		stay = obey(channel);
+		__atomic_store_n(&channel->done, seen, __ATOMIC_RELEASE);
+		wake(&channel->done);
+	}
+	for (;;)
+		call(__NR_exit, 0, 0, 0, 0);
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+#include "attach/attach.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "attach/inject.h"
+#include "attach/kernel.h"
+#include "attach/trace.h"
+
+#define PAGE	  4096ull
+#define INJECT_MS 3000
+#define LEAVE_MS  3000
+
+struct work {
+	struct target *target;
+	attach_stopped_fn stopped;
+	void *argument;
+	char *message;
+};
+
+static int inject_work(struct trace *trace, void *argument)
+{
+	struct work *work = argument;
+	int error = trace_borrow(trace, 0);
+
+	error = error ?: inject_all(trace, work->target, work->message);
+	if (error || !work->stopped)
+		return error;
+	error = work->stopped(work->target, work->argument);
+	if (error)
+		inject_undo(trace, work->target);
+	return error;
+}
+
+static void explain_stop(pid_t pid, int error, char message[ATTACH_MESSAGE])
+{
+	if (*message)
+		return;
+	if (error == -ETIMEDOUT)
+		snprintf(
+			message, ATTACH_MESSAGE,
+			"a thread of process %d does not stop (it waits in the kernel): it goes on "
+			"as before; try again later",
+			(int)pid);
+	else if (error == -ESRCH)
+		snprintf(message, ATTACH_MESSAGE, "process %d has ended", (int)pid);
+	else if (error == -EPERM)
+		snprintf(message, ATTACH_MESSAGE,
+			 "process %d may not be traced: run vswap as its user, or as root, and end "
+			 "any debugger that is at it",
+			 (int)pid);
+	else
+		snprintf(message, ATTACH_MESSAGE, "cannot attach to process %d: %s", (int)pid,
+			 strerror(-error));
+}
+
+int attach_inject(pid_t pid, struct target *target, attach_stopped_fn stopped, void *argument,
+		  char message[ATTACH_MESSAGE])
+{
+	struct work work = {target, stopped, argument, message};
+	int error;
+
+	*message = '\0';
+	*target = (struct target){
+		.pid = pid,
+		.userfault = -1,
+		.pagemap = -1,
+		.statm = -1,
+		.agent_status = -1,
+	};
+	target->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	error = target->pidfd < 0 ? -errno : 0;
+	error = error ?: trace_session(pid, 0, INJECT_MS, inject_work, &work);
+	if (error) {
+		explain_stop(pid, error, message);
+		attach_forget(target);
+	}
+	return error;
+}
+
+static int stop_work(struct trace *trace, void *argument)
+{
+	struct work *work = argument;
+
+	(void)trace;
+	return work->stopped ? work->stopped(work->target, work->argument) : 0;
+}
+
+int attach_stop(struct target *target, int timeout_ms, attach_stopped_fn stopped, void *argument)
+{
+	struct work work = {target, stopped, argument, NULL};
+
+	return trace_session(target->pid, target->agent_tid, timeout_ms, stop_work, &work);
+}
+
+static int leave_work(struct trace *trace, void *argument)
+{
+	struct work *work = argument;
+	int error = trace_borrow(trace, work->target->agent_tid);
+
+	/* -ESRCH: the agent is the last thread. */
+	if (error && error != -ESRCH)
+		return error;
+	return inject_undo(trace, work->target);
+}
+
+int attach_leave(struct target *target, char message[ATTACH_MESSAGE])
+{
+	struct work work = {target, NULL, NULL, message};
+	int error = -ESRCH;
+
+	*message = '\0';
+	if (attach_alive(target))
+		error = trace_session(target->pid, 0, LEAVE_MS, leave_work, &work);
+	if (error)
+		explain_stop(target->pid, error, message);
+	if (!error || error == -ESRCH)
+		attach_forget(target);
+	return error;
+}
+
+static void close_one(int *file)
+{
+	if (*file >= 0)
+		close(*file);
+	*file = -1;
+}
+
+void attach_forget(struct target *target)
+{
+	close_one(&target->userfault);
+	close_one(&target->pagemap);
+	close_one(&target->statm);
+	close_one(&target->agent_status);
+	close_one(&target->pidfd);
+	if (target->channel)
+		munmap(target->channel, (sizeof(struct channel) + PAGE - 1) & ~(PAGE - 1));
+	target->channel = NULL;
+}
+
+/*
+ * A userfaultfd belongs to a memory, and after exec or exit that memory is gone:
+ * then, and only then, ESRCH. Our own code page is never registered, so the call does nothing else.
+ */
+bool attach_alive(const struct target *target)
+{
+	struct uffdio_zeropage zero = {.range = {target->agent_address, PAGE}};
+
+	if (target->userfault < 0)
+		return false;
+	return !ioctl(target->userfault, UFFDIO_ZEROPAGE, &zero) || errno != ESRCH;
+}
+
+static long status_field(const char *text, const char *name)
+{
+	const char *at = strstr(text, name);
+
+	return at ? strtol(at + strlen(name), NULL, 10) : 0;
+}
+
+int attach_agent_refusal(const struct target *target)
+{
+	char text[2048];
+	ssize_t got = pread(target->agent_status, text, sizeof(text) - 1, 0);
+
+	if (got <= 0)
+		return -ESRCH;
+	text[got] = '\0';
+	if (status_field(text, "\nSeccomp:\t"))
+		return CHANNEL_SECCOMP;
+	if (status_field(text, "\nTracerPid:\t"))
+		return CHANNEL_TRACED;
+	return CHANNEL_DONE;
+}
+
+bool attach_abandoned(const struct target *target)
+{
+	bool agent = false, other = false;
+	struct dirent *entry;
+	char path[48];
+	DIR *directory;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)target->pid);
+	directory = opendir(path);
+	while (directory && (entry = readdir(directory))) {
+		pid_t tid = atoi(entry->d_name);
+
+		if (tid == target->agent_tid)
+			agent = true;
+		else if (tid > 0 && !thread_dead(target->pid, tid))
+			other = true;
+	}
+	if (directory)
+		closedir(directory);
+	return agent && !other;
+}

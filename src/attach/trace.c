@@ -1,0 +1,601 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A stop here is PTRACE_SEIZE and PTRACE_INTERRUPT: no signal is sent, and the
+ * thread stops inside the kernel's signal code (PTRACE_EVENT_STOP). From there the
+ * kernel itself restarts an interrupted system call once the thread goes on with
+ * the registers it had. trace_give_back therefore brings the borrowed thread to
+ * such a stop again before it restores them.
+ *
+ * The calls use PTRACE_SYSCALL, not single steps or a breakpoint: those raise
+ * SIGTRAP, and with it blocked the kernel would reset the program's handler.
+ */
+#include "attach/trace.h"
+
+#include <dirent.h>
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SYSCALL_STOP (SIGTRAP | 0x80)
+#define EVENT_STOP   128 /* PTRACE_EVENT_STOP: glibc's and the kernel's headers do not mix */
+#define OPTIONS	     PTRACE_O_TRACESYSGOOD
+#define YIELDS	     64u    /* before the waits start to sleep */
+#define SLEEP_LEAST  20000l /* ns */
+#define SLEEP_MOST   1000000l
+
+struct session {
+	struct trace trace;
+	pid_t skip;
+	trace_fn work;
+	void *argument;
+	int result;
+};
+
+/* A bounded wait that starts with yields: what we wait for often needs this very CPU. */
+struct patience {
+	unsigned int turns;
+	struct timespec deadline;
+};
+
+static struct patience patience_of(int milliseconds)
+{
+	struct patience patience = {0};
+
+	clock_gettime(CLOCK_MONOTONIC, &patience.deadline);
+	patience.deadline.tv_sec += milliseconds / 1000;
+	patience.deadline.tv_nsec += milliseconds % 1000 * 1000000l;
+	if (patience.deadline.tv_nsec >= 1000000000l) {
+		patience.deadline.tv_nsec -= 1000000000l;
+		patience.deadline.tv_sec++;
+	}
+	return patience;
+}
+
+/* False when the time is over. */
+static bool patience_wait(struct patience *patience)
+{
+	struct timespec now, sleep = {0, SLEEP_LEAST};
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (now.tv_sec > patience->deadline.tv_sec ||
+	    (now.tv_sec == patience->deadline.tv_sec && now.tv_nsec > patience->deadline.tv_nsec))
+		return false;
+	if (patience->turns++ < YIELDS) {
+		sched_yield();
+		return true;
+	}
+	sleep.tv_nsec *= 1 + (patience->turns - YIELDS) / 8;
+	if (sleep.tv_nsec > SLEEP_MOST)
+		sleep.tv_nsec = SLEEP_MOST;
+	nanosleep(&sleep, NULL);
+	return true;
+}
+
+/* The state letter of a thread; 'X' when there is no such thread. */
+static char thread_state(pid_t pid, pid_t tid)
+{
+	char path[64], text[256], *at;
+	ssize_t got;
+	int file;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", (int)pid, (int)tid);
+	file = open(path, O_RDONLY | O_CLOEXEC);
+	if (file < 0)
+		return 'X';
+	got = read(file, text, sizeof(text) - 1);
+	close(file);
+	text[got > 0 ? got : 0] = '\0';
+	at = strrchr(text, ')');
+	return at && at[1] ? at[2] : 'X';
+}
+
+bool thread_dead(pid_t pid, pid_t tid)
+{
+	char state = thread_state(pid, tid);
+
+	return state == 'Z' || state == 'X';
+}
+
+/*
+ * 1 and the status of a thread that has stopped; 0: not yet; -ESRCH: it has exited.
+ * A thread that we trace must be reaped by us, but not our own child: its exit
+ * status is for those who run it.
+ */
+static int next_stop(const struct trace *trace, pid_t tid, int *status)
+{
+	const int options = WNOHANG | __WALL | __WNOTHREAD;
+	siginfo_t info = {0};
+
+	if (waitid(P_PID, (id_t)tid, &info, WSTOPPED | WEXITED | WNOWAIT | options))
+		return errno == EINTR ? 0 : -ESRCH;
+	if (!info.si_pid)
+		return 0;
+	if (info.si_code == CLD_TRAPPED || info.si_code == CLD_STOPPED) {
+		*status = info.si_status;
+		waitid(P_PID, (id_t)tid, &info, WSTOPPED | options);
+		return 1;
+	}
+	if (tid != trace->pid || !trace->our_child)
+		waitid(P_PID, (id_t)tid, &info, WEXITED | options);
+	return -ESRCH;
+}
+
+static int wait_stop(const struct trace *trace, pid_t tid, struct patience *patience, int *status)
+{
+	for (;;) {
+		int got = next_stop(trace, tid, status);
+
+		if (got)
+			return got < 0 ? got : 0;
+		/* A leader that left before its threads is not reported to anybody. */
+		if (patience->turns > YIELDS && thread_dead(trace->pid, tid))
+			return -ESRCH;
+		if (!patience_wait(patience))
+			return -ETIMEDOUT;
+	}
+}
+
+/* Waits for the stop that we asked for; a signal that comes first is the thread's own. */
+static int wait_interrupted(struct trace *trace, pid_t tid, struct patience *patience)
+{
+	int status, error;
+
+	for (;;) {
+		error = wait_stop(trace, tid, patience, &status);
+		if (error)
+			return error;
+		if (status >> 8 == EVENT_STOP) {
+			trace->group_stopped |= (status & 0xff) != SIGTRAP;
+			return 0;
+		}
+		if (ptrace(PTRACE_CONT, tid, NULL,
+			   (void *)(long)(status == SYSCALL_STOP || status >> 8 ? 0 : status)))
+			return -ESRCH;
+	}
+}
+
+static struct tracee *find(const struct trace *trace, pid_t tid)
+{
+	for (size_t i = 0; i < trace->count; i++) {
+		if (trace->threads[i].tid == tid)
+			return &trace->threads[i];
+	}
+	return NULL;
+}
+
+static int add(struct trace *trace, pid_t tid)
+{
+	if (trace->count == trace->capacity) {
+		size_t capacity = trace->capacity ? 2 * trace->capacity : 64;
+		struct tracee *threads = realloc(trace->threads, capacity * sizeof(*threads));
+
+		if (!threads)
+			return -ENOMEM;
+		trace->threads = threads;
+		trace->capacity = capacity;
+	}
+	trace->threads[trace->count++] = (struct tracee){.tid = tid};
+	return 0;
+}
+
+/* 1: it will stop; 0: it is gone or going. */
+static int interrupt(struct trace *trace, pid_t tid)
+{
+	if (ptrace(PTRACE_SEIZE, tid, NULL, (void *)OPTIONS)) {
+		if (errno == ESRCH || thread_dead(trace->pid, tid))
+			return 0;
+		return -errno;
+	}
+	/* Fails when it has died meanwhile: the wait finds out. */
+	ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
+	return 1;
+}
+
+/* Interrupts the threads that are new since the last pass; how many, or -errno. */
+static int interrupt_new(struct trace *trace, pid_t skip)
+{
+	struct dirent *entry;
+	char path[48];
+	int fresh = 0, error;
+	DIR *directory;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)trace->pid);
+	directory = opendir(path);
+	if (!directory)
+		return errno == ENOENT ? -ESRCH : -errno;
+	while ((entry = readdir(directory))) {
+		pid_t tid = atoi(entry->d_name);
+
+		if (tid <= 0 || tid == skip || find(trace, tid))
+			continue;
+		error = interrupt(trace, tid);
+		if (error > 0) {
+			fresh++;
+			error = add(trace, tid);
+		}
+		if (error < 0) {
+			fresh = error;
+			break;
+		}
+	}
+	closedir(directory);
+	return fresh;
+}
+
+static int stop_all(struct trace *trace, pid_t skip)
+{
+	struct patience patience = patience_of(trace->timeout_ms);
+	int fresh, error;
+
+	while ((fresh = interrupt_new(trace, skip)) > 0) {
+		for (size_t i = 0; i < trace->count;) {
+			struct tracee *thread = &trace->threads[i];
+
+			error = thread->stopped ? 0
+						: wait_interrupted(trace, thread->tid, &patience);
+			if (error == -ESRCH) {
+				*thread = trace->threads[--trace->count];
+				continue;
+			}
+			if (error)
+				return error;
+			thread->stopped = true;
+			i++;
+		}
+	}
+	if (fresh < 0)
+		return fresh;
+	return trace->count ? 0 : -ESRCH;
+}
+
+/* A thread that was killed while it was stopped: reap it, or it stays a zombie of ours. */
+static void bury(const struct trace *trace, pid_t tid)
+{
+	struct patience patience = patience_of(1000);
+	int status;
+
+	while (next_stop(trace, tid, &status) >= 0 && !(tid == trace->pid && trace->our_child)) {
+		if (!patience_wait(&patience))
+			break;
+	}
+}
+
+static void let_go(struct trace *trace)
+{
+	for (size_t i = 0; i < trace->count; i++) {
+		const struct tracee *thread = &trace->threads[i];
+
+		if (thread->stopped && ptrace(PTRACE_DETACH, thread->tid, NULL, NULL))
+			bury(trace, thread->tid);
+	}
+	free(trace->threads);
+}
+
+static bool is_our_child(pid_t pid)
+{
+	char path[32], text[512], *at;
+	int file, parent = 0;
+	ssize_t got;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	file = open(path, O_RDONLY | O_CLOEXEC);
+	if (file < 0)
+		return false;
+	got = read(file, text, sizeof(text) - 1);
+	close(file);
+	text[got > 0 ? got : 0] = '\0';
+	at = strrchr(text, ')');
+	return at && sscanf(at + 1, " %*c %d", &parent) == 1 && parent == getpid();
+}
+
+static void *run_session(void *argument)
+{
+	struct session *session = argument;
+	struct trace *trace = &session->trace;
+
+	session->result = stop_all(trace, session->skip);
+	if (!session->result)
+		session->result = session->work(trace, session->argument);
+	if (trace->borrowed && trace_give_back(trace) && !session->result)
+		session->result = -ESRCH;
+	let_go(trace);
+	return NULL;
+}
+
+int trace_session(pid_t pid, pid_t skip, int timeout_ms, trace_fn work, void *argument)
+{
+	struct session session = {
+		.trace = {.pid = pid, .timeout_ms = timeout_ms, .our_child = is_our_child(pid)},
+		.skip = skip,
+		.work = work,
+		.argument = argument,
+	};
+	sigset_t all, old;
+	pthread_t thread;
+	int error;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	error = pthread_create(&thread, NULL, run_session, &session);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (error)
+		return -error;
+	pthread_join(thread, NULL);
+	return session.result;
+}
+
+/* Where the vDSO begins and how long it is, from the program's mappings. */
+static int find_vdso(pid_t tid, uint64_t *start, uint64_t *bytes)
+{
+	unsigned long from, to;
+	char path[48], line[256];
+	int error = -ENOEXEC;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)tid);
+	file = fopen(path, "re");
+	if (!file)
+		return -ESRCH;
+	while (error && fgets(line, sizeof(line), file)) {
+		if (!strstr(line, "[vdso]") || sscanf(line, "%lx-%lx", &from, &to) != 2)
+			continue;
+		*start = from;
+		*bytes = to - from;
+		error = 0;
+	}
+	fclose(file);
+	return error;
+}
+
+static int find_syscall(pid_t tid, uint64_t *address)
+{
+	static const uint8_t instruction[2] = {0x0f, 0x05};
+	uint8_t code[4096 * 4];
+	uint64_t start, bytes;
+	struct iovec to, from;
+	const uint8_t *found;
+	ssize_t got;
+	int error = find_vdso(tid, &start, &bytes);
+
+	if (error)
+		return error;
+	to = (struct iovec){code, bytes < sizeof(code) ? bytes : sizeof(code)};
+	from = (struct iovec){(void *)(uintptr_t)start, to.iov_len};
+	got = process_vm_readv(tid, &to, 1, &from, 1, 0);
+	if (got < 0)
+		return -errno;
+	found = memmem(code, (size_t)got, instruction, sizeof(instruction));
+	if (!found)
+		return -ENOEXEC;
+	*address = start + (uint64_t)(found - code);
+	return 0;
+}
+
+static int get_registers(pid_t tid, struct user_regs_struct *registers)
+{
+	struct iovec io = {registers, sizeof(*registers)};
+
+	return ptrace(PTRACE_GETREGSET, tid, (void *)NT_PRSTATUS, &io) ? -errno : 0;
+}
+
+static int set_registers(pid_t tid, struct user_regs_struct *registers)
+{
+	struct iovec io = {registers, sizeof(*registers)};
+
+	return ptrace(PTRACE_SETREGSET, tid, (void *)NT_PRSTATUS, &io) ? -errno : 0;
+}
+
+/* A thread that waits in a system call is best: it is surely not inside a critical section
+ * that the kernel would restart (rseq). */
+static pid_t choose(const struct trace *trace, pid_t except)
+{
+	struct user_regs_struct registers;
+	pid_t chosen = 0;
+
+	for (size_t i = 0; i < trace->count; i++) {
+		pid_t tid = trace->threads[i].tid;
+
+		if (tid == except || get_registers(tid, &registers))
+			continue;
+		if (!chosen || (long)registers.orig_rax >= 0)
+			chosen = tid;
+		if ((long)registers.orig_rax >= 0)
+			break;
+	}
+	return chosen;
+}
+
+int trace_borrow(struct trace *trace, pid_t except)
+{
+	pid_t tid = choose(trace, except);
+	uint64_t all = ~0ull;
+	int error;
+
+	if (!tid)
+		return -ESRCH;
+	error = find_syscall(tid, &trace->syscall_address);
+	error = error ?: get_registers(tid, &trace->registers);
+	if (error)
+		return error;
+	if (ptrace(PTRACE_GETSIGMASK, tid, (void *)sizeof(all), &trace->signal_mask) ||
+	    ptrace(PTRACE_SETOPTIONS, tid, NULL, (void *)(OPTIONS | PTRACE_O_EXITKILL)) ||
+	    ptrace(PTRACE_SETSIGMASK, tid, (void *)sizeof(all), &all))
+		return -errno;
+	trace->borrowed = tid;
+	return 0;
+}
+
+int trace_give_back(struct trace *trace)
+{
+	struct patience patience = patience_of(trace->timeout_ms);
+	pid_t tid = trace->borrowed;
+	int error;
+
+	trace->borrowed = 0;
+	/* Fully masked, it takes no signal on its way to this stop. */
+	if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) || ptrace(PTRACE_CONT, tid, NULL, NULL))
+		return -ESRCH;
+	error = wait_interrupted(trace, tid, &patience);
+	error = error ?: set_registers(tid, &trace->registers);
+	if (error)
+		return error;
+	if (ptrace(PTRACE_SETSIGMASK, tid, (void *)sizeof(trace->signal_mask),
+		   &trace->signal_mask) ||
+	    ptrace(PTRACE_SETOPTIONS, tid, NULL, (void *)OPTIONS))
+		return -errno;
+	return 0;
+}
+
+/* Goes on to the next entry or exit of a system call. SIGSTOP cannot be masked: it is given to
+ * the thread, whose process then counts as stopped while we go on with this thread. */
+static int next_syscall_stop(struct trace *trace, pid_t tid, struct patience *patience)
+{
+	long signal = 0;
+	int status, error;
+
+	for (;;) {
+		if (ptrace(PTRACE_SYSCALL, tid, NULL, (void *)signal))
+			return -errno;
+		error = wait_stop(trace, tid, patience, &status);
+		if (error)
+			return error;
+		if (status == SYSCALL_STOP)
+			return 0;
+		signal = status >> 8 ? 0 : status;
+		if (status >> 8 == EVENT_STOP && (status & 0xff) != SIGTRAP)
+			trace->group_stopped = true;
+	}
+}
+
+long trace_call_at(struct trace *trace, uint64_t address, long number, const uint64_t arguments[6])
+{
+	struct patience patience = patience_of(trace->timeout_ms);
+	struct user_regs_struct registers = trace->registers;
+	pid_t tid = trace->borrowed;
+	int error;
+
+	registers.rip = address ? address : trace->syscall_address;
+	registers.orig_rax = (unsigned long)-1; /* no restart of what was interrupted */
+	registers.rax = (unsigned long)number;
+	registers.rdi = arguments[0];
+	registers.rsi = arguments[1];
+	registers.rdx = arguments[2];
+	registers.r10 = arguments[3];
+	registers.r8 = arguments[4];
+	registers.r9 = arguments[5];
+	error = set_registers(tid, &registers);
+	error = error ?: next_syscall_stop(trace, tid, &patience);
+	error = error ?: next_syscall_stop(trace, tid, &patience);
+	error = error ?: get_registers(tid, &registers);
+	return error ? error : (long)registers.rax;
+}
+
+int trace_adopt(struct trace *trace, pid_t tid)
+{
+	struct patience patience = patience_of(trace->timeout_ms);
+	int error;
+
+	if (find(trace, tid))
+		return 0;
+	error = interrupt(trace, tid);
+	if (error <= 0)
+		return error;
+	error = wait_interrupted(trace, tid, &patience);
+	if (!error)
+		error = add(trace, tid);
+	if (!error)
+		trace->threads[trace->count - 1].stopped = true;
+	return error == -ESRCH ? 0 : error;
+}
+
+int trace_exit(struct trace *trace, pid_t tid)
+{
+	struct patience patience = patience_of(trace->timeout_ms);
+	struct tracee *thread = find(trace, tid);
+	struct user_regs_struct registers;
+	int status, error;
+	uint64_t address = trace->syscall_address;
+
+	if (!thread)
+		return 0;
+	error = address ? 0 : find_syscall(tid, &address);
+	error = error ?: get_registers(tid, &registers);
+	if (error)
+		return error;
+	registers.rip = address;
+	registers.orig_rax = (unsigned long)-1;
+	registers.rax = SYS_exit;
+	registers.rdi = 0;
+	error = set_registers(tid, &registers);
+	while (!error) {
+		if (ptrace(PTRACE_CONT, tid, NULL, NULL))
+			error = -ESRCH;
+		error = error ?: wait_stop(trace, tid, &patience, &status);
+	}
+	if (error != -ESRCH)
+		return error;
+	*thread = trace->threads[--trace->count];
+	return 0;
+}
+
+pid_t trace_newcomer(const struct trace *trace)
+{
+	struct dirent *entry;
+	char path[48];
+	DIR *directory;
+	pid_t found = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)trace->pid);
+	directory = opendir(path);
+	while (directory && !found && (entry = readdir(directory))) {
+		pid_t tid = atoi(entry->d_name);
+
+		if (tid > 0 && !find(trace, tid) && !thread_dead(trace->pid, tid))
+			found = tid;
+	}
+	if (directory)
+		closedir(directory);
+	return found;
+}
+
+int trace_run(struct trace *trace, pid_t tid, bool (*reached)(void *argument), void *argument)
+{
+	struct patience patience = patience_of(trace->timeout_ms);
+	int error;
+
+	if (ptrace(PTRACE_SEIZE, tid, NULL, (void *)OPTIONS) ||
+	    ptrace(PTRACE_INTERRUPT, tid, NULL, NULL))
+		return -errno;
+	error = wait_interrupted(trace, tid, &patience);
+	if (!error && ptrace(PTRACE_CONT, tid, NULL, NULL))
+		error = -ESRCH;
+	while (!error && !reached(argument)) {
+		int status, got = next_stop(trace, tid, &status);
+
+		if (got > 0)
+			ptrace(PTRACE_CONT, tid, NULL, NULL);
+		if (got < 0)
+			error = got;
+		else if (!patience_wait(&patience))
+			error = -ETIMEDOUT;
+	}
+	if (error)
+		return error;
+	ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
+	error = wait_interrupted(trace, tid, &patience);
+	if (!error && ptrace(PTRACE_DETACH, tid, NULL, NULL))
+		error = -ESRCH;
+	return error;
+}
