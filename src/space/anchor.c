@@ -3,7 +3,7 @@
  * Anchors: the word of a page that several slots share, with the number of
  * them. An anchor also stands for a stored page that moved to another slot: the
  * object's header then names a slot that no longer holds it, and the cleaner
- * finds it among the anchors (space_each_anchor) until it is written again.
+ * finds it among the anchors (space_each_holder) until it is written again.
  */
 #include "space/private.h"
 #include <assert.h>
@@ -66,17 +66,29 @@ void anchor_put(struct space *space, uint32_t anchor)
 	space_drop(space, word);
 }
 
-void space_each_anchor(struct space *space, uint32_t segment, space_anchor_fn found, void *argument)
+static void each_holder(slot_t *slots, uint64_t count, uint32_t segment, space_holder_fn found,
+			void *argument)
 {
-	uint32_t made;
+	for (uint64_t i = 0; i < count; i++) {
+		desc_t word = atomic_load_explicit(&slots[i], memory_order_acquire);
+
+		if (desc_has_location(word) && desc_segment(word) == segment)
+			found(argument, &slots[i], word);
+	}
+}
+
+void space_each_holder(struct space *space, uint32_t segment, bool slots_too, space_holder_fn found,
+		       void *argument)
+{
+	uint32_t anchors, clusters;
 
 	pthread_mutex_lock(&space->lock);
-	made = space->anchors_made;
+	anchors = space->anchors_made;
+	clusters = space->clusters_made;
 	pthread_mutex_unlock(&space->lock);
-	for (uint32_t anchor = 1; anchor < made; anchor++) {
-		desc_t word = atomic_load_explicit(&space->anchors[anchor], memory_order_acquire);
-
-		if (desc_state(word) == DESC_STORED && desc_segment(word) == segment)
-			found(argument, anchor, word);
-	}
+	each_holder(space->anchors, anchors, segment, found, argument);
+	for (uint32_t id = 1; slots_too && id < clusters; id++)
+		if (cluster_references(space, id))
+			each_holder(cluster_slots(space, id), CLUSTER_SLOTS, segment, found,
+				    argument);
 }

@@ -99,6 +99,12 @@ static inline desc_t desc_make_location(uint32_t segment, uint32_t offset, uint3
 	       (uint64_t)index << 57;
 }
 
+/* The page `index` of the object whose first page the word names. */
+static inline desc_t desc_at_index(desc_t first, unsigned int index)
+{
+	return first | (uint64_t)index << 57;
+}
+
 static inline desc_t desc_make_stored(desc_t location)
 {
 	return desc_location(location) | DESC_STORED;

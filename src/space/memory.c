@@ -119,9 +119,9 @@ uint32_t memory_next(const struct memory *memory, uint64_t address, uint64_t *at
 
 	while (entry < ROOT_ENTRIES) {
 		uint64_t page = entry >> ROOT_PAGE_SHIFT;
-		uint64_t bits = atomic_load_explicit(&memory->touched[page / 64],
-						     memory_order_relaxed) >>
-				page % 64;
+		uint64_t bits =
+			atomic_load_explicit(&memory->touched[page / 64], memory_order_relaxed) >>
+			page % 64;
 
 		if (!bits) {
 			entry = (page / 64 + 1) * 64 << ROOT_PAGE_SHIFT;

@@ -60,7 +60,8 @@ static inline bool desc_has_location(desc_t d)
 {
 	enum desc_state state = desc_state(d);
 
-	return (state == DESC_STORED || state == DESC_RESIDENT) && desc_segment(d);
+	return (state == DESC_STORED || state == DESC_RESIDENT || state == DESC_LEAVING) &&
+	       desc_segment(d);
 }
 
 #endif

@@ -58,6 +58,13 @@ slot_t *space_slot(const struct space *space, uint64_t id)
 	return &space->slots[id];
 }
 
+uint64_t space_id(const struct space *space, const slot_t *slot)
+{
+	if (slot >= space->anchors && slot < space->anchors + space->anchor_limit)
+		return SLOT_ANCHOR | (uint64_t)(slot - space->anchors);
+	return (uint64_t)(slot - space->slots);
+}
+
 #define LOCK_SPINS 100u
 
 static void slot_wait(unsigned int *spins)

@@ -101,11 +101,17 @@ void space_drop(struct space *space, desc_t word);
  * when no descriptor does (dead bytes). Used by the cleaner. */
 slot_t *space_find_holder(struct space *space, uint64_t id, desc_t location);
 
-typedef void (*space_anchor_fn)(void *argument, uint32_t anchor, desc_t word);
-/* Calls `found` for every anchor whose bytes lie in `segment`: after a split or
- * a move of slots, an anchor may hold bytes whose header names a slot that is
- * gone. The anchor may change meanwhile; what `found` does must be a compare-and-swap. */
-void space_each_anchor(struct space *space, uint32_t segment, space_anchor_fn found,
+/* The id of a descriptor: a slot's, or an anchor's with SLOT_ANCHOR. */
+uint64_t space_id(const struct space *space, const slot_t *slot);
+
+typedef void (*space_holder_fn)(void *argument, slot_t *slot, desc_t word);
+/*
+ * Calls `found` for every anchor, and if `slots_too` for every slot, whose bytes
+ * lie in `segment`: after a split or a move of slots an anchor may hold bytes
+ * whose header names a slot that is gone. The word may change meanwhile: what
+ * `found` does must be a compare-and-swap.
+ */
+void space_each_holder(struct space *space, uint32_t segment, bool slots_too, space_holder_fn found,
 		       void *argument);
 
 /* ---- memories ---- */

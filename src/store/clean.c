@@ -1,120 +1,33 @@
 // SPDX-License-Identifier: MIT
 /*
- * The cleaner empties segments that are mostly dead. Which one first: the
- * cost-benefit rule of the log-structured file system, (1 - u) * age / (1 + u),
- * where u is the part that must be copied and shadows count as dead.
+ * The cleaner: which segment to empty next.
  *
- * The cleaner changes a descriptor only by compare-and-swap from an unlocked
- * word that still names the object. So nobody reads the old place through it,
- * and what cannot be moved now (locked, leaving, not yet published) just stays:
- * every word counts in its segment, and a segment is free when the count is nil.
+ * Cost-benefit as in the log-structured file system: (1 - u) * age / (1 + u),
+ * where u is the part that must be copied. Shadows count as dead. How much of a
+ * segment is shadow is only estimated while pages come and go (store_get adds,
+ * store_is_same takes away), since the fault path should not pay for it; before
+ * a segment is chosen for its shadows it is surveyed: its headers are walked and
+ * the holders looked at, which makes the estimate exact.
  */
 #include "store/private.h"
-#include <assert.h>
 
-struct cleaning {
-	struct store *store;
-	struct store_writer *writer;
-	uint32_t id;
-	const unsigned char *frame;
-	uint64_t copied; /* bytes */
-	bool stuck;	 /* no room to copy to */
-};
+/* Fuller segments are not worth copying. */
+#define FULLEST 0.9
+/* What the strong codec is taken to leave of a segment that it has not seen. */
+#define STRONG_LEAVES 0.6
+#define TRIES	      4
 
-uint64_t segment_drop_cached(struct store *store);
-
-/* A word may move only if the slot is neither locked nor on its way. */
-static bool may_move(desc_t word, desc_t location)
+static double fullness(struct segment *segment, bool strong)
 {
-	return !(word & DESC_LOCK) && desc_location(word) == desc_location(location);
+	uint64_t live = segment_live_bytes(segment);
+	uint64_t shadow = atomic_load_explicit(&segment->shadow, memory_order_relaxed);
+	double u = (double)(live > shadow ? live - shadow : 0) / SEGMENT_BYTES;
+
+	return strong && !segment->recoded ? u * STRONG_LEAVES : u;
 }
 
-/* Resident: the object is only a clean copy. */
-static void drop_shadow(struct cleaning *cleaning, slot_t *slot, desc_t word)
-{
-	if (slot_change(slot, word, word & ~desc_location(~0ull)))
-		store_drop(cleaning->store, word);
-}
-
-/* Points the slot at the copy; the flags stay. */
-static void repoint(struct cleaning *cleaning, slot_t *slot, desc_t word, desc_t copy)
-{
-	desc_t flags = word & ~(desc_location(~0ull) | DESC_STATE_MASK);
-
-	if (slot_change(slot, word, copy | flags))
-		store_drop(cleaning->store, word);
-	else
-		store_drop(cleaning->store, copy);
-}
-
-static void copy_single(struct cleaning *cleaning, slot_t *slot, uint64_t id, desc_t word)
-{
-	const unsigned char *from = cleaning->frame + desc_offset(word);
-	unsigned char copy[OBJECT_HEADER(1) + PAGE_BYTES + STORE_GRAIN];
-	struct object object;
-	uint64_t header;
-	desc_t moved;
-
-	if (!object_read(from, SEGMENT_BYTES - desc_offset(word), &object) ||
-	    object_bytes(object) > sizeof(copy))
-		return;
-	if (store_reserve(cleaning->writer, 1)) {
-		cleaning->stuck = true;
-		return;
-	}
-	object.slot = id;
-	header = object_pack(object);
-	memcpy(copy, from, object_bytes(object));
-	memcpy(copy, &header, sizeof(header));
-	moved = writer_append(cleaning->writer, copy, object_bytes(object), 1);
-	cleaning->copied += object_bytes(object);
-	repoint(cleaning, slot, word, moved);
-}
-
-/* Where the words of an object are now; moves or drops each. */
-static void clean_slot(struct cleaning *cleaning, uint64_t id, desc_t location)
-{
-	struct space *space = cleaning->store->space;
-	slot_t *slot = space_find_holder(space, id, location);
-	desc_t word;
-
-	if (!slot)
-		return;
-	word = atomic_load_explicit(slot, memory_order_acquire);
-	if (!may_move(word, location))
-		return;
-	if (desc_state(word) == DESC_RESIDENT)
-		drop_shadow(cleaning, slot, word);
-	else if (desc_state(word) == DESC_STORED)
-		copy_single(cleaning, slot, id, word);
-}
-
-static void clean_anchor(void *argument, uint32_t anchor, desc_t word)
-{
-	struct cleaning *cleaning = argument;
-
-	if (!cleaning->stuck)
-		clean_slot(cleaning, SLOT_ANCHOR | anchor, word);
-}
-
-static void clean_objects(struct cleaning *cleaning, uint32_t used)
-{
-	struct object object;
-
-	for (uint32_t offset = 0; offset < used && !cleaning->stuck;) {
-		if (!object_read(cleaning->frame + offset, used - offset, &object))
-			return;
-		for (unsigned int i = 0; i < object.pages; i++)
-			clean_slot(cleaning, object.slot + i,
-				   desc_make_location(cleaning->id, offset,
-						      object.pages == 1 ? object_bytes(object) : 0,
-						      i));
-		offset += object_bytes(object);
-	}
-}
-
-/* Takes the best sealed segment out of the list, with a hold. 0: none is worth it. */
-static uint32_t choose(struct store *store)
+/* The best sealed segment, claimed with a hold; 0: none is worth it. */
+static uint32_t choose(struct store *store, bool strong)
 {
 	uint32_t best = 0;
 	double highest = 0;
@@ -122,49 +35,174 @@ static uint32_t choose(struct store *store)
 	pthread_mutex_lock(&store->lock);
 	for (uint32_t id = store->sealed.first; id; id = segment_of(store, id)->next) {
 		struct segment *segment = segment_of(store, id);
-		uint64_t live = segment_live_bytes(segment);
-		double u = (double)live / SEGMENT_BYTES;
+		double u = fullness(segment, strong);
 		double value = (1 - u) * (store->sequence - segment->sequence + 1) / (1 + u);
 
-		if (u < 0.9 && value > highest) {
+		if (u < FULLEST && value > highest) {
 			highest = value;
 			best = id;
 		}
 	}
 	if (best && !segment_hold(segment_of(store, best)))
 		best = 0;
-	if (best) {
-		segment_unlink(store, best);
-		segment_set_state(segment_of(store, best), SEGMENT_CLEANING);
-	}
+	if (best)
+		segment_claim(store, best, SEGMENT_CLEANING);
 	pthread_mutex_unlock(&store->lock);
 	return best;
 }
 
-uint64_t store_clean(struct store *store, struct store_writer *writer, bool strong)
+static uint32_t page_share(struct object object)
 {
-	struct cleaning cleaning = {.store = store, .writer = writer};
-	struct segment *segment;
+	return object_bytes(object) / object.pages;
+}
+
+/* Makes the estimate of a claimed segment's shadows exact. */
+static void survey(struct store *store, uint32_t id)
+{
+	struct segment *segment = segment_of(store, id);
+	const unsigned char *frame = frame_address(store, segment->frame);
+	struct object object;
+	uint32_t shadow = 0;
+
+	for (uint32_t offset = 0; object_read(frame + offset, segment->used - offset, &object);
+	     offset += object_bytes(object)) {
+		uint32_t length = object.pages == 1 ? object_bytes(object) : 0;
+
+		for (unsigned int i = 0; i < object.pages; i++) {
+			slot_t *slot = space_find_holder(store->space, object.slot + i,
+							 desc_make_location(id, offset, length, i));
+
+			if (slot && desc_state(atomic_load(slot)) == DESC_RESIDENT)
+				shadow += page_share(object);
+		}
+	}
+	atomic_store_explicit(&segment->shadow, shadow, memory_order_relaxed);
+}
+
+static void found_holder(void *argument, slot_t *slot, desc_t word)
+{
+	relocate_word(argument, slot, word);
+}
+
+/* Moves what can be moved out of a claimed segment. */
+static void empty(struct cleaning *cleaning)
+{
+	struct store *store = cleaning->store;
+	struct segment *segment = segment_of(store, cleaning->id);
+	uint32_t offset = 0;
+	struct object object;
+
+	cleaning->frame = frame_address(store, segment->frame);
+	while (!cleaning->stuck &&
+	       object_read(cleaning->frame + offset, segment->used - offset, &object)) {
+		relocate_object(cleaning, offset, object);
+		offset += object_bytes(object);
+	}
+	/* A header that is no header hides those behind it: then every slot is looked at. */
+	if (LIVE_WORDS(segment->live) > 1 && !cleaning->stuck)
+		space_each_holder(store->space, cleaning->id, offset != segment->used, found_holder,
+				  cleaning);
+	store_published(cleaning->writer);
+}
+
+/* Empties one claimed segment. Returns the bytes that this made free. */
+static uint64_t clean_one(struct store *store, struct store_writer *writer, uint32_t id,
+			  bool strong)
+{
+	struct segment *segment = segment_of(store, id);
+	struct cleaning cleaning = {.store = store,
+				    .writer = writer,
+				    .id = id,
+				    .strong = strong && !segment->recoded,
+				    .group = ~0ull};
+	uint64_t freed;
 	bool emptied;
 
 	writer->cleaner = true;
-	if (segment_drop_cached(store))
-		return SEGMENT_BYTES;
-	cleaning.id = choose(store);
-	if (!cleaning.id)
-		return 0;
-	segment = segment_of(store, cleaning.id);
-	cleaning.frame = frame_address(store, segment->frame);
-	clean_objects(&cleaning, segment->used);
-	if (LIVE_WORDS(segment->live) > 1 && !cleaning.stuck)
-		space_each_anchor(store->space, cleaning.id, clean_anchor, &cleaning);
-	store_published(writer);
-	emptied = LIVE_WORDS(segment->live) == 1;
+	writer->recodes = cleaning.strong || segment->recoded;
+	/* What it copies is as old as where it came from. */
+	writer->sequence = segment->sequence;
+	empty(&cleaning);
+	emptied = LIVE_WORDS(atomic_load(&segment->live)) == 1;
 	pthread_mutex_lock(&store->lock);
-	segment_link(store, cleaning.id, SEGMENT_SEALED);
+	if (!emptied)
+		/* Something is in the way: others first. */
+		segment->sequence = store->sequence;
+	segment_link(store, id, SEGMENT_SEALED);
 	pthread_mutex_unlock(&store->lock);
-	segment_release(store, cleaning.id, LIVE_WORD);
-	atomic_fetch_add(&store->cleaned_segments, emptied);
-	atomic_fetch_add(&store->copied_bytes, cleaning.copied);
-	return emptied ? SEGMENT_BYTES - cleaning.copied : 0;
+	segment_release(store, id, LIVE_WORD);
+	atomic_fetch_add_explicit(&store->copied_bytes, cleaning.copied, memory_order_relaxed);
+	if (!emptied)
+		return 0;
+	atomic_fetch_add_explicit(&store->cleaned_segments, 1, memory_order_relaxed);
+	freed = SEGMENT_BYTES + cleaning.relieved;
+	return cleaning.copied < freed ? freed - cleaning.copied : 0;
+}
+
+uint64_t store_clean(struct store *store, struct store_writer *writer, bool strong)
+{
+	uint64_t freed = segment_drop_cached(store);
+
+	for (unsigned int try = 0; !freed && try < TRIES; try++) {
+		uint32_t id = choose(store, strong);
+
+		if (!id)
+			break;
+		survey(store, id);
+		if (fullness(segment_of(store, id), strong) < FULLEST) {
+			freed = clean_one(store, writer, id, strong);
+			continue;
+		}
+		pthread_mutex_lock(&store->lock);
+		segment_link(store, id, SEGMENT_SEALED);
+		pthread_mutex_unlock(&store->lock);
+		segment_release(store, id, LIVE_WORD);
+	}
+	return freed;
+}
+
+/* The emptiest segment of the backend, claimed with a hold; 0: none is half empty. */
+static uint32_t choose_compact(struct store *store, struct backend *backend)
+{
+	uint64_t least = SEGMENT_BYTES / 2;
+	uint32_t best = 0;
+
+	pthread_mutex_lock(&store->lock);
+	for (uint32_t id = 1; id < store->segments_made; id++) {
+		struct segment *segment = segment_of(store, id);
+
+		if (segment_backend(store, segment) == backend &&
+		    segment_state(segment) == SEGMENT_BACKEND &&
+		    segment_live_bytes(segment) < least) {
+			least = segment_live_bytes(segment);
+			best = id;
+		}
+	}
+	if (best && !segment_hold(segment_of(store, best)))
+		best = 0;
+	if (best)
+		segment_claim(store, best, SEGMENT_LOADING);
+	pthread_mutex_unlock(&store->lock);
+	return best;
+}
+
+uint64_t store_compact(struct store *store, struct store_writer *cleaner, struct backend *backend)
+{
+	uint32_t id = choose_compact(store, backend);
+	struct segment *segment = segment_of(store, id);
+	bool recalled;
+
+	if (!id)
+		return 0;
+	recalled = !segment_recall(store, id, SEGMENT_BACKEND, true);
+	if (recalled) {
+		pthread_mutex_lock(&store->lock);
+		segment_claim(store, id, SEGMENT_CLEANING);
+		pthread_mutex_unlock(&store->lock);
+		/* clean_one gives up a hold of its own. */
+		if (segment_hold(segment))
+			clean_one(store, cleaner, id, false);
+	}
+	segment_release(store, id, LIVE_WORD);
+	return recalled ? SEGMENT_BYTES : 0;
 }

@@ -62,7 +62,7 @@ struct segment {
 	uint32_t sequence;	 /* age: order of sealing */
 	_Atomic uint32_t used;	 /* bytes appended; final once sealed */
 	uint32_t objects;	 /* ever appended, as the next two */
-	uint32_t run_bytes, run_slots;
+	_Atomic uint32_t run_bytes, run_slots;
 	_Atomic uint8_t state;
 	_Atomic uint8_t backend; /* index + 1 in the store's backends; 0: none */
 	bool recoded;		 /* the strong codec has been here */
@@ -81,10 +81,12 @@ struct reader {
 	unsigned char *buffer; /* OBJECT_HIGHEST bytes, for objects read from a device */
 };
 
-#define READERS	    8u
-#define BACKENDS    255u
-#define SPARES	    20u /* frames that a writer can hold ready */
-#define WARM_FRAMES 4u	/* empty frames kept populated */
+#define READERS	 8u
+#define BACKENDS 255u
+#define SPARES	 20u /* frames that a writer can hold ready */
+/* The pages of a run, and the object made of them. */
+#define WRITER_SCRATCH (CODEC_MAX_PAGES * PAGE_BYTES + OBJECT_HIGHEST)
+#define WARM_FRAMES    4u /* empty frames kept populated */
 /* Frames below the limit that only the cleaner may take, so that it can always go on. */
 #define CLEANER_FRAMES 2u
 
@@ -101,9 +103,10 @@ struct store_writer {
 	uint32_t offset;
 	uint32_t filled[SPARES], filled_count; /* to be sealed when published */
 	uint32_t spare[SPARES], spare_count;
-	bool cleaner;	   /* may use the last frames */
-	bool recodes;	   /* what it fills now counts as recoded */
-	uint32_t sequence; /* the cleaner: age of what it copies; 0: now */
+	bool cleaner;		/* may use the last frames */
+	bool recodes;		/* what it fills now counts as recoded */
+	unsigned char *scratch; /* WRITER_SCRATCH bytes, sparse: only the cleaner touches them */
+	uint32_t sequence;	/* the cleaner: age of what it copies; 0: now */
 	struct put_counts counts;
 };
 
@@ -195,7 +198,14 @@ struct backend *segment_backend(struct store *store, struct segment *segment);
 struct reader *reader_take(struct store *store);
 void reader_return(struct reader *reader);
 
+/* Decodes page `index` (< 0: all) of an object, which may hold anything; no checksum. */
+int object_decode(struct codec *codec, const unsigned char *bytes, uint32_t room, int index,
+		  void *pages);
+
 /* ---- writer.c ---- */
+
+/* store_put of a page that is neither zero nor the same throughout. */
+desc_t writer_put(struct store_writer *writer, uint64_t slot, const void *page);
 
 /* Appends a finished object and counts all its words as live. */
 desc_t writer_append(struct store_writer *writer, const void *object, uint32_t bytes,
@@ -206,5 +216,33 @@ static inline void count_add(_Atomic uint64_t *counter, uint64_t more)
 	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + more,
 			      memory_order_relaxed);
 }
+
+/* ---- writeback.c ---- */
+
+/* Gives back the frame of the oldest segment that is on a backend too. Bytes freed. */
+uint64_t segment_drop_cached(struct store *store);
+/* Takes a segment out of its list (mutex held), to work on it; the caller has a hold. */
+void segment_claim(struct store *store, uint32_t id, enum segment_state state);
+/* Brings a claimed segment into RAM, off its backend, and seals it there. */
+int segment_recall(struct store *store, uint32_t id, enum segment_state was, bool for_cleaner);
+
+/* ---- relocate.c ---- */
+
+struct cleaning {
+	struct store *store;
+	struct store_writer *writer;
+	uint32_t id; /* the segment that is being emptied; the cleaner has a hold on it */
+	const unsigned char *frame;
+	uint64_t copied;   /* bytes */
+	uint64_t relieved; /* bytes that died in other segments */
+	uint64_t group;	   /* strong: the group of slots that was tried last */
+	bool strong;
+	bool stuck; /* no room to copy to */
+};
+
+/* Moves what is live of the object at `offset` out of the segment. */
+void relocate_object(struct cleaning *cleaning, uint32_t offset, struct object object);
+/* The same for one word, found by its holder. */
+void relocate_word(struct cleaning *cleaning, slot_t *slot, desc_t word);
 
 #endif

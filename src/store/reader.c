@@ -78,41 +78,56 @@ static int object_fetch(struct reader *reader, struct segment *segment, struct b
 	return backend->operations->read(backend, segment->extent + offset, *room, reader->buffer);
 }
 
-/* Decodes and checks one page of the object at `bytes`. */
-static int object_decode(struct reader *reader, const unsigned char *bytes, uint32_t room,
-			 unsigned int index, void *page)
+int object_decode(struct codec *codec, const unsigned char *bytes, uint32_t room, int index,
+		  void *pages)
 {
 	struct object object;
-	int error;
 
-	if (!object_read(bytes, room, &object) || index >= object.pages)
+	if (!object_read(bytes, room, &object) || index >= (int)object.pages)
 		return -EILSEQ;
-	error = codec_decode(reader->codec, object.codec, bytes + OBJECT_HEADER(object.pages),
-			     object.length, object.pages, (int)index, page);
+	return codec_decode(codec, object.codec, bytes + OBJECT_HEADER(object.pages), object.length,
+			    object.pages, index, pages);
+}
+
+/* Decodes and checks one page. */
+static int read_page(struct reader *reader, const unsigned char *bytes, uint32_t room, desc_t word,
+		     void *page)
+{
+	unsigned int index = desc_index(word);
+	int error = object_decode(reader->codec, bytes, room, (int)index, page);
+
 	if (error)
 		return error;
 	return XXH3_64bits(page, PAGE_BYTES) == object_hash(bytes, index) ? 0 : -EILSEQ;
+}
+
+/* What the shadow estimate takes a word's share of its segment to be. */
+static uint32_t shadow_share(desc_t word)
+{
+	return desc_length(word) ? desc_length(word) : PAGE_BYTES / 8;
 }
 
 static int get_stored(struct store *store, desc_t word, void *page)
 {
 	struct segment *segment = segment_of(store, desc_segment(word));
 	struct reader *reader = reader_take(store);
+	uint32_t room = SEGMENT_BYTES - desc_offset(word);
 	const unsigned char *frame;
 	struct backend *backend;
 	int error = -EIO;
-	uint32_t room;
 
 	atomic_fetch_add(&segment->pins, 1);
 	frame = segment_look(store, segment, &backend);
 	if (frame)
-		error = object_decode(reader, frame + desc_offset(word),
-				      SEGMENT_BYTES - desc_offset(word), desc_index(word), page);
+		error = read_page(reader, frame + desc_offset(word), room, word, page);
 	if (error && backend) {
 		error = object_fetch(reader, segment, backend, word, &room);
 		if (!error)
-			error = object_decode(reader, reader->buffer, room, desc_index(word), page);
+			error = read_page(reader, reader->buffer, room, word, page);
 	}
+	if (desc_state(word) == DESC_STORED)
+		atomic_fetch_add_explicit(&segment->shadow, shadow_share(word),
+					  memory_order_relaxed);
 	atomic_fetch_sub_explicit(&segment->pins, 1, memory_order_release);
 	reader_return(reader);
 	if (error)
@@ -188,6 +203,7 @@ bool store_is_same(struct store *store, desc_t word, const void *page)
 	struct segment *segment = segment_of(store, desc_segment(word));
 	const unsigned char *frame;
 	struct backend *backend;
+	uint32_t share = shadow_share(word), shadow;
 	struct object object;
 	bool same = false;
 
@@ -201,6 +217,11 @@ bool store_is_same(struct store *store, desc_t word, const void *page)
 		       desc_index(word) < object.pages &&
 		       XXH3_64bits(page, PAGE_BYTES) == object_hash(frame, desc_index(word));
 	}
+	/* It goes from shadow to stored again. */
+	shadow = atomic_load_explicit(&segment->shadow, memory_order_relaxed);
+	if (same)
+		atomic_store_explicit(&segment->shadow, shadow - (share < shadow ? share : shadow),
+				      memory_order_relaxed);
 	atomic_fetch_sub_explicit(&segment->pins, 1, memory_order_release);
 	return same;
 }

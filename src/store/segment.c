@@ -235,8 +235,10 @@ uint64_t segment_live_bytes(struct segment *segment)
 {
 	uint64_t live = atomic_load_explicit(&segment->live, memory_order_relaxed);
 	uint64_t bytes = (live & LIVE_FIELD) * STORE_GRAIN;
+	uint64_t slots = atomic_load_explicit(&segment->run_slots, memory_order_relaxed);
 
-	if (segment->run_slots)
-		bytes += (live / LIVE_RUN & LIVE_FIELD) * segment->run_bytes / segment->run_slots;
+	if (slots)
+		bytes += (live / LIVE_RUN & LIVE_FIELD) *
+			 atomic_load_explicit(&segment->run_bytes, memory_order_relaxed) / slots;
 	return bytes;
 }

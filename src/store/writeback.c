@@ -8,6 +8,12 @@
 #include <assert.h>
 #include <errno.h>
 
+void segment_claim(struct store *store, uint32_t id, enum segment_state state)
+{
+	segment_unlink(store, id);
+	segment_set_state(segment_of(store, id), state);
+}
+
 uint32_t store_oldest_for_writeback(struct store *store, const void **bytes)
 {
 	uint32_t id;
@@ -17,8 +23,7 @@ uint32_t store_oldest_for_writeback(struct store *store, const void **bytes)
 		if (segment_hold(segment_of(store, id)))
 			break;
 	if (id) {
-		segment_unlink(store, id);
-		segment_link(store, id, SEGMENT_WRITING);
+		segment_claim(store, id, SEGMENT_WRITING);
 		*bytes = frame_address(store, segment_of(store, id)->frame);
 	}
 	pthread_mutex_unlock(&store->lock);
@@ -33,7 +38,8 @@ static uint8_t backend_index(struct store *store, struct backend *backend)
 	while (i < BACKENDS && store->backends[i] && store->backends[i] != backend)
 		i++;
 	assert(i < BACKENDS);
-	store->backends[i] = backend;
+	if (!store->backends[i])
+		store->backends[i] = backend;
 	return (uint8_t)(i + 1);
 }
 
@@ -83,8 +89,7 @@ uint64_t segment_drop_cached(struct store *store)
 		if (segment_hold(segment_of(store, id)))
 			break;
 	if (id) {
-		segment_unlink(store, id);
-		segment_set_state(segment_of(store, id), SEGMENT_BACKEND);
+		segment_claim(store, id, SEGMENT_BACKEND);
 	}
 	pthread_mutex_unlock(&store->lock);
 	if (!id)
@@ -110,24 +115,25 @@ static uint32_t take_from_backend(struct store *store, struct backend *backend,
 		if (segment_backend(store, segment) != backend ||
 		    (*was != SEGMENT_CACHED && *was != SEGMENT_BACKEND) || !segment_hold(segment))
 			continue;
-		segment_unlink(store, id);
-		segment_set_state(segment, SEGMENT_LOADING);
+		segment_claim(store, id, SEGMENT_LOADING);
 		found = id;
 	}
 	pthread_mutex_unlock(&store->lock);
 	return found;
 }
 
-static int load(struct store *store, struct segment *segment, struct backend *backend)
+/* Reads a segment into a frame of its own. */
+static int load(struct store *store, struct segment *segment, bool for_cleaner)
 {
+	struct backend *backend = segment_backend(store, segment);
 	uint32_t frame;
-	int error = -ENOSPC;
+	int error = -ENOMEM;
 
 	pthread_mutex_lock(&store->lock);
-	frame = frame_take(store, false);
+	frame = frame_take(store, for_cleaner);
 	pthread_mutex_unlock(&store->lock);
 	if (frame == FRAME_NONE)
-		return error;
+		return -ENOSPC;
 	if (map_populate(frame_address(store, frame), SEGMENT_BYTES))
 		error = backend->operations->read(backend, segment->extent, segment->used,
 						  frame_address(store, frame));
@@ -138,34 +144,39 @@ static int load(struct store *store, struct segment *segment, struct backend *ba
 	pthread_mutex_lock(&store->lock);
 	frame_return(store, frame);
 	pthread_mutex_unlock(&store->lock);
-	return error;
+	return error == -ENOMEM ? -ENOSPC : -EIO;
 }
 
-int store_drain_one(struct store *store, struct backend *backend)
+int segment_recall(struct store *store, uint32_t id, enum segment_state was, bool for_cleaner)
 {
-	enum segment_state was;
-	struct segment *segment;
-	uint64_t extent;
-	uint32_t id = take_from_backend(store, backend, &was);
-	int error = 0;
+	struct segment *segment = segment_of(store, id);
+	struct backend *backend = segment_backend(store, segment);
+	uint64_t extent = segment->extent;
+	int error = was == SEGMENT_BACKEND ? load(store, segment, for_cleaner) : 0;
 
-	if (!id)
-		return -ENOENT;
-	segment = segment_of(store, id);
-	if (was == SEGMENT_BACKEND)
-		error = load(store, segment, backend);
 	pthread_mutex_lock(&store->lock);
-	extent = segment->extent;
 	if (!error) {
 		atomic_store(&segment->backend, 0);
 		store->segments_backend--;
 	}
 	segment_link(store, id, error ? was : SEGMENT_SEALED);
 	pthread_mutex_unlock(&store->lock);
-	if (!error) {
-		segment_wait_pins(segment);
-		backend->operations->release(backend, extent);
-	}
+	if (error)
+		return error;
+	segment_wait_pins(segment);
+	backend->operations->release(backend, extent);
+	return 0;
+}
+
+int store_drain_one(struct store *store, struct backend *backend)
+{
+	enum segment_state was;
+	uint32_t id = take_from_backend(store, backend, &was);
+	int error;
+
+	if (!id)
+		return -ENOENT;
+	error = segment_recall(store, id, was, false);
 	segment_release(store, id, LIVE_WORD);
-	return error == -ENOSPC || !error ? error : -EIO;
+	return error;
 }

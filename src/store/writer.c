@@ -5,6 +5,7 @@
  * pass over the bytes, no copy.
  */
 #include "store/private.h"
+#include "space/map.h"
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -24,7 +25,10 @@ int store_writer_open(struct store *store, struct store_writer **out)
 		return -ENOMEM;
 	writer->store = store;
 	writer->codec = codec_new();
-	if (!writer->codec) {
+	writer->scratch = map_sparse(WRITER_SCRATCH);
+	if (!writer->codec || !writer->scratch) {
+		codec_free(writer->codec);
+		map_remove(writer->scratch, WRITER_SCRATCH);
 		free(writer);
 		return -ENOMEM;
 	}
@@ -64,6 +68,7 @@ void store_writer_close(struct store_writer *writer)
 	counts_merge(&store->closed, &writer->counts);
 	pthread_mutex_unlock(&store->lock);
 	codec_free(writer->codec);
+	map_remove(writer->scratch, WRITER_SCRATCH);
 	free(writer);
 }
 
@@ -135,8 +140,8 @@ static desc_t writer_commit(struct store_writer *writer, uint32_t bytes, unsigne
 
 	segment->objects++;
 	if (pages > 1) {
-		segment->run_bytes += bytes;
-		segment->run_slots += pages;
+		atomic_fetch_add_explicit(&segment->run_bytes, bytes, memory_order_relaxed);
+		atomic_fetch_add_explicit(&segment->run_slots, pages, memory_order_relaxed);
 	}
 	atomic_fetch_add_explicit(&segment->live, live_of(word) * pages, memory_order_relaxed);
 	writer->offset += bytes;
@@ -150,7 +155,7 @@ desc_t writer_append(struct store_writer *writer, const void *object, uint32_t b
 	return writer_commit(writer, bytes, pages);
 }
 
-static desc_t put_encoded(struct store_writer *writer, uint64_t slot, const void *page)
+desc_t writer_put(struct store_writer *writer, uint64_t slot, const void *page)
 {
 	unsigned char *at = writer_room(writer, PUT_ROOM);
 	struct object object = {.slot = slot, .pages = 1};
@@ -166,8 +171,10 @@ static desc_t put_encoded(struct store_writer *writer, uint64_t slot, const void
 	bytes = object_bytes(object);
 	end = OBJECT_HEADER(1) + object.length;
 	memset(at + end, 0, bytes - end);
-	count_add(&writer->counts.kind[object.codec], 1);
-	count_add(&writer->counts.bytes, bytes);
+	if (!writer->cleaner) {
+		count_add(&writer->counts.kind[object.codec], 1);
+		count_add(&writer->counts.bytes, bytes);
+	}
 	return writer_commit(writer, bytes, 1);
 }
 
@@ -187,5 +194,5 @@ desc_t store_put(struct store_writer *writer, uint64_t slot, const void *page)
 			return same;
 		}
 	}
-	return put_encoded(writer, slot, page);
+	return writer_put(writer, slot, page);
 }
