@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <assert.h>
 #include <errno.h>
 #include <lz4.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #define ZSTD_LEVEL 1
 
 struct codec {
+	const struct word_codec *word;
 	LZ4_stream_t lz4;
 	ZSTD_CCtx *compress;
 	ZSTD_DCtx *decompress;
@@ -37,6 +39,7 @@ struct codec *codec_new(void)
 
 	if (!codec)
 		return NULL;
+	codec->word = word_best();
 	LZ4_initStream(&codec->lz4, sizeof(codec->lz4));
 	codec->compress = ZSTD_initStaticCCtx(behind, compress);
 	codec->decompress = ZSTD_initStaticDCtx(behind + compress, decompress);
@@ -65,8 +68,10 @@ static size_t encode_lz4(struct codec *codec, const void *page, void *out, size_
 size_t codec_encode_page(struct codec *codec, const void *page, void *out, size_t room,
 			 enum codec_kind *kind)
 {
-	size_t word = word_encode(page, out, room), lz4;
+	size_t word, lz4;
 
+	assert(room >= PAGE + WORD_SLACK);
+	word = codec->word->encode(page, out, RAW_FROM);
 	*kind = CODEC_WORD;
 	if (word && word <= WORD_GOOD)
 		return word;
@@ -118,7 +123,7 @@ int codec_decode(struct codec *codec, enum codec_kind kind, const void *in, size
 		return -EILSEQ;
 	switch (kind) {
 	case CODEC_WORD:
-		return word_decode(in, length, out);
+		return codec->word->decode(in, length, out);
 	case CODEC_LZ4:
 		if (length > INT32_MAX || LZ4_decompress_safe(in, out, (int)length, PAGE) != PAGE)
 			return -EILSEQ;

@@ -1,20 +1,45 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The word codec in plain C, and the choice of implementation.
+ *
+ * Why so: a page of a heap is pointers that share their high bytes with a
+ * recent pointer, small integers, zeros, and words seen a moment ago. The
+ * encoder looks each word up in two small tables: by all of it, and by all but
+ * its low 16 bits. A table holds only places, modulo 256: a stale place is just
+ * another earlier word, and the comparison of the words themselves decides.
+ *
+ * Speed comes from loops without branches on data (a misread branch costs as
+ * much as several words), and from loops that do one thing: if the lookups stood
+ * in one loop with the payload, whose address hangs on the tag before, the
+ * processor would hold each lookup back until the address is known.
+ *
+ * Weakness: matches stand on multiples of eight bytes, so text does badly; that
+ * is lz4's work.
+ */
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 #include "store/codec_word.h"
 
-#define WORDS	   512u
-#define GROUP	   16u /* words whose tags fill one 64-bit word */
-#define TAG_BYTES  (WORDS / 2)
-#define HASH_BITS  8
-#define MULTIPLIER 0x9e3779b97f4a7c15ull
+static const uint64_t tag_keep[16] = {WORD_TAG_KEEPS};
+/* WORD_TAG_BYTES as length, as a mask of the word's bits, and as where the payload begins. */
+static const uint8_t tag_length[16] = {0, 1, 2, 3, 4, 6, 4, 8, 0, 1, 2, 3, 4, 4, 8, 8};
+static const uint64_t tag_mask[16] = {
+	0,     0xff,  0xffff, 0xffffff, 0xffffffff, 0xffffffffffff, 0xffffffffull << 32,
+	~0ull, 0,     0xff,   0xffff,	0xffffff,   0xffffffff,	    0xffffffffull << 32,
+	~0ull, ~0ull,
+};
+static const uint8_t tag_shift[16] = {[6] = 32, [13] = 32};
+static const uint8_t near_high[16] = {WORD_NEAR_HIGH}, near_low[16] = {WORD_NEAR_LOW};
+static const uint8_t far_high[16] = {WORD_FAR_HIGH}, far_low[16] = {WORD_FAR_LOW};
 
-/* What follows for each tag: a distance or not, then so many low bytes. */
-static const uint8_t tag_low[16] = {0, 1, 2, 3, 4, 5, 6, 8, 0, 1, 2, 3, 4, 0, 0, 0};
-static const uint8_t tag_far[16] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 0, 0, 0};
+struct encoder {
+	uint64_t words[WORDS + WORD_GROUP];
+	uint8_t all[WORD_TABLE], high[WORD_TABLE]; /* a word's place by its hash */
+	uint8_t tags[WORDS], distances[WORDS];
+	unsigned int count;
+};
 
-static uint64_t load64(const void *p)
+static inline uint64_t load64(const void *p)
 {
 	uint64_t word;
 
@@ -22,92 +47,279 @@ static uint64_t load64(const void *p)
 	return word;
 }
 
-static uint64_t low_mask(unsigned int bytes)
+static inline void store64(void *p, uint64_t word)
 {
-	return bytes >= 8 ? ~0ull : (1ull << bytes * 8) - 1;
+	memcpy(p, &word, sizeof(word));
 }
 
-static unsigned int significant_bytes(uint64_t word)
+/* Payload bytes are the low ones first on any machine. */
+static inline uint64_t little(uint64_t word)
 {
-	return word ? (71 - (unsigned int)__builtin_clzll(word)) / 8 : 0;
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	return __builtin_bswap64(word);
+#else
+	return word;
+#endif
 }
 
-size_t word_encode(const void *page, uint8_t *out, size_t room)
+static inline unsigned int hash(uint64_t word)
 {
-	uint16_t exact[1 << HASH_BITS] = {0}, near[1 << HASH_BITS] = {0};
-	const uint8_t *in = page;
-	uint8_t *p = out + TAG_BYTES;
-	uint8_t *limit = out + room - WORD_SLACK;
+	return (uint64_t)(uint32_t)(word ^ word >> 32) * WORD_MULTIPLIER >> 32 & (WORD_TABLE - 1);
+}
 
+/* One bit for each byte that is not zero. */
+static inline unsigned int bytes_of(uint64_t word)
+{
+	const uint64_t sevens = 0x7f7f7f7f7f7f7f7full;
+	uint64_t tops = (((word & sevens) + sevens) | word) & ~sevens;
+
+	return (unsigned int)((tops >> 7) * 0x0102040810204080ull >> 56);
+}
+
+static inline unsigned int cost_of(unsigned int bytes, const uint8_t *high, const uint8_t *low,
+				   unsigned int only_high)
+{
+	unsigned int cost = high[bytes >> 4], other = low[bytes & 15];
+
+	cost = other > cost ? other : cost;
+	return !(bytes & 15) && only_high < cost ? only_high : cost;
+}
+
+/* Where the two tables point for each word. */
+struct candidates {
+	uint8_t all[WORD_BLOCK], high[WORD_BLOCK];
+};
+
+static void look_up(struct encoder *e, unsigned int at, unsigned int end, struct candidates *c)
+{
+	for (unsigned int i = at; i < end; i++) {
+		uint8_t *all = &e->all[hash(e->words[i])],
+			*high = &e->high[hash(e->words[i] >> 16)];
+
+		c->all[i - at] = *all;
+		c->high[i - at] = *high;
+		*all = *high = (uint8_t)i;
+	}
+}
+
+/* The cost of word i by way of the word at `place`, and its distance - 1. */
+static inline unsigned int far_cost(const struct encoder *e, unsigned int i, uint8_t place,
+				    uint8_t *distance)
+{
+	*distance = (uint8_t)(i - 1 - place);
+	return cost_of(bytes_of(e->words[i] ^ e->words[i - 1 - *distance]), far_high, far_low,
+		       WORD_FAR_ONLY_HIGH);
+}
+
+/* What the words of a block cost, and the bytes that far tags save. */
+struct block_cost {
+	unsigned int bytes, far, saved;
+};
+
+static struct block_cost plan_block(struct encoder *e, unsigned int at, bool far)
+{
+	unsigned int end = at + WORD_BLOCK < e->count ? at + WORD_BLOCK : e->count;
+	struct block_cost sum = {0};
+	struct candidates c;
+
+	if (far)
+		look_up(e, at, end, &c);
+	for (unsigned int i = at; i < end; i++) {
+		unsigned int near =
+			cost_of(bytes_of(e->words[i]), near_high, near_low, WORD_NEAR_ONLY_HIGH);
+		unsigned int cost = near, all, high;
+		uint8_t distance_high;
+
+		if (far && i) { /* the first word has none before it */
+			all = far_cost(e, i, c.all[i - at], &e->distances[i]);
+			high = far_cost(e, i, c.high[i - at], &distance_high);
+			e->distances[i] = high < all ? distance_high : e->distances[i];
+			all = high < all ? high : all;
+			cost = all < near ? all : near;
+		}
+		e->tags[i] = cost & 15;
+		sum.bytes += cost >> 4;
+		sum.far += cost >> 3 & 1;
+		sum.saved += (near >> 4) - (cost >> 4);
+	}
+	return sum;
+}
+
+/* Takes the words over, without those that are zero if they are many. */
+static enum word_mode take_words(struct encoder *e, const uint8_t *page, uint8_t *bitmap)
+{
+	unsigned int count = 0;
+
+	memset(bitmap, 0, WORD_BITMAP);
 	for (unsigned int i = 0; i < WORDS; i++) {
-		uint64_t word = load64(in + i * 8);
-		uint16_t *full = &exact[word * MULTIPLIER >> (64 - HASH_BITS)];
-		uint16_t *high = &near[(word >> 16) * MULTIPLIER >> (64 - HASH_BITS)];
-		unsigned int bytes = significant_bytes(word), tag, from = *full;
+		uint64_t word = load64(page + (size_t)i * 8);
 
-		tag = bytes == 7 ? 7 : bytes == 8 ? 7 : bytes;
-		if (bytes > 1 && from < i && i - from <= 256 && load64(in + from * 8) == word) {
-			tag = 8;
-		} else {
-			from = *high;
-			if (from < i && i - from <= 256) {
-				bytes = significant_bytes(word ^ load64(in + from * 8));
-				if (bytes <= 4 && bytes + 1u < tag_low[tag])
-					tag = 8 + bytes;
-			}
-		}
-		*full = *high = (uint16_t)i;
-		if (tag_far[tag])
-			*p++ = (uint8_t)(i - from - 1);
-		memcpy(p, &word, 8);
-		p += tag_low[tag];
-		if (i % 2)
-			out[i / 2] |= (uint8_t)(tag << 4);
-		else
-			out[i / 2] = (uint8_t)tag;
-		if (p > limit)
-			return 0;
+		e->words[count] = word;
+		bitmap[i / 8] |= (uint8_t)((word != 0) << i % 8);
+		count += word != 0;
 	}
-	return (size_t)(p - out);
+	if (count > WORDS - WORD_SPARSE_FROM) {
+		memcpy(e->words, page, WORDS * 8);
+		e->count = WORDS;
+		return WORD_DENSE;
+	}
+	memset(e->words + count, 0, WORD_GROUP * 8);
+	e->count = (count + WORD_GROUP - 1) / WORD_GROUP * WORD_GROUP;
+	return WORD_SPARSE;
 }
 
-int word_decode(const uint8_t *in, size_t length, void *page)
+/* Writes tags, distances and payload; all of it is known to fit. */
+static void emit(const struct encoder *e, unsigned int far, uint8_t *tags)
 {
-	uint8_t tail[2 * WORD_SLACK] = {0};
-	const uint8_t *p = in + TAG_BYTES, *end = in + length;
-	uint8_t *out = page;
-	unsigned int bad = 0;
-	bool in_tail = false;
+	uint8_t *distance = tags + e->count / 2, *p = distance + far;
 
-	if (length < TAG_BYTES)
-		return -EILSEQ;
-	memset(page, 0, WORDS * 8);
-	for (unsigned int group = 0; group < WORDS / GROUP; group++) {
-		uint64_t tags = load64(in + group * 8);
+	for (unsigned int i = 0; i < e->count; i++) {
+		unsigned int tag = e->tags[i];
 
-		if ((size_t)(end - p) < WORD_SLACK && !in_tail) {
-			size_t left = (size_t)(end - p);
-
-			in_tail = true;
-			memcpy(tail, p, left);
-			p = tail;
-			end = tail + left;
-		}
-		for (unsigned int i = group * GROUP; i < (group + 1) * GROUP; i++, tags >>= 4) {
-			unsigned int tag = tags & 15, distance = p[0] + 1u;
-			uint64_t mask = low_mask(tag_low[tag]), word;
-
-			word = load64(p + tag_far[tag]) & mask;
-			if (tag_far[tag]) {
-				bad |= distance > i;
-				word |= load64(out + (i - distance) % WORDS * 8) & ~mask;
-			}
-			bad |= tag > 12;
-			memcpy(out + i * 8, &word, 8);
-			p += tag_low[tag] + tag_far[tag];
-		}
-		if (p > end)
-			return -EILSEQ;
+		tags[i / 2] = (uint8_t)(i % 2 ? tags[i / 2] | tag << 4 : tag);
+		if (tag & 8)
+			*distance++ = e->distances[i];
 	}
-	return bad || p != end ? -EILSEQ : 0;
+	for (unsigned int i = 0; i < e->count; i++) {
+		store64(p, little(e->words[i] >> tag_shift[e->tags[i]]));
+		p += tag_length[e->tags[i]];
+	}
+}
+
+static size_t encode(const void *page, uint8_t *out, size_t most)
+{
+	struct encoder e = {.all = {0}};
+	uint8_t bitmap[WORD_BITMAP], *p = out + 1;
+	enum word_mode mode = take_words(&e, page, bitmap);
+	unsigned int saved = 0, far = 0;
+	size_t length = 1 + (mode == WORD_SPARSE ? WORD_BITMAP : 0) + e.count / 2;
+
+	for (unsigned int at = 0; at < e.count; at += WORD_BLOCK) {
+		struct block_cost sum =
+			plan_block(&e, at, at < 2 * WORD_BLOCK || saved >= WORD_FAR_PAYS);
+
+		length += sum.bytes;
+		far += sum.far;
+		saved += sum.saved;
+	}
+	if (length > most)
+		return 0;
+	out[0] = (uint8_t)mode;
+	if (mode == WORD_SPARSE) {
+		memcpy(p, bitmap, WORD_BITMAP);
+		p += WORD_BITMAP;
+	}
+	emit(&e, far, p);
+	return length;
+}
+
+bool word_read_head(struct word_head *head, const uint8_t *in, size_t length)
+{
+	unsigned int ones = 0;
+
+	*head = (struct word_head){.tags = in + 1, .count = WORDS};
+	if (length < 1 || in[0] > WORD_SPARSE)
+		return false;
+	if (in[0] == WORD_DENSE)
+		return length >= 1 + WORDS / 2;
+	if (length < 1 + WORD_BITMAP)
+		return false;
+	head->bitmap = in + 1;
+	head->tags += WORD_BITMAP;
+	for (unsigned int i = 0; i < WORD_BITMAP; i += 8)
+		ones += (unsigned int)__builtin_popcountll(load64(head->bitmap + i));
+	head->count = (ones + WORD_GROUP - 1) / WORD_GROUP * WORD_GROUP;
+	return length >= 1 + WORD_BITMAP + head->count / 2;
+}
+
+/* Number of far words, and in *bytes those of the payload. */
+static unsigned int measure_tags(const struct word_head *head, unsigned int *bytes)
+{
+	unsigned int far = 0;
+
+	*bytes = 0;
+	for (unsigned int i = 0; i < head->count / 2; i++) {
+		unsigned int low = head->tags[i] & 15, high = head->tags[i] >> 4;
+
+		*bytes += tag_length[low] + tag_length[high];
+		far += (low >> 3) + (high >> 3);
+	}
+	return far;
+}
+
+/*
+ * Decodes all words, whose distances and payload were measured to be there. The
+ * payload is in a copy that can be read a little past its end. False if a far
+ * word leads before the first.
+ */
+static bool decode_words(const struct word_head *head, const uint8_t *distances, const uint8_t *p,
+			 uint8_t *out)
+{
+	int lowest = 0;
+
+	for (unsigned int i = 0; i < head->count; i++) {
+		unsigned int tag = head->tags[i / 2] >> i % 2 * 4 & 15;
+		int from = (int)i - 1 - *distances, far = (int)tag >> 3;
+		uint64_t earlier = load64(out + ((unsigned int)from % WORDS) * 8);
+		uint64_t word = little(load64(p)) << tag_shift[tag];
+
+		store64(out + (size_t)i * 8, (word & tag_mask[tag]) | (earlier & tag_keep[tag]));
+		lowest |= from & -far;
+		distances += far;
+		p += tag_length[tag];
+	}
+	return lowest >= 0;
+}
+
+/* Puts words where the bitmap has ones. */
+static void spread_words(const uint64_t *words, const uint8_t *bitmap, uint8_t *page)
+{
+	memset(page, 0, WORDS * 8);
+	for (unsigned int i = 0; i < WORDS; i++) {
+		if (bitmap[i / 8] >> i % 8 & 1)
+			store64(page + (size_t)i * 8, *words++);
+	}
+}
+
+static int decode(const uint8_t *in, size_t length, void *page)
+{
+	uint8_t distances[WORDS + 1] = {0}, payload[WORDS * 8 + 8];
+	uint64_t words[WORDS];
+	struct word_head head;
+	unsigned int far, bytes;
+	const uint8_t *p;
+	uint8_t *out = page;
+
+	if (!word_read_head(&head, in, length))
+		return -EILSEQ;
+	far = measure_tags(&head, &bytes);
+	p = head.tags + head.count / 2;
+	if (far + bytes != length - (size_t)(p - in))
+		return -EILSEQ;
+	memcpy(distances, p, far);
+	memcpy(payload, p + far, bytes);
+	memset(payload + bytes, 0, 8);
+	/* Corrupt input may name words that are not there yet. */
+	if (head.bitmap)
+		out = (uint8_t *)words;
+	memset(out, 0, WORDS * 8);
+	if (!decode_words(&head, distances, payload, out))
+		return -EILSEQ;
+	if (head.bitmap)
+		spread_words(words, head.bitmap, page);
+	return 0;
+}
+
+const struct word_codec word_portable = {encode, decode};
+
+const struct word_codec *word_best(void)
+{
+#if defined(__x86_64__)
+	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+	    __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+	    __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2") &&
+	    __builtin_cpu_supports("avx512vpopcntdq") && __builtin_cpu_supports("bmi2"))
+		return &word_avx512;
+#endif
+	return &word_portable;
 }
