@@ -56,11 +56,14 @@ __attribute__((format(printf, 3, 4))) static void say_once(struct places *places
 	places->say(places->say_argument, line);
 }
 
-static bool is_usable(struct place *place, int64_t now)
+static bool is_stalled(const struct place *place, int64_t now)
 {
-	if (place->tried || now < place->retry_at)
-		return false;
-	if (place->stalled_at && now >= place->stalled_at)
+	return place->stalled_at && now >= place->stalled_at;
+}
+
+static bool is_usable(const struct place *place, int64_t now)
+{
+	if (place->tried || now < place->retry_at || is_stalled(place, now))
 		return false;
 	return place->backend->operations->health(place->backend) != BACKEND_DEAD;
 }
@@ -95,6 +98,16 @@ enum place_found places_find(struct places *places, int64_t now, struct place **
 		(*place)->tried = true;
 	}
 	return PLACE_NONE;
+}
+
+unsigned int places_arriving(const struct places *places, int64_t now)
+{
+	unsigned int arriving = 0;
+
+	for (unsigned int i = 0; i < places->count; i++)
+		if (!is_stalled(&places->items[i], now))
+			arriving += places->items[i].in_flight;
+	return arriving;
 }
 
 static void tell_full(struct places *places, struct place *place)
@@ -151,7 +164,7 @@ void places_watch(struct places *places, int64_t now)
 
 		if (place->in_flight && !place->stalled_at)
 			place->stalled_at = now + STALL;
-		if (place->stalled_at && now >= place->stalled_at)
+		if (is_stalled(place, now))
 			say_once(places, &place->told_stalled,
 				 "backend %s: no answer for %lld s; the next backend is used until "
 				 "it answers; look at the device (dmesg)",

@@ -45,6 +45,8 @@ enum place_found { PLACE_FOUND, PLACE_BUSY, PLACE_NONE };
 enum place_found places_find(struct places *places, int64_t now, struct place **place,
 			     uint64_t *extent);
 
+/* Writes in flight that will probably end soon: not those of stalled places. */
+unsigned int places_arriving(const struct places *places, int64_t now);
 /* What became of a write; `result` 0 or -errno. Tells the user the first time. */
 void place_finished(struct places *places, struct place *place, int result, int64_t now);
 /* Looks for writes that take too long, so that others are used meanwhile. */

@@ -49,6 +49,7 @@
 #define IDLE_REST      9
 #define IDLE_PAUSE     (2 * SECOND) /* when there was nothing to clean */
 #define HOPELESS_PAUSE (100 * MILLISECOND)
+#define DESPAIR_AFTER  (1 * SECOND) /* before the user is told */
 #define POLL_MS	       10
 
 struct flight {
@@ -69,12 +70,14 @@ struct tier {
 	/* Any thread. */
 	_Atomic uint64_t share;
 	_Atomic uint32_t kicks, rooms;
+	_Atomic uint32_t made; /* counts occasions on which there really was new room */
 	atomic_uint waiters;
 	atomic_bool asleep, urgent, hopeless, stop;
 
 	/* The tier thread. */
 	bool progress; /* something was written or cleaned in this pass */
 	bool told_no_room;
+	int64_t progress_at; /* the last time that room was made */
 	int64_t kicked_at;   /* the last urgent kick */
 	int64_t clean_at;    /* no cleaning before, unless it is urgent */
 	int64_t hopeless_at; /* the last time that nothing could be done */
@@ -165,10 +168,15 @@ static bool start_write(struct tier *tier)
 	return !error;
 }
 
-/* RAM segments when everything in flight will have arrived. */
+static unsigned int arriving(struct tier *tier)
+{
+	return tier->in_flight ? places_arriving(&tier->places, now_ns()) : 0;
+}
+
+/* RAM segments when what is in flight will have arrived. */
 static uint64_t expected_ram(struct tier *tier)
 {
-	uint64_t leaving = (uint64_t)tier->in_flight * SEGMENT_BYTES;
+	uint64_t leaving = (uint64_t)arriving(tier) * SEGMENT_BYTES;
 	uint64_t ram = store_ram_bytes(tier->store);
 
 	return ram > leaving ? ram - leaving : 0;
@@ -192,6 +200,10 @@ static void collect(struct tier *tier, int timeout_ms)
 
 static void announce(struct tier *tier)
 {
+	if (tier->progress) {
+		tier->progress_at = now_ns();
+		atomic_fetch_add(&tier->made, 1);
+	}
 	atomic_fetch_add(&tier->rooms, 1);
 	if (atomic_load(&tier->waiters))
 		futex_wake(&tier->rooms);
@@ -216,15 +228,15 @@ static void clean_or_despair(struct tier *tier, bool urgent)
 	int64_t now = now_ns();
 	bool hopeless = atomic_load(&tier->hopeless);
 
-	if (hopeless ? now - tier->hopeless_at < HOPELESS_PAUSE : now < tier->clean_at && !urgent)
-		return;
-	hopeless = !clean(tier, urgent ? 0 : ABOVE_REST);
-	if (hopeless) {
+	if (hopeless ? now - tier->hopeless_at >= HOPELESS_PAUSE
+		     : urgent || now >= tier->clean_at) {
+		hopeless = !clean(tier, urgent ? 0 : ABOVE_REST);
 		tier->hopeless_at = now;
-		if (urgent)
-			places_say_no_room(&tier->places, &tier->told_no_room);
+		atomic_store(&tier->hopeless, hopeless);
 	}
-	atomic_store(&tier->hopeless, hopeless);
+	/* Not at once: a backend that failed is tried again, and pages die. */
+	if (urgent && hopeless && now - tier->progress_at > DESPAIR_AFTER)
+		places_say_no_room(&tier->places, &tier->told_no_room);
 }
 
 /* True if RAM segments are where they should be, or nothing can be done about it right now. */
@@ -237,9 +249,9 @@ static bool make_room(struct tier *tier, bool urgent)
 		target = ram > URGENT_BYTES ? ram - URGENT_BYTES : 0;
 	while (expected_ram(tier) > target && start_write(tier))
 		;
-	if (expected_ram(tier) <= target || tier->in_flight) {
+	if (expected_ram(tier) <= target || arriving(tier)) {
 		atomic_store(&tier->hopeless, false);
-		return expected_ram(tier) <= target && !tier->in_flight;
+		return expected_ram(tier) <= target && !arriving(tier);
 	}
 	clean_or_despair(tier, urgent);
 	return atomic_load(&tier->hopeless) || now_ns() < tier->clean_at;
@@ -345,6 +357,7 @@ int tier_open(struct tier **opened, const struct tier_config *config)
 	tier->flight_count = config->backend_count * PLACE_WRITES;
 	tier->flights = calloc(tier->flight_count + 1, sizeof(*tier->flights));
 	atomic_store(&tier->share, UINT64_MAX / 2);
+	tier->progress_at = now_ns();
 	error = tier->flights ? 0 : -ENOMEM;
 	if (!error)
 		error = places_open(&tier->places, config->backends, config->backend_count);
@@ -392,10 +405,12 @@ void tier_kick(struct tier *tier)
 bool tier_wait_room(struct tier *tier, unsigned int timeout_us)
 {
 	uint32_t seen = atomic_load(&tier->rooms);
+	uint32_t made = atomic_load(&tier->made);
 
 	tier_kick(tier);
 	atomic_fetch_add(&tier->waiters, 1);
 	futex_wait(&tier->rooms, seen, (int64_t)timeout_us * 1000);
 	atomic_fetch_sub(&tier->waiters, 1);
-	return !atomic_load(&tier->hopeless);
+	/* Room that was made for us counts, even if there will be no more of it. */
+	return atomic_load(&tier->made) != made || !atomic_load(&tier->hopeless);
 }
