@@ -38,10 +38,10 @@ static const char *parse_number(const char *at, wide_t *scaled)
 	const char *start = at;
 
 	for (; isdigit((unsigned char)*at); at++)
-		if (whole < SIZE_LIMIT / 10)
+		if (whole <= SIZE_LIMIT / 10)
 			whole = whole * 10 + (uint64_t)(*at - '0');
 		else
-			whole = SIZE_LIMIT;
+			whole = SIZE_LIMIT + 1;
 	if (at == start)
 		return NULL;
 	if (*at == '.') {
@@ -94,6 +94,9 @@ int size_parse(const char *text, uint64_t ram, uint64_t *bytes, char *message, s
 		if (!factor)
 			return refuse(-EINVAL, text, "its unit is not known", message,
 				      message_size);
+		/* The largest number times the largest unit would pass 128 bits. */
+		if (number > (wide_t)SIZE_LIMIT * FRACTION_SCALE / factor)
+			return refuse(-ERANGE, text, "it is too large", message, message_size);
 		result = number * factor / FRACTION_SCALE;
 	}
 	if (result == 0)
