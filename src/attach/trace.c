@@ -479,6 +479,12 @@ static int next_syscall_stop(struct trace *trace, pid_t tid, struct patience *pa
 	}
 }
 
+/* The kernel's ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND, ERESTART_RESTARTBLOCK. */
+static bool wants_restart(long result)
+{
+	return result <= -512 && result >= -516;
+}
+
 long trace_call_at(struct trace *trace, uint64_t address, long number, const uint64_t arguments[6])
 {
 	struct patience patience = patience_of(trace->timeout_ms);
@@ -496,9 +502,13 @@ long trace_call_at(struct trace *trace, uint64_t address, long number, const uin
 	registers.r8 = arguments[4];
 	registers.r9 = arguments[5];
 	error = set_registers(tid, &registers);
-	error = error ?: next_syscall_stop(trace, tid, &patience);
-	error = error ?: next_syscall_stop(trace, tid, &patience);
-	error = error ?: get_registers(tid, &registers);
+	do {
+		error = error ?: next_syscall_stop(trace, tid, &patience);
+		error = error ?: next_syscall_stop(trace, tid, &patience);
+		error = error ?: get_registers(tid, &registers);
+		/* A SIGSTOP came in between (clone will not run with one pending): once that has
+		 * been taken, the kernel makes the call again by itself. */
+	} while (!error && wants_restart((long)registers.rax));
 	return error ? error : (long)registers.rax;
 }
 

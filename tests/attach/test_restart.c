@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Description: a program that sleeps in a system call is attached and left, several
+ * times over. Whatever call it is, it goes on as if nothing had been: no EINTR, no
+ * early end, no lost wake-up.
+ */
+#include <errno.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/msg.h>
+#include <sys/select.h>
+#include <sys/sem.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "harness.h"
+
+#define LENGTH_MS 400
+
+static int pipe_ends[2];
+
+/* Each returns 0 when the call did what it must. Those of `timed` end by themselves. */
+static int in_nanosleep(void)
+{
+	struct timespec length = {0, LENGTH_MS * 1000000l};
+
+	return nanosleep(&length, NULL);
+}
+
+static int in_clock_nanosleep(void)
+{
+	struct timespec length = {0, LENGTH_MS * 1000000l};
+
+	return clock_nanosleep(CLOCK_MONOTONIC, 0, &length, NULL);
+}
+
+static int in_poll(void)
+{
+	struct pollfd wait = {.fd = pipe_ends[0], .events = POLLIN};
+
+	return poll(&wait, 1, LENGTH_MS);
+}
+
+static int in_futex_timeout(void)
+{
+	struct timespec length = {0, LENGTH_MS * 1000000l};
+	int word = 1;
+
+	return syscall(SYS_futex, &word, FUTEX_WAIT, 1, &length, NULL, 0) != -1 ||
+	       errno != ETIMEDOUT;
+}
+
+static int in_ppoll(void)
+{
+	struct pollfd wait = {.fd = pipe_ends[0], .events = POLLIN};
+	struct timespec length = {0, LENGTH_MS * 1000000l};
+	sigset_t none;
+
+	sigemptyset(&none);
+	return ppoll(&wait, 1, &length, &none);
+}
+
+static int in_select(void)
+{
+	struct timeval length = {0, LENGTH_MS * 1000};
+	fd_set set;
+
+	FD_ZERO(&set);
+	FD_SET(pipe_ends[0], &set);
+	return select(pipe_ends[0] + 1, &set, NULL, NULL, &length);
+}
+
+static int in_read(void)
+{
+	char byte;
+
+	return read(pipe_ends[0], &byte, 1) != 1 || byte != 'x';
+}
+
+static int in_poll_forever(void)
+{
+	struct pollfd wait = {.fd = pipe_ends[0], .events = POLLIN};
+
+	return poll(&wait, 1, -1) != 1;
+}
+
+/* The kernel ends epoll_wait and some others with EINTR after any stop, and always has: a program
+ * must expect that. What it must not see is anything else. */
+static int in_epoll(void)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+	int epoll = epoll_create1(0), got;
+
+	epoll_ctl(epoll, EPOLL_CTL_ADD, pipe_ends[0], &event);
+	do
+		got = epoll_wait(epoll, &event, 1, -1);
+	while (got < 0 && errno == EINTR);
+	return got != 1;
+}
+
+static void note(int signal)
+{
+	board->value = signal;
+}
+
+static int in_sigsuspend(void)
+{
+	sigset_t set;
+
+	signal(SIGUSR1, note);
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	sigemptyset(&set);
+	sigsuspend(&set);
+	sigprocmask(SIG_BLOCK, NULL, &set);
+	return errno != EINTR || board->value != SIGUSR1 || !sigismember(&set, SIGUSR1);
+}
+
+static int in_wait(void)
+{
+	pid_t pid = fork();
+	char byte;
+
+	if (!pid)
+		_exit(read(pipe_ends[0], &byte, 1) == 1 ? 7 : 8);
+	int status = 0;
+
+	return waitpid(pid, &status, 0) != pid || WEXITSTATUS(status) != 7;
+}
+
+static int in_getpid(void)
+{
+	pid_t pid = getpid();
+
+	while (!board->stop) {
+		if (syscall(SYS_getpid) != pid || syscall(SYS_getppid) == pid)
+			return 1;
+	}
+	return 0;
+}
+
+static int in_arithmetic(void)
+{
+	double sum = 0, next = 1;
+	unsigned long turns = 0;
+
+	while (!board->stop) {
+		sum += next;
+		next *= 0.5;
+		if (++turns % 64 == 0) {
+			if (sum != 2 - next * 2)
+				return 1;
+			sum = 0;
+			next = 1;
+		}
+	}
+	return 0;
+}
+
+enum ending { TIMED, BYTE, SIGNAL, STOP };
+static const struct {
+	const char *name;
+	int (*call)(void);
+	enum ending ending;
+} calls[] = {
+	{"nanosleep", in_nanosleep, TIMED},
+	{"clock_nanosleep", in_clock_nanosleep, TIMED},
+	{"poll", in_poll, TIMED},
+	{"futex with a timeout", in_futex_timeout, TIMED},
+	{"ppoll", in_ppoll, TIMED},
+	{"select", in_select, TIMED},
+	{"read", in_read, BYTE},
+	{"poll without a timeout", in_poll_forever, BYTE},
+	{"epoll_wait", in_epoll, BYTE},
+	{"sigsuspend", in_sigsuspend, SIGNAL},
+	{"waitpid", in_wait, BYTE},
+	{"getpid in a loop", in_getpid, STOP},
+	{"arithmetic", in_arithmetic, STOP},
+};
+static unsigned int current;
+
+static int program(void)
+{
+	double start = seconds_now();
+	int error;
+
+	board->ready = 1;
+	error = calls[current].call();
+	if (calls[current].ending == TIMED && seconds_now() - start < LENGTH_MS * 1e-3)
+		return 4; /* too soon */
+	return error ? 3 : 0;
+}
+
+int main(void)
+{
+	char message[ATTACH_MESSAGE];
+	struct target target;
+
+	need_rights();
+	for (current = 0; current < sizeof(calls) / sizeof(*calls); current++) {
+		pid_t pid;
+		int status;
+
+		check(!pipe(pipe_ends), "pipe");
+		pid = start_program(program);
+		usleep(20000);
+		for (int i = 0; i < 5; i++) {
+			check(!attach_inject(pid, &target, NULL, NULL, message), "%s: %s",
+			      calls[current].name, message);
+			usleep(5000);
+			check(!attach_stop(&target, 1000, NULL, NULL), "stop");
+			check(!attach_leave(&target, message), "%s: %s", calls[current].name,
+			      message);
+			usleep(5000);
+		}
+		if (calls[current].ending != TIMED)
+			check(state_of(pid) != 'Z', "%s ended too soon", calls[current].name);
+		if (calls[current].ending == BYTE)
+			check(write(pipe_ends[1], "x", 1) == 1, "write");
+		if (calls[current].ending == SIGNAL)
+			kill(pid, SIGUSR1);
+		board->stop = 1;
+		status = wait_program(pid, 20);
+		check(status == 0, "%s: wait status %x", calls[current].name, status);
+		close(pipe_ends[0]);
+		close(pipe_ends[1]);
+	}
+	return 0;
+}
