@@ -44,6 +44,7 @@ struct owner {
 	bool impatient;	    /* another one while it was under way */
 	bool told_waiting;
 	uint64_t gone_ns;
+	bool was_attached;
 	int wait_status;
 	struct report last; /* of the moment when the pager was closed */
 };
@@ -138,6 +139,7 @@ static void fill_report(struct owner *owner, struct report *report)
 		pager_report(owner->pager, report);
 	}
 	report->pid = owner->pid;
+	report->attached |= owner->was_attached;
 	if (command) {
 		slash = strrchr(command, '/');
 		snprintf(report->command, sizeof(report->command), "%s",
@@ -147,6 +149,15 @@ static void fill_report(struct owner *owner, struct report *report)
 		report->exit_status = WEXITSTATUS(owner->wait_status);
 	else if (owner->wait_status >= 0 && WIFSIGNALED(owner->wait_status))
 		report->exit_status = 128 + WTERMSIG(owner->wait_status);
+}
+
+/* Once the program is gone its pager no longer knows that it was attached. */
+static void remember(struct owner *owner)
+{
+	struct report report;
+
+	fill_report(owner, &report);
+	owner->was_attached |= report.attached != 0;
 }
 
 /* ---- signals ---- */
@@ -259,6 +270,7 @@ static int detach(struct owner *owner, struct client *client, char message[OWNER
 	int result;
 
 	owner->detach_wanted = true;
+	remember(owner);
 	result = pager_detach(owner->pager, work_progress, &work, message);
 	progress_end(&work.progress);
 	owner->detach_wanted = false;
@@ -393,8 +405,10 @@ static void program_ended(struct owner *owner)
 								  : info.si_status;
 	owner->gone = true;
 	owner->gone_ns = now_ns();
-	if (owner->pager)
+	if (owner->pager) {
+		remember(owner);
 		pager_gone(owner->pager);
+	}
 }
 
 static bool is_done(struct owner *owner)

@@ -126,9 +126,8 @@ int report_summary(const struct report *report, FILE *to)
 	char ratio[32] = "";
 
 	if (!report->attached) {
-		fprintf(to, "vswap: %s used %s of its %s budget in %.1f s; it was never touched.\n",
-			report->command, size_format(report->wanted_bytes, wanted),
-			size_format(report->limit_bytes, limit), report->seconds);
+		fprintf(to, "vswap: %s stayed within its budget of %s and was not touched.\n",
+			report->command, size_format(report->limit_bytes, limit));
 		return ferror(to) ? -EIO : 0;
 	}
 	if (ratio_of(report) > 0)
