@@ -4,7 +4,7 @@
 
     run.py [--quick] [--repeats N] [--only SECTION,...] [--results FOLDER]
 
-Sections: speed, churn, within, programs, redis, heaps, overhead; zswap comes last (it spoils the
+Sections: speed, churn, within, programs, slowdown, redis, heaps, overhead; zswap comes last (it spoils the
 other variants until the next reboot) and belongs to speed. Each writes one JSON file.
 
 Equal memory: the kernel's cgroup limit does not count the pool that zram or zswap keep, so vswap's
@@ -205,6 +205,37 @@ def within(options):
     results.write()
 
 
+def slowdown(options):
+    """The Python heap at budgets from a quarter to all that it wants; equal memory at each."""
+    results = Results("slowdown", options)
+    command = programs_of(options)["python"]
+    alone = results.add("alone", "plain", command, 0)
+    wanted = alone.measured["anonymous_peak_bytes"]
+    kernel = [name for name in variants_for(options) if name.endswith("pc0")]
+    for percent in (50, 80) if options.quick else (30, 40, 50, 60, 70, 80, 90, 100):
+        budget = wanted * percent // 100
+        for _ in range(min(options.repeats, 3)):
+            results.add(str(percent), "vswap", command, budget)
+            for variant in kernel:
+                limit = limit_for(results, variant, command, wanted, budget)
+                results.add(str(percent), variant, command, limit)
+    results.write()
+
+
+def limit_for(results, variant, command, wanted, budget):
+    """The cgroup's limit with which limit and pool together are `budget`: the pool's ratio is
+    measured once for each variant."""
+    ratios = results.data.setdefault("pool_ratio", {})
+    if variant not in ratios:
+        try:
+            tried = run(variant, command, wanted // 2)
+            ratios[variant] = (wanted - wanted // 2) / max(tried.measured["pool_peak_bytes"], 1)
+        except (Skip, RuntimeError):
+            ratios[variant] = 2
+    ratio = ratios[variant]
+    return max(int((budget - wanted / ratio) / (1 - 1 / ratio)), 24 * MIB)
+
+
 def load(options, section):
     try:
         with open(os.path.join(options.results, section + ".json"), encoding="utf-8") as file:
@@ -229,6 +260,7 @@ def machine():
 
 SECTIONS = {
     "speed": speed, "churn": churn, "within": within, "programs": programs,
+    "slowdown": slowdown,
     "redis": lambda options: redis_load.section(options, Results, variants_for, say),
     "heaps": lambda options: heaps.section(options, Results, say),
     "overhead": lambda options: overhead.section(options, Results, say),
