@@ -218,6 +218,13 @@ static void drop_range(struct pager *pager, uint64_t start, uint64_t end)
 	}
 }
 
+static void keep_child(struct pager *pager, int userfault)
+{
+	if (pager->child >= 0)
+		close(pager->child);
+	pager->child = userfault;
+}
+
 static void *serve(void *argument)
 {
 	struct pager *pager = argument;
@@ -235,7 +242,7 @@ static void *serve(void *argument)
 		    (event.event == UFFD_EVENT_REMOVE || event.event == UFFD_EVENT_UNMAP))
 			drop_range(pager, event.arg.remove.start, event.arg.remove.end);
 		if (got == (ssize_t)sizeof(event) && event.event == UFFD_EVENT_FORK)
-			close((int)event.arg.fork.ufd);
+			keep_child(pager, (int)event.arg.fork.ufd);
 		pthread_mutex_unlock(&pager->lock);
 		if (got == (ssize_t)sizeof(event) && event.event == UFFD_EVENT_PAGEFAULT)
 			serve_fault(pager, event.arg.pagefault.address);
@@ -251,6 +258,7 @@ int pager_attach(struct pager *pager, pid_t pid, char message[ATTACH_MESSAGE])
 
 	memset(pager, 0, sizeof(*pager));
 	pager->memory = board->memory;
+	pager->child = -1;
 	error = attach_inject(pid, &pager->target, register_memory, pager, message);
 	if (error)
 		return error;
@@ -321,6 +329,7 @@ void pager_drop(struct pager *pager)
 	pager->stop = true;
 	pthread_join(pager->server, NULL);
 	free(pager->store);
+	keep_child(pager, -1);
 	attach_forget(&pager->target);
 }
 

@@ -68,6 +68,7 @@ struct pager {
 	uint8_t (*store)[PAGE];
 	unsigned int staging;
 	_Atomic unsigned int faults;
+	int child; /* userfaultfd of the last forked child, -1: none; its faults are not served */
 };
 
 /* Attaches, registers board->memory and serves its faults. */

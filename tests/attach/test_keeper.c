@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Description: when the owner is killed, the keeper kills the attached program and a child that
+ * still shares its memory, but not a child that has called exec; it then ends itself
+ * and holds no pipe open. When the owner stops it in order, nobody dies.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "attach/keeper.h"
+#include "attach/kernel.h"
+#include "harness.h"
+
+static pid_t program_pid;
+
+static int program(void)
+{
+	pid_t relative;
+
+	board->memory = (uintptr_t)mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE,
+					MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	relative = fork();
+	if (!relative) {
+		execlp("sleep", "sleep", "1000", NULL);
+		_exit(127);
+	}
+	/* After the fork: pages that were ever shared do not move. */
+	memset((void *)board->memory, 7, PAGES * PAGE);
+	board->value = relative;
+	board->ready = 1;
+	while (!board->stop)
+		usleep(1000);
+	relative = fork();
+	if (!relative) {
+		board->counter = getpid();
+		for (;;)
+			pause();
+	}
+	for (;;)
+		pause();
+}
+
+static bool has_forked(void *unused)
+{
+	return board->counter != 0;
+}
+
+static bool has_moved(void *unused)
+{
+	return board->descriptor[0] != 0;
+}
+
+/* The owner: attaches, moves pages out, and is killed there. */
+static int owner(int orderly)
+{
+	char message[ATTACH_MESSAGE];
+	struct keeper *keeper;
+	struct pager pager;
+	int handle;
+
+	if (keeper_start(&keeper) || !keeper_alive(keeper))
+		return 1;
+	if (pager_attach(&pager, program_pid, message)) {
+		fprintf(stderr, "%s\n", message);
+		return 1;
+	}
+	handle = keeper_add(keeper, program_pid, pager.target.pidfd);
+	if (handle < 0 || pager_evict(&pager, 0, CHANNEL_BATCH) < CHANNEL_BATCH / 2)
+		return 1;
+	board->stop = 1;
+	wait_until(has_forked, NULL, "the fork");
+	board->descriptor[0] = 1;
+	if (!orderly) {
+		for (;;)
+			pause();
+	}
+	/* To bring the forked child's pages back is the pager's; here only the keeper counts. */
+	if (pager_leave(&pager, message))
+		return 1;
+	keeper_remove(keeper, handle);
+	keeper_stop(keeper);
+	return 0;
+}
+
+static bool is_gone(void *pid)
+{
+	char state = state_of(*(pid_t *)pid);
+
+	return !state || state == 'Z';
+}
+
+static void with_owner(bool orderly)
+{
+	int ends[2], status;
+	char byte;
+	pid_t owner_pid, relative, child;
+
+	program_pid = start_program(program);
+	relative = (pid_t)board->value;
+	check(!pipe(ends), "pipe");
+	owner_pid = fork();
+	if (!owner_pid)
+		_exit(owner(orderly));
+	close(ends[1]);
+	wait_until(has_moved, NULL, "the owner");
+	child = (pid_t)board->counter;
+	if (!orderly) {
+		kill(owner_pid, SIGKILL);
+		status = wait_program(owner_pid, 20);
+		check(WIFSIGNALED(status), "the owner: %x", status);
+		status = wait_program(program_pid, 20);
+		check(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "the program: %x",
+		      status);
+		wait_until(is_gone, &child, "the death of its child");
+	} else {
+		check(wait_program(owner_pid, 20) == 0, "the owner");
+		usleep(50000);
+		check(!is_gone(&program_pid) && !is_gone(&child), "somebody died");
+		kill(child, SIGKILL);
+		end_program(program_pid);
+	}
+	/* End of file: the keeper has gone too. */
+	check(read(ends[0], &byte, 1) == 0, "the pipe");
+	close(ends[0]);
+	check(!is_gone(&relative), "the child that had called exec died");
+	kill(relative, SIGKILL);
+}
+
+int main(void)
+{
+	prctl(PR_SET_CHILD_SUBREAPER, 0);
+	need_rights();
+	with_owner(false);
+	with_owner(true);
+	return 0;
+}
