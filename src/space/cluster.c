@@ -107,7 +107,8 @@ static bool slot_split(struct space *space, slot_t *slot, desc_t *copy)
 		anchor_get(space, desc_anchor(word));
 		break;
 	case DESC_RESIDENT:
-		*copy = DESC_RESIDENT | flags; /* one shadow, one holder */
+	case DESC_LEAVING:
+		*copy = desc_state(word) | flags; /* one shadow, one holder */
 		break;
 	default:
 		break;

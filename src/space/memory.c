@@ -226,12 +226,12 @@ static bool slot_move(struct space *space, slot_t *from, slot_t *to)
 			return false;
 		}
 		moved = desc_make_shared(anchor) | (word & (DESC_REFERENCED | DESC_AGE_MASK));
-	} else if (desc_state(word) == DESC_RESIDENT) {
+	} else if (desc_has_location(word)) {
 		moved = word & ~desc_location(~0ull);
 	}
 	atomic_store_explicit(to, moved, memory_order_release);
 	slot_unlock(from, 0);
-	if (desc_state(word) == DESC_RESIDENT)
+	if (desc_state(word) == DESC_RESIDENT || desc_state(word) == DESC_LEAVING)
 		space_drop(space, word);
 	return true;
 }

@@ -55,8 +55,8 @@ void cluster_share(struct space *space, uint32_t cluster);
 void cluster_put(struct space *space, uint32_t cluster);
 uint32_t cluster_references(const struct space *space, uint32_t cluster);
 /* A private copy of a shared cluster; takes over the caller's reference on it.
- * Stored slots become anchors in both; a leaving word is copied as it is (settle
- * eviction batches before a fork). Shadows (locations of resident slots)
+ * Stored slots become anchors in both; a leaving slot is leaving in both (settle
+ * eviction batches before a fork). Shadows (locations of resident and leaving slots)
  * stay with the original only. Waits for locked slots. SPACE_NO_CLUSTER: no room. */
 uint32_t cluster_split(struct space *space, uint32_t cluster);
 /* True if all 512 slots are absent. */

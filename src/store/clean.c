@@ -105,7 +105,7 @@ static void empty(struct cleaning *cleaning)
 	store_published(cleaning->writer);
 }
 
-/* Empties one claimed segment. Returns the bytes that this made free. */
+/* Empties one claimed segment and gives up its hold. Returns the bytes that this made free. */
 static uint64_t clean_one(struct store *store, struct store_writer *writer, uint32_t id,
 			  bool strong)
 {
@@ -189,20 +189,13 @@ static uint32_t choose_compact(struct store *store, struct backend *backend)
 uint64_t store_compact(struct store *store, struct store_writer *cleaner, struct backend *backend)
 {
 	uint32_t id = choose_compact(store, backend);
-	struct segment *segment = segment_of(store, id);
-	bool recalled;
 
 	if (!id)
 		return 0;
-	recalled = !segment_recall(store, id, SEGMENT_BACKEND, true);
-	if (recalled) {
-		pthread_mutex_lock(&store->lock);
-		segment_claim(store, id, SEGMENT_CLEANING);
-		pthread_mutex_unlock(&store->lock);
-		/* clean_one gives up a hold of its own. */
-		if (segment_hold(segment))
-			clean_one(store, cleaner, id, false);
+	if (segment_recall(store, id, SEGMENT_BACKEND, SEGMENT_CLEANING)) {
+		segment_release(store, id, LIVE_WORD);
+		return 0;
 	}
-	segment_release(store, id, LIVE_WORD);
-	return recalled ? SEGMENT_BYTES : 0;
+	clean_one(store, cleaner, id, false);
+	return SEGMENT_BYTES;
 }

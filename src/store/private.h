@@ -223,8 +223,9 @@ static inline void count_add(_Atomic uint64_t *counter, uint64_t more)
 uint64_t segment_drop_cached(struct store *store);
 /* Takes a segment out of its list (mutex held), to work on it; the caller has a hold. */
 void segment_claim(struct store *store, uint32_t id, enum segment_state state);
-/* Brings a claimed segment into RAM, off its backend, and seals it there. */
-int segment_recall(struct store *store, uint32_t id, enum segment_state was, bool for_cleaner);
+/* Brings a claimed segment into RAM and off its backend; its state is then `to` (SEALED, or
+ * CLEANING), or `was` when that failed. */
+int segment_recall(struct store *store, uint32_t id, enum segment_state was, enum segment_state to);
 
 /* ---- relocate.c ---- */
 

@@ -147,19 +147,19 @@ static int load(struct store *store, struct segment *segment, bool for_cleaner)
 	return error == -ENOMEM ? -ENOSPC : -EIO;
 }
 
-int segment_recall(struct store *store, uint32_t id, enum segment_state was, bool for_cleaner)
+int segment_recall(struct store *store, uint32_t id, enum segment_state was, enum segment_state to)
 {
 	struct segment *segment = segment_of(store, id);
 	struct backend *backend = segment_backend(store, segment);
 	uint64_t extent = segment->extent;
-	int error = was == SEGMENT_BACKEND ? load(store, segment, for_cleaner) : 0;
+	int error = was == SEGMENT_BACKEND ? load(store, segment, to == SEGMENT_CLEANING) : 0;
 
 	pthread_mutex_lock(&store->lock);
 	if (!error) {
 		atomic_store(&segment->backend, 0);
 		store->segments_backend--;
 	}
-	segment_link(store, id, error ? was : SEGMENT_SEALED);
+	segment_link(store, id, error ? was : to);
 	pthread_mutex_unlock(&store->lock);
 	if (error)
 		return error;
@@ -176,7 +176,7 @@ int store_drain_one(struct store *store, struct backend *backend)
 
 	if (!id)
 		return -ENOENT;
-	error = segment_recall(store, id, was, false);
+	error = segment_recall(store, id, was, SEGMENT_SEALED);
 	segment_release(store, id, LIVE_WORD);
 	return error;
 }

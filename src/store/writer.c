@@ -56,9 +56,9 @@ void store_writer_close(struct store_writer *writer)
 	struct store *store = writer->store;
 	struct store_writer **at;
 
+	store_published(writer);
 	if (writer->base)
 		segment_seal(store, writer->open, writer->offset, writer->sequence);
-	store_published(writer);
 	while (writer->spare_count)
 		segment_release(store, writer->spare[--writer->spare_count], LIVE_WORD);
 	pthread_mutex_lock(&store->lock);
@@ -94,12 +94,13 @@ int store_reserve(struct store_writer *writer, unsigned int pages)
 
 void store_published(struct store_writer *writer)
 {
-	while (writer->filled_count) {
-		uint32_t id = writer->filled[--writer->filled_count];
+	for (uint32_t i = 0; i < writer->filled_count; i++) {
+		uint32_t id = writer->filled[i];
 		struct segment *segment = segment_of(writer->store, id);
 
 		segment_seal(writer->store, id, segment->used, writer->sequence);
 	}
+	writer->filled_count = 0;
 }
 
 /* Puts the full segment aside and opens a spare one. */

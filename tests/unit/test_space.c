@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: MIT
+/* Description: descriptors, clusters, anchors and memories, without a store. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <pthread.h>
+#include "space/space.h"
+
+#define CLUSTERS 64u
+#define MIB2	 (1ull << CLUSTER_SHIFT)
+
+static unsigned int dropped;
+static desc_t dropped_last;
+
+static void drop(void *argument, desc_t word)
+{
+	dropped++;
+	dropped_last = word;
+}
+
+static int setup(void **state)
+{
+	dropped = 0;
+	return space_open((struct space **)state, CLUSTERS, drop, NULL);
+}
+
+static int teardown(void **state)
+{
+	space_check(*state);
+	space_close(*state);
+	return 0;
+}
+
+static desc_t stored(uint32_t segment, uint32_t grain)
+{
+	return desc_make_stored(desc_make_location(segment, grain * STORE_GRAIN, 160, 0));
+}
+
+static void set(struct memory *memory, uint64_t address, desc_t word)
+{
+	slot_t *slot = memory_bind(memory, address);
+
+	assert_non_null(slot);
+	slot_lock(slot);
+	slot_unlock(slot, word);
+}
+
+static struct memory *new_memory(struct space *space)
+{
+	struct memory *memory;
+
+	assert_int_equal(memory_open(&memory, space), 0);
+	return memory;
+}
+
+static void test_words(void **state)
+{
+	desc_t location = desc_make_location(0xabcdef, 0xffff * 16, 4112, 15), word;
+
+	assert_int_equal(desc_segment(location), 0xabcdef);
+	assert_int_equal(desc_offset(location), 0xffff * 16);
+	assert_int_equal(desc_length(location), 4112);
+	assert_int_equal(desc_index(location), 15);
+	assert_int_equal(desc_length(desc_make_location(1, 0, 8176, 0)), 8176);
+	assert_int_equal(desc_length(desc_make_location(1, 0, 8192, 0)), 0);
+	assert_true(desc_location(~0ull) >> 61 == 0);
+	word = desc_at_index(desc_make_stored(desc_make_location(7, 16, 0, 0)), 3);
+	assert_int_equal(desc_index(word), 3);
+	assert_int_equal(desc_state(word), DESC_STORED);
+	assert_int_equal(desc_anchor(desc_make_shared(UINT32_MAX)), UINT32_MAX);
+	assert_string_equal(desc_state_name(DESC_BAD), "bad");
+}
+
+static void test_same(void **state)
+{
+	const uint64_t fit[] = {1, 0xff, (1ull << 56) - 1, ~0ull, 0x8000000180000001ull};
+	const uint64_t too_wide[] = {1ull << 56, 0x0123456789abcdefull, 1ull << 63};
+	desc_t word;
+
+	for (size_t i = 0; i < sizeof(fit) / sizeof(*fit); i++) {
+		assert_true(desc_make_same(fit[i], &word));
+		assert_int_equal(desc_state(word), DESC_SAME);
+		assert_false(word & DESC_LOCK);
+		assert_true(desc_same_word(word | DESC_REFERENCED | DESC_AGE_MASK) == fit[i]);
+	}
+	for (size_t i = 0; i < sizeof(too_wide) / sizeof(*too_wide); i++)
+		assert_false(desc_make_same(too_wide[i], &word));
+}
+
+static void test_lock(void **state)
+{
+	slot_t slot = DESC_RESIDENT | DESC_REFERENCED;
+
+	assert_true(slot_lock(&slot) == (DESC_RESIDENT | DESC_REFERENCED));
+	assert_false(slot_trylock(&slot, DESC_RESIDENT | DESC_REFERENCED));
+	assert_false(slot_change(&slot, DESC_RESIDENT | DESC_REFERENCED, 0));
+	slot_unlock(&slot, DESC_ZERO);
+	assert_false(slot_change(&slot, DESC_RESIDENT, DESC_BAD));
+	assert_true(slot_change(&slot, DESC_ZERO, DESC_BAD));
+	assert_true(slot_trylock(&slot, DESC_BAD));
+}
+
+#define LOCK_ROUNDS 20000
+
+static void *count_under_lock(void *argument)
+{
+	slot_t *slot = argument;
+
+	for (int i = 0; i < LOCK_ROUNDS; i++)
+		slot_unlock(slot, slot_lock(slot) + (1 << 8));
+	return NULL;
+}
+
+static void test_lock_threads(void **state)
+{
+	slot_t slot = DESC_STORED;
+	pthread_t threads[3];
+
+	for (int i = 0; i < 3; i++)
+		pthread_create(&threads[i], NULL, count_under_lock, &slot);
+	for (int i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(slot, DESC_STORED | (uint64_t)3 * LOCK_ROUNDS << 8);
+}
+
+static void test_clusters_run_out(void **state)
+{
+	uint32_t ids[CLUSTERS];
+
+	for (uint32_t i = 0; i < CLUSTERS; i++) {
+		ids[i] = cluster_new(*state);
+		assert_int_not_equal(ids[i], SPACE_NO_CLUSTER);
+	}
+	assert_int_equal(cluster_new(*state), SPACE_NO_CLUSTER);
+	cluster_put(*state, ids[7]);
+	assert_int_equal(cluster_new(*state), ids[7]);
+	assert_true(cluster_is_empty(*state, ids[7]));
+}
+
+static void test_put_drops(void **state)
+{
+	uint32_t cluster = cluster_new(*state);
+	slot_t *slots = cluster_slots(*state, cluster);
+
+	slots[3] = stored(5, 9);
+	slots[4] = DESC_ZERO;
+	slots[511] = desc_location(stored(6, 1)) | DESC_RESIDENT;
+	cluster_share(*state, cluster);
+	cluster_put(*state, cluster);
+	assert_int_equal(dropped, 0);
+	cluster_put(*state, cluster);
+	assert_int_equal(dropped, 2);
+	assert_int_equal(slots[3], 0);
+}
+
+static void test_look_and_bind(void **state)
+{
+	struct memory *memory = new_memory(*state);
+	const uint64_t high = MEMORY_END - PAGE_BYTES;
+	uint64_t at;
+
+	assert_null(memory_look(memory, high));
+	assert_true(memory_must_bind(memory, high));
+	assert_int_equal(memory_slot_id(memory, high), 0);
+	set(memory, high, DESC_RESIDENT);
+	set(memory, 5 * PAGE_BYTES, DESC_ZERO);
+	assert_false(memory_must_bind(memory, high));
+	assert_null(memory_look(memory, MEMORY_END));
+	assert_int_equal(*memory_look(memory, high), DESC_RESIDENT);
+	assert_ptr_equal(space_slot(*state, memory_slot_id(memory, high)),
+			 memory_look(memory, high));
+	assert_int_equal(space_id(*state, memory_look(memory, high)), memory_slot_id(memory, high));
+	assert_int_not_equal(memory_next(memory, 0, &at), SPACE_NO_CLUSTER);
+	assert_int_equal(at, 0);
+	assert_int_not_equal(memory_next(memory, MIB2, &at), SPACE_NO_CLUSTER);
+	assert_int_equal(at, MEMORY_END - MIB2);
+	assert_int_equal(memory_next(memory, MEMORY_END, &at), SPACE_NO_CLUSTER);
+	memory_close(memory);
+}
+
+static void test_clear(void **state)
+{
+	struct memory *memory = new_memory(*state);
+	struct space_statistics statistics;
+
+	for (uint64_t i = 0; i < 3 * CLUSTER_SLOTS; i++)
+		set(memory, i * PAGE_BYTES, stored(1, (uint32_t)i));
+	assert_int_equal(memory_clear(memory, 100 * PAGE_BYTES, 1300 * PAGE_BYTES), 0);
+	assert_int_equal(dropped, 1200);
+	assert_int_equal(desc_state(*memory_look(memory, 99 * PAGE_BYTES)), DESC_STORED);
+	assert_int_equal(*memory_look(memory, 100 * PAGE_BYTES), 0);
+	assert_null(memory_look(memory, 600 * PAGE_BYTES));
+	assert_int_equal(desc_state(*memory_look(memory, 1300 * PAGE_BYTES)), DESC_STORED);
+	/* The last slots of a cluster give it back. */
+	assert_int_equal(memory_clear(memory, 0, 100 * PAGE_BYTES), 0);
+	space_statistics(*state, &statistics);
+	assert_int_equal(statistics.clusters, 1);
+	memory_close(memory);
+	assert_int_equal(dropped, 3 * CLUSTER_SLOTS);
+}
+
+static void test_fork_and_split(void **state)
+{
+	struct memory *parent = new_memory(*state), *child = new_memory(*state);
+	struct space_statistics statistics;
+	desc_t word = stored(3, 7) | DESC_REFERENCED;
+	uint32_t anchor;
+
+	set(parent, 0, word);
+	set(parent, PAGE_BYTES, DESC_ZERO);
+	set(parent, 2 * PAGE_BYTES, desc_location(stored(4, 4)) | DESC_RESIDENT);
+	assert_int_equal(memory_fork(parent, child), 0);
+	assert_ptr_equal(memory_look(parent, 0), memory_look(child, 0));
+	assert_true(memory_must_bind(child, 0));
+	set(child, PAGE_BYTES, DESC_RESIDENT);
+	assert_ptr_not_equal(memory_look(parent, 0), memory_look(child, 0));
+	assert_false(memory_must_bind(child, 0));
+	assert_false(memory_must_bind(parent, 0));
+	/* The stored page has one anchor with two counts, the shadow one holder. */
+	anchor = desc_anchor(*memory_look(child, 0));
+	assert_int_equal(*memory_look(child, 0), desc_make_shared(anchor) | DESC_REFERENCED);
+	assert_int_equal(*memory_look(parent, 0), *memory_look(child, 0));
+	assert_int_equal(anchor_count(*state, anchor), 2);
+	assert_int_equal(*anchor_slot(*state, anchor), stored(3, 7));
+	assert_int_equal(*memory_look(parent, PAGE_BYTES), DESC_ZERO);
+	assert_int_equal(*memory_look(child, 2 * PAGE_BYTES), DESC_RESIDENT);
+	assert_int_equal(desc_segment(*memory_look(parent, 2 * PAGE_BYTES)), 4);
+	assert_ptr_equal(space_find_holder(*state, memory_slot_id(parent, 0), word),
+			 anchor_slot(*state, anchor));
+	space_check(*state);
+	memory_close(parent);
+	assert_int_equal(dropped, 1); /* the shadow */
+	memory_close(child);
+	assert_int_equal(dropped, 2);
+	assert_true(dropped_last == stored(3, 7));
+	space_statistics(*state, &statistics);
+	assert_int_equal(statistics.anchors, 0);
+	assert_int_equal(statistics.clusters, 0);
+}
+
+static void test_split_without_room(void **state)
+{
+	struct memory *parent = new_memory(*state), *child = new_memory(*state);
+
+	for (uint64_t i = 0; i < CLUSTERS; i++)
+		set(parent, i * MIB2, stored(1, (uint32_t)i));
+	memory_fork(parent, child);
+	assert_null(memory_bind(child, 0));
+	/* A part of a shared cluster cannot be cleared; the call says so and changes nothing. */
+	assert_int_not_equal(memory_clear(child, 0, PAGE_BYTES), 0);
+	assert_int_equal(desc_state(*memory_look(child, 0)), DESC_STORED);
+	/* Nothing to clear needs no copy, and whole clusters need none. */
+	assert_int_equal(memory_clear(child, PAGE_BYTES, MIB2), 0);
+	assert_int_equal(memory_clear(child, 0, CLUSTERS * MIB2), 0);
+	memory_close(child);
+	memory_close(parent);
+	assert_int_equal(dropped, CLUSTERS);
+}
+
+static void test_move_whole(void **state)
+{
+	struct memory *memory = new_memory(*state);
+	uint64_t id;
+
+	set(memory, 4 * MIB2 + PAGE_BYTES, stored(9, 1));
+	set(memory, 20 * MIB2, stored(9, 2));
+	id = memory_slot_id(memory, 4 * MIB2 + PAGE_BYTES);
+	assert_int_equal(memory_move(memory, 4 * MIB2, 20 * MIB2, MIB2), 0);
+	assert_int_equal(dropped, 1);
+	assert_int_equal(memory_slot_id(memory, 20 * MIB2 + PAGE_BYTES), id);
+	assert_null(memory_look(memory, 4 * MIB2));
+	memory_close(memory);
+}
+
+static void test_move_slots(void **state)
+{
+	struct memory *memory = new_memory(*state);
+	const uint64_t from = 3 * PAGE_BYTES, to = 8 * MIB2 + 510 * PAGE_BYTES;
+	uint32_t anchor;
+	uint64_t id;
+
+	set(memory, from, stored(2, 2) | DESC_REFERENCED);
+	set(memory, from + PAGE_BYTES, desc_location(stored(2, 3)) | DESC_RESIDENT);
+	set(memory, from + 2 * PAGE_BYTES, DESC_ZERO);
+	id = memory_slot_id(memory, from);
+	assert_int_equal(memory_move(memory, from, to, 4 * PAGE_BYTES), 0);
+	assert_null(memory_look(memory, from));
+	anchor = desc_anchor(*memory_look(memory, to));
+	assert_int_equal(*memory_look(memory, to), desc_make_shared(anchor) | DESC_REFERENCED);
+	assert_int_equal(anchor_count(*state, anchor), 1);
+	assert_int_equal(*memory_look(memory, to + PAGE_BYTES), DESC_RESIDENT);
+	assert_int_equal(dropped, 1);
+	assert_int_equal(*memory_look(memory, to + 2 * PAGE_BYTES), DESC_ZERO);
+	/* The header's slot is gone; the anchor is among the holders of its segment. */
+	assert_null(space_find_holder(*state, id, stored(2, 2)));
+	memory_close(memory);
+	assert_int_equal(dropped, 2);
+}
+
+static void count_holder(void *argument, slot_t *slot, desc_t word)
+{
+	++*(unsigned int *)argument;
+}
+
+static void test_each_holder(void **state)
+{
+	struct memory *memory = new_memory(*state), *child = new_memory(*state);
+	unsigned int found = 0;
+
+	set(memory, 0, stored(2, 2));
+	set(memory, PAGE_BYTES, stored(3, 2));
+	memory_fork(memory, child);
+	set(child, 9 * PAGE_BYTES, DESC_ZERO);
+	set(child, MIB2, stored(2, 4));
+	space_each_holder(*state, 2, false, count_holder, &found);
+	assert_int_equal(found, 1);
+	space_each_holder(*state, 2, true, count_holder, &found);
+	assert_int_equal(found, 3);
+	memory_close(memory);
+	memory_close(child);
+}
+
+static void test_count(void **state)
+{
+	struct memory *memory = new_memory(*state);
+	uint64_t count[8];
+
+	set(memory, 0, DESC_ZERO);
+	set(memory, MIB2, DESC_BAD);
+	set(memory, MIB2 + PAGE_BYTES, DESC_ZERO);
+	memory_count(memory, count);
+	assert_int_equal(count[DESC_ZERO], 2);
+	assert_int_equal(count[DESC_BAD], 1);
+	assert_int_equal(count[DESC_ABSENT], 2 * CLUSTER_SLOTS - 3);
+	space_count(*state, count);
+	assert_int_equal(count[DESC_ZERO], 2);
+	memory_close(memory);
+}
+
+static void test_metadata(void **state)
+{
+	struct memory *memory = new_memory(*state);
+	struct space_statistics statistics;
+
+	for (uint64_t i = 0; i < CLUSTERS; i++)
+		set(memory, i * MIB2, DESC_ZERO);
+	space_statistics(*state, &statistics);
+	/* One page a cluster, and little beside it. */
+	assert_true(statistics.metadata_bytes >= CLUSTERS * PAGE_BYTES);
+	assert_true(statistics.metadata_bytes < (CLUSTERS + 8) * PAGE_BYTES);
+	memory_close(memory);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_words), cmocka_unit_test(test_same),
+		cmocka_unit_test(test_lock),  cmocka_unit_test(test_lock_threads),
+		TEST(test_clusters_run_out),  TEST(test_put_drops),
+		TEST(test_look_and_bind),     TEST(test_clear),
+		TEST(test_fork_and_split),    TEST(test_split_without_room),
+		TEST(test_move_whole),	      TEST(test_move_slots),
+		TEST(test_each_holder),	      TEST(test_count),
+		TEST(test_metadata),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

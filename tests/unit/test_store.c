@@ -1,0 +1,687 @@
+// SPDX-License-Identifier: MIT
+/* Description: the store's promises, one by one, and all its threads at once. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include "fake_backend.h"
+#include "pattern.h"
+#include "store/store.h"
+
+#define RAM_SEGMENTS 16u
+#define RANDOM	     3u /* pattern numbers that are 3 modulo 8 do not compress */
+#define HEAP	     5u
+
+struct fixture {
+	struct store *store;
+	struct space *space;
+	struct store_writer *writer, *cleaner;
+	struct memory *memory;
+	struct fake_backend fake;
+};
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct store_config config = {.ram_bytes = RAM_SEGMENTS * SEGMENT_BYTES,
+				      .ram_bytes_highest = 2 * RAM_SEGMENTS * SEGMENT_BYTES,
+				      .segments = 200};
+
+	*state = f;
+	fake_backend_open(&f->fake, 64);
+	return store_open(&f->store, &config, 256) || store_writer_open(f->store, &f->writer) ||
+	       store_writer_open(f->store, &f->cleaner) ||
+	       memory_open(&f->memory, f->space = store_space(f->store));
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	store_check(f->store);
+	memory_close(f->memory);
+	store_writer_close(f->writer);
+	store_writer_close(f->cleaner);
+	store_check(f->store);
+	/* What is left is a few warm frames: nothing leaks. */
+	assert_true(store_ram_bytes(f->store) <= 4 * SEGMENT_BYTES);
+	assert_int_equal(f->fake.used, 0);
+	store_close(f->store);
+	fake_backend_close(&f->fake);
+	free(f);
+	return 0;
+}
+
+static void put(struct fixture *f, unsigned int page, uint64_t number)
+{
+	uint64_t address = (uint64_t)page * PAGE_BYTES;
+	slot_t *slot = memory_bind(f->memory, address);
+	unsigned char bytes[PAGE_BYTES];
+	desc_t old;
+
+	pattern_fill(number, bytes);
+	assert_int_equal(store_reserve(f->writer, 1), 0);
+	old = slot_lock(slot);
+	slot_unlock(slot, store_put(f->writer, memory_slot_id(f->memory, address), bytes));
+	space_drop(f->space, old);
+}
+
+static void expect_in(struct fixture *f, struct memory *memory, unsigned int page, uint64_t number)
+{
+	slot_t *slot = memory_look(memory, (uint64_t)page * PAGE_BYTES);
+	unsigned char bytes[PAGE_BYTES];
+	desc_t word = slot_lock(slot);
+
+	assert_int_equal(store_get(f->store, word, bytes), 0);
+	assert_true(pattern_matches(number, bytes));
+	slot_unlock(slot, word);
+}
+
+static void expect(struct fixture *f, unsigned int page, uint64_t number)
+{
+	expect_in(f, f->memory, page, number);
+}
+
+static void clear(struct fixture *f, unsigned int page, unsigned int count)
+{
+	assert_int_equal(memory_clear(f->memory, (uint64_t)page * PAGE_BYTES,
+				      (uint64_t)(page + count) * PAGE_BYTES),
+			 0);
+}
+
+static desc_t word_of(struct fixture *f, unsigned int page)
+{
+	return *memory_look(f->memory, (uint64_t)page * PAGE_BYTES);
+}
+
+static void seal(struct fixture *f)
+{
+	store_writer_close(f->writer);
+	assert_int_equal(store_writer_open(f->store, &f->writer), 0);
+}
+
+static uint32_t write_oldest(struct fixture *f, bool keep)
+{
+	const void *bytes;
+	uint32_t id = store_oldest_for_writeback(f->store, &bytes);
+	uint64_t extent;
+
+	if (!id)
+		return 0;
+	extent = f->fake.base.operations->allocate(&f->fake.base);
+	assert_true(extent != BACKEND_NO_EXTENT);
+	fake_backend_write(&f->fake, extent, bytes);
+	store_segment_written(f->store, id, &f->fake.base, extent, keep);
+	return id;
+}
+
+static void test_kinds(void **state)
+{
+	struct fixture *f = *state;
+	struct store_statistics statistics;
+
+	for (unsigned int i = 0; i < 64; i++)
+		put(f, i, i);
+	for (unsigned int i = 0; i < 64; i++)
+		expect(f, i, i);
+	assert_int_equal(word_of(f, 0), DESC_ZERO);
+	assert_int_equal(desc_state(word_of(f, 1)), DESC_SAME);
+	assert_int_equal(desc_state(word_of(f, 2)), DESC_STORED);
+	assert_int_equal(desc_length(word_of(f, RANDOM)), 4112);
+	store_statistics(f->store, &statistics);
+	assert_int_equal(statistics.zero, 1);
+	assert_int_equal(statistics.same, 8);
+	assert_int_equal(statistics.stored, 55);
+	assert_int_equal(statistics.put_zero, 1);
+	assert_int_equal(statistics.put_raw, 8);
+	assert_int_equal(statistics.put_word + statistics.put_lz4 + statistics.put_raw, 55);
+	assert_int_equal(statistics.header_bytes, 55 * 16);
+	assert_true(statistics.live_bytes >= 8 * 4112);
+}
+
+static void test_other_words(void **state)
+{
+	struct fixture *f = *state;
+	unsigned char bytes[PAGE_BYTES];
+
+	assert_int_equal(store_get(f->store, DESC_BAD, bytes), -EIO);
+	assert_int_equal(store_get(f->store, DESC_RESIDENT, bytes), -EINVAL);
+	assert_int_equal(store_get(f->store, DESC_LEAVING, bytes), -EINVAL);
+	assert_int_equal(store_get(f->store, DESC_ABSENT, bytes), 0);
+	assert_true(pattern_matches(0, bytes));
+	assert_false(store_is_same(f->store, DESC_RESIDENT, bytes));
+}
+
+static void test_limit(void **state)
+{
+	struct fixture *f = *state;
+	unsigned int pages = 0;
+
+	for (; !store_reserve(f->writer, 1); pages++)
+		put(f, pages, RANDOM + 8 * pages);
+	/* 254 incompressible pages a segment; the last frames are the cleaner's. */
+	assert_in_range(pages, (RAM_SEGMENTS - 2) * 254, RAM_SEGMENTS * 255);
+	assert_int_equal(store_reserve(f->writer, 1), -ENOSPC);
+	assert_true(store_ram_bytes(f->store) <= RAM_SEGMENTS * SEGMENT_BYTES);
+	/* What is reserved cannot fail, whatever others take. */
+	store_set_ram(f->store, 2 * RAM_SEGMENTS * SEGMENT_BYTES);
+	assert_int_equal(store_reserve(f->writer, 300), 0);
+	store_set_ram(f->store, SEGMENT_BYTES);
+	for (unsigned int i = 0; i < 300; i++)
+		put(f, pages + i, RANDOM + 8 * i);
+	store_published(f->writer);
+	clear(f, 0, pages + 300);
+	store_set_ram(f->store, RAM_SEGMENTS * SEGMENT_BYTES);
+	assert_int_equal(store_reserve(f->writer, 600), 0);
+}
+
+static void test_dead_segment(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t before;
+
+	for (unsigned int i = 0; i < 1000; i++)
+		put(f, i, RANDOM + 8 * i);
+	store_published(f->writer);
+	before = store_ram_bytes(f->store);
+	clear(f, 0, 520);
+	/* Two segments died; their frames are ready for use again. */
+	assert_true(store_ram_bytes(f->store) == before);
+	assert_int_equal(store_reserve(f->writer, 254 * 2), 0);
+	assert_true(store_ram_bytes(f->store) == before);
+	for (unsigned int i = 520; i < 1000; i++)
+		expect(f, i, RANDOM + 8 * i);
+}
+
+static void test_clean_pages(void **state)
+{
+	struct fixture *f = *state;
+	unsigned char bytes[PAGE_BYTES];
+	struct segment_place place;
+	desc_t word;
+
+	put(f, 0, HEAP);
+	word = word_of(f, 0);
+	pattern_fill(HEAP, bytes);
+	assert_true(store_is_same(f->store, word, bytes));
+	assert_true(store_is_same(f->store, desc_location(word) | DESC_RESIDENT, bytes));
+	bytes[4095] ^= 1;
+	assert_false(store_is_same(f->store, word, bytes));
+	bytes[4095] ^= 1;
+	seal(f);
+	assert_int_equal(write_oldest(f, false), desc_segment(word));
+	assert_false(store_is_same(f->store, word, bytes));
+	assert_false(store_is_fast(f->store, word));
+	store_segment_place(f->store, desc_segment(word), &place);
+	assert_false(place.in_ram);
+	assert_ptr_equal(place.backend, &f->fake.base);
+	expect(f, 0, HEAP);
+}
+
+/* Damages the stored object in its frame or extent. */
+static void damage(const void *segment, desc_t word)
+{
+	((unsigned char *)segment)[desc_offset(word) + 100] ^= 0x40;
+}
+
+static void test_bad_bytes(void **state)
+{
+	struct fixture *f = *state;
+	unsigned char bytes[PAGE_BYTES];
+	struct store_statistics statistics;
+	const void *segment;
+	uint64_t extent;
+	uint32_t id;
+
+	put(f, 0, RANDOM);
+	put(f, 1, RANDOM + 8);
+	seal(f);
+	id = store_oldest_for_writeback(f->store, &segment);
+	extent = f->fake.base.operations->allocate(&f->fake.base);
+	fake_backend_write(&f->fake, extent, segment);
+	store_segment_written(f->store, id, &f->fake.base, extent, true);
+	/* The RAM copy is bad: the backend's is taken. */
+	damage(segment, word_of(f, 0));
+	expect(f, 0, RANDOM);
+	/* Both are bad: an error, never wrong bytes. The neighbour is well. */
+	damage(f->fake.bytes + extent, word_of(f, 0));
+	assert_int_equal(store_get(f->store, word_of(f, 0), bytes), -EILSEQ);
+	expect(f, 1, RANDOM + 8);
+	f->fake.fail_reads = true;
+	expect(f, 1, RANDOM + 8);
+	store_clean(f->store, f->cleaner, false);
+	assert_int_equal(store_get(f->store, word_of(f, 1), bytes), -EIO);
+	f->fake.fail_reads = false;
+	expect(f, 1, RANDOM + 8);
+	store_statistics(f->store, &statistics);
+	assert_int_equal(statistics.bad_reads, 2);
+}
+
+static void test_cleaning(void **state)
+{
+	struct fixture *f = *state;
+	struct store_statistics statistics;
+
+	for (unsigned int i = 0; i < 2500; i++)
+		put(f, i, RANDOM + 8 * i);
+	store_published(f->writer);
+	for (unsigned int i = 0; i < 2500; i++)
+		if (i % 4)
+			clear(f, i, 1);
+	while (store_clean(f->store, f->cleaner, false))
+		store_check(f->store);
+	store_statistics(f->store, &statistics);
+	assert_true(statistics.cleaned_segments >= 8);
+	assert_true(statistics.segments_ram <= 6);
+	assert_true(statistics.copied_bytes >= 500 * 4112);
+	for (unsigned int i = 0; i < 2500; i += 4)
+		expect(f, i, RANDOM + 8 * i);
+}
+
+static void test_shadows_go_first(void **state)
+{
+	struct fixture *f = *state;
+	unsigned char bytes[PAGE_BYTES];
+
+	for (unsigned int i = 0; i < 1000; i++)
+		put(f, i, RANDOM + 8 * i);
+	seal(f);
+	for (unsigned int i = 0; i < 1000; i++) {
+		slot_t *slot = memory_look(f->memory, (uint64_t)i * PAGE_BYTES);
+		desc_t word = slot_lock(slot);
+
+		assert_int_equal(store_get(f->store, word, bytes), 0);
+		slot_unlock(slot, desc_location(word) | DESC_RESIDENT | DESC_REFERENCED);
+	}
+	while (store_clean(f->store, f->cleaner, false))
+		;
+	assert_true(store_ram_bytes(f->store) <= 4 * SEGMENT_BYTES);
+	for (unsigned int i = 0; i < 1000; i++)
+		assert_int_equal(word_of(f, i), DESC_RESIDENT | DESC_REFERENCED);
+}
+
+static void test_peeks_are_no_shadows(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned int i = 0; i < 1000; i++)
+		put(f, i, RANDOM + 8 * i);
+	seal(f);
+	for (unsigned int i = 0; i < 1000; i++)
+		expect(f, i, RANDOM + 8 * i);
+	/* The guess that all are resident now was wrong: nothing is copied for it. */
+	assert_int_equal(store_clean(f->store, f->cleaner, false), 0);
+	for (unsigned int i = 0; i < 1000; i++)
+		expect(f, i, RANDOM + 8 * i);
+}
+
+static void test_recoding(void **state)
+{
+	struct fixture *f = *state;
+	struct store_statistics before, after;
+	const char *codec;
+	unsigned int pages;
+	uint32_t bytes;
+
+	for (unsigned int i = 0; i < 2000; i++)
+		put(f, i * 7 % 2000, 4 + 8 * (i * 7 % 2000)); /* not in order */
+	seal(f);
+	store_statistics(f->store, &before);
+	for (int i = 0; i < 40; i++)
+		store_clean(f->store, f->cleaner, true);
+	store_check(f->store);
+	store_statistics(f->store, &after);
+	assert_true(after.recoded_pages >= 1500);
+	assert_true(after.live_bytes * 2 < before.live_bytes);
+	assert_int_equal(store_describe(f->store, word_of(f, 100), &codec, &bytes, &pages), 0);
+	assert_string_equal(codec, "zstd");
+	assert_int_equal(pages, CLUSTER_SLOTS / 32);
+	for (unsigned int i = 0; i < 2000; i++)
+		expect(f, i, 4 + 8 * i);
+	/* Runs that lose pages are packed again, those that lose all vanish. */
+	for (unsigned int i = 0; i < 2000; i++)
+		if (i % 3 || i > 1000)
+			clear(f, i, 1);
+	for (int i = 0; i < 40; i++)
+		store_clean(f->store, f->cleaner, i % 2);
+	store_check(f->store);
+	for (unsigned int i = 0; i < 1000; i += 3)
+		expect(f, i, 4 + 8 * i);
+	seal(f);
+	store_writer_close(f->cleaner);
+	assert_int_equal(store_writer_open(f->store, &f->cleaner), 0);
+	while (write_oldest(f, false))
+		;
+	for (unsigned int i = 0; i < 1000; i += 3)
+		expect(f, i, 4 + 8 * i);
+}
+
+/* Stored pages of a parent and its child; the parent, whose slots the headers name, goes. */
+static void orphan(struct fixture *f, unsigned int pages)
+{
+	struct memory *child;
+
+	assert_int_equal(memory_open(&child, f->space), 0);
+	assert_int_equal(memory_fork(f->memory, child), 0);
+	for (unsigned int i = 0; i < pages; i += CLUSTER_SLOTS)
+		assert_non_null(memory_bind(child, (uint64_t)i * PAGE_BYTES));
+	memory_close(f->memory);
+	f->memory = child;
+}
+
+static void test_orphans(void **state)
+{
+	struct fixture *f = *state;
+	struct store_statistics statistics;
+	uint32_t segment;
+
+	for (unsigned int i = 0; i < 2000; i++)
+		put(f, i, RANDOM + 8 * i);
+	seal(f);
+	segment = desc_segment(word_of(f, 0));
+	orphan(f, 2000);
+	assert_int_equal(desc_state(word_of(f, 0)), DESC_SHARED);
+	assert_null(space_find_holder(f->space, slot_id(1, 0),
+				      *anchor_slot(f->space, desc_anchor(word_of(f, 0)))));
+	for (unsigned int i = 0; i < 2000; i++)
+		if (i % 5)
+			clear(f, i, 1);
+	while (store_clean(f->store, f->cleaner, false))
+		store_check(f->store);
+	store_statistics(f->store, &statistics);
+	assert_true(statistics.segments_ram <= 5);
+	for (unsigned int i = 0; i < 2000; i += 5)
+		expect(f, i, RANDOM + 8 * i);
+	assert_int_not_equal(desc_segment(*anchor_slot(f->space, desc_anchor(word_of(f, 0)))),
+			     segment);
+}
+
+static void test_orphans_of_runs(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned int i = 0; i < 2000; i++)
+		put(f, i, 4 + 8 * i);
+	seal(f);
+	for (int i = 0; i < 40; i++)
+		store_clean(f->store, f->cleaner, true);
+	orphan(f, 2000);
+	for (unsigned int i = 0; i < 2000; i++)
+		if (i % 5)
+			clear(f, i, 1);
+	store_writer_close(f->cleaner);
+	assert_int_equal(store_writer_open(f->store, &f->cleaner), 0);
+	for (int i = 0; i < 20; i++)
+		store_clean(f->store, f->cleaner, false);
+	store_check(f->store);
+	for (unsigned int i = 0; i < 2000; i += 5)
+		expect(f, i, 4 + 8 * i);
+}
+
+static void test_bad_header(void **state)
+{
+	struct fixture *f = *state;
+	const void *segment;
+	uint32_t id;
+
+	for (unsigned int i = 0; i < 260; i++)
+		put(f, i, RANDOM + 8 * i);
+	store_published(f->writer);
+	id = store_oldest_for_writeback(f->store, &segment);
+	memset((unsigned char *)segment + desc_offset(word_of(f, 10)), 0, 16);
+	store_segment_unwritten(f->store, id);
+	clear(f, 10, 1);
+	for (unsigned int i = 11; i < 200; i++)
+		clear(f, i, 1);
+	/* The headers behind a broken one cannot be walked; their pages are still found. */
+	assert_true(store_clean(f->store, f->cleaner, false) > 0);
+	for (unsigned int i = 0; i < 10; i++)
+		expect(f, i, RANDOM + 8 * i);
+	for (unsigned int i = 200; i < 260; i++)
+		expect(f, i, RANDOM + 8 * i);
+	for (unsigned int i = 200; i < 254; i++)
+		assert_int_not_equal(desc_segment(word_of(f, i)), id);
+}
+
+static void test_writeback(void **state)
+{
+	struct fixture *f = *state;
+	const void *bytes;
+	uint32_t first, id;
+	uint64_t before;
+
+	for (unsigned int i = 0; i < 1300; i++)
+		put(f, i, RANDOM + 8 * i);
+	seal(f);
+	first = desc_segment(word_of(f, 0));
+	id = store_oldest_for_writeback(f->store, &bytes);
+	assert_int_equal(id, first);
+	expect(f, 0, RANDOM);
+	store_segment_unwritten(f->store, id);
+	/* Still the oldest; what dies while it is written is free the moment it is written. */
+	id = store_oldest_for_writeback(f->store, &bytes);
+	assert_int_equal(id, first);
+	clear(f, 0, 254);
+	before = store_ram_bytes(f->store);
+	store_segment_written(f->store, id, &f->fake.base,
+			      f->fake.base.operations->allocate(&f->fake.base), true);
+	assert_int_equal(f->fake.used, 0);
+	assert_true(store_ram_bytes(f->store) <= before);
+	while (write_oldest(f, false))
+		;
+	assert_int_equal(f->fake.used, 5);
+	assert_true(store_ram_bytes(f->store) <= 4 * SEGMENT_BYTES);
+	for (unsigned int i = 254; i < 1300; i++)
+		expect(f, i, RANDOM + 8 * i);
+	clear(f, 254, 254);
+	assert_int_equal(f->fake.used, 4);
+}
+
+static void test_drain(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned int i = 0; i < 1300; i++)
+		put(f, i, RANDOM + 8 * i);
+	seal(f);
+	write_oldest(f, true);
+	while (write_oldest(f, false))
+		;
+	store_set_ram(f->store, SEGMENT_BYTES);
+	f->fake.fail_reads = true;
+	store_set_ram(f->store, RAM_SEGMENTS * SEGMENT_BYTES);
+	assert_int_equal(store_drain_one(f->store, &f->fake.base), 0); /* the one still in RAM */
+	assert_int_equal(store_drain_one(f->store, &f->fake.base), -EIO);
+	f->fake.fail_reads = false;
+	store_set_ram(f->store, 0);
+	assert_int_equal(store_drain_one(f->store, &f->fake.base), -ENOSPC);
+	store_set_ram(f->store, RAM_SEGMENTS * SEGMENT_BYTES);
+	while (!store_drain_one(f->store, &f->fake.base))
+		store_check(f->store);
+	assert_int_equal(store_drain_one(f->store, &f->fake.base), -ENOENT);
+	assert_int_equal(f->fake.used, 0);
+	for (unsigned int i = 0; i < 1300; i++)
+		expect(f, i, RANDOM + 8 * i);
+}
+
+static void test_compact(void **state)
+{
+	struct fixture *f = *state;
+	unsigned int used;
+
+	for (unsigned int i = 0; i < 10 * 254; i++)
+		put(f, i, RANDOM + 8 * i);
+	seal(f);
+	while (write_oldest(f, false))
+		;
+	used = f->fake.used;
+	assert_int_equal(store_compact(f->store, f->cleaner, &f->fake.base), 0);
+	for (unsigned int i = 0; i < 10 * 254; i++)
+		if (i % 10)
+			clear(f, i, 1);
+	assert_int_equal(f->fake.used, used);
+	while (store_compact(f->store, f->cleaner, &f->fake.base))
+		store_check(f->store);
+	assert_int_equal(f->fake.used, 0);
+	for (unsigned int i = 0; i < 10 * 254; i += 10)
+		expect(f, i, RANDOM + 8 * i);
+}
+
+/* ---- everything at once ---- */
+
+#define THREADS	     2u
+#define THREAD_PAGES 1500u
+
+struct worker {
+	struct fixture *f;
+	struct store_writer *writer;
+	unsigned int first, rounds;
+	uint64_t random;
+	bool failed;
+};
+
+static _Atomic bool stop;
+
+/* Evicts and faults its pages in turn; page i holds number `numbers[i]`. */
+static void work(struct worker *worker, unsigned int page, uint64_t *number)
+{
+	struct fixture *f = worker->f;
+	uint64_t address = (uint64_t)page * PAGE_BYTES;
+	slot_t *slot = memory_look(f->memory, address);
+	unsigned char bytes[PAGE_BYTES];
+	desc_t word = slot_lock(slot), next;
+
+	if (desc_state(word) == DESC_RESIDENT) {
+		pattern_fill(*number, bytes);
+		if (store_is_same(f->store, word, bytes)) {
+			slot_unlock(slot, desc_make_stored(word));
+			return;
+		}
+		next = store_put(worker->writer, memory_slot_id(f->memory, address), bytes);
+		slot_unlock(slot, next);
+		space_drop(f->space, word);
+		return;
+	}
+	if (store_get(f->store, word, bytes) || !pattern_matches(*number, bytes))
+		worker->failed = true;
+	if (random_next(&worker->random) % 2) {
+		*number = random_next(&worker->random) >> 20;
+		slot_unlock(slot, DESC_RESIDENT);
+		space_drop(f->space, word);
+	} else {
+		next = desc_state(word) == DESC_STORED ? desc_location(word) | DESC_RESIDENT
+						       : DESC_RESIDENT;
+		slot_unlock(slot, next);
+		if (next == DESC_RESIDENT)
+			space_drop(f->space, word);
+	}
+}
+
+static void *run_worker(void *argument)
+{
+	struct worker *worker = argument;
+	static _Thread_local uint64_t numbers[THREAD_PAGES];
+
+	for (unsigned int i = 0; i < worker->rounds && !worker->failed; i++) {
+		unsigned int from = (unsigned int)(random_next(&worker->random) % THREAD_PAGES);
+
+		while (store_reserve(worker->writer, 32))
+			sched_yield();
+		for (unsigned int page = from; page < from + 32; page++)
+			work(worker, worker->first + page % THREAD_PAGES,
+			     &numbers[page % THREAD_PAGES]);
+		store_published(worker->writer);
+	}
+	return NULL;
+}
+
+static void *run_cleaner(void *argument)
+{
+	struct fixture *f = argument;
+	unsigned int i = 0;
+
+	while (!stop) {
+		if (!store_clean(f->store, f->cleaner, ++i % 2) &&
+		    !store_compact(f->store, f->cleaner, &f->fake.base))
+			sched_yield();
+	}
+	return NULL;
+}
+
+static void *run_tier(void *argument)
+{
+	struct fixture *f = argument;
+	unsigned int i = 0;
+
+	while (!stop) {
+		if (f->fake.used < 30)
+			write_oldest(f, ++i % 2);
+		else
+			store_drain_one(f->store, &f->fake.base);
+		sched_yield();
+	}
+	return NULL;
+}
+
+static void test_threads(void **state)
+{
+	struct fixture *f = *state;
+	struct worker workers[THREADS];
+	pthread_t threads[THREADS], cleaner, tier;
+
+	store_set_ram(f->store, 10 * SEGMENT_BYTES);
+	for (unsigned int i = 0; i < THREADS * THREAD_PAGES; i++)
+		assert_true(slot_change(memory_bind(f->memory, (uint64_t)i * PAGE_BYTES), 0,
+					DESC_RESIDENT));
+	stop = false;
+	for (unsigned int i = 0; i < THREADS; i++) {
+		workers[i] = (struct worker){
+			.f = f, .first = i * THREAD_PAGES, .rounds = 1500, .random = i};
+		assert_int_equal(store_writer_open(f->store, &workers[i].writer), 0);
+		pthread_create(&threads[i], NULL, run_worker, &workers[i]);
+	}
+	pthread_create(&cleaner, NULL, run_cleaner, f);
+	pthread_create(&tier, NULL, run_tier, f);
+	for (unsigned int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	stop = true;
+	pthread_join(cleaner, NULL);
+	pthread_join(tier, NULL);
+	for (unsigned int i = 0; i < THREADS; i++) {
+		store_writer_close(workers[i].writer);
+		assert_false(workers[i].failed);
+	}
+	store_check(f->store);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_kinds),
+		TEST(test_other_words),
+		TEST(test_limit),
+		TEST(test_dead_segment),
+		TEST(test_clean_pages),
+		TEST(test_bad_bytes),
+		TEST(test_cleaning),
+		TEST(test_shadows_go_first),
+		TEST(test_peeks_are_no_shadows),
+		TEST(test_recoding),
+		TEST(test_orphans),
+		TEST(test_orphans_of_runs),
+		TEST(test_bad_header),
+		TEST(test_writeback),
+		TEST(test_drain),
+		TEST(test_compact),
+		TEST(test_threads),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
