@@ -35,8 +35,10 @@ static const uint8_t far_high[16] = {WORD_FAR_HIGH}, far_low[16] = {WORD_FAR_LOW
 struct encoder {
 	uint64_t words[WORDS + WORD_GROUP];
 	uint8_t all[WORD_TABLE], high[WORD_TABLE]; /* a word's place by its hash */
-	uint8_t tags[WORDS], distances[WORDS];
-	unsigned int count;
+	uint8_t costs[WORDS], distances[WORDS];
+	/* The words that take two bytes or more: only they are worth a search. */
+	uint16_t wide[WORDS];
+	unsigned int count, wide_count;
 };
 
 static inline uint64_t load64(const void *p)
@@ -85,7 +87,21 @@ static inline unsigned int cost_of(unsigned int bytes, const uint8_t *high, cons
 	return !(bytes & 15) && only_high < cost ? only_high : cost;
 }
 
-/* Where the two tables point for each word. */
+/* Costs of the words by themselves; lists the wide ones. */
+static void cost_near(struct encoder *e)
+{
+	e->wide_count = 0;
+	for (unsigned int i = 0; i < e->count; i++) {
+		unsigned int cost =
+			cost_of(bytes_of(e->words[i]), near_high, near_low, WORD_NEAR_ONLY_HIGH);
+
+		e->costs[i] = (uint8_t)cost;
+		e->wide[e->wide_count] = (uint16_t)i;
+		e->wide_count += cost >= WORD_COST(2, 0);
+	}
+}
+
+/* Where the two tables point for each word of a block. */
 struct candidates {
 	uint8_t all[WORD_BLOCK], high[WORD_BLOCK];
 };
@@ -93,12 +109,12 @@ struct candidates {
 static void look_up(struct encoder *e, unsigned int at, unsigned int end, struct candidates *c)
 {
 	for (unsigned int i = at; i < end; i++) {
-		uint8_t *all = &e->all[hash(e->words[i])],
-			*high = &e->high[hash(e->words[i] >> 16)];
+		uint64_t word = e->words[e->wide[i]];
+		uint8_t *all = &e->all[hash(word)], *high = &e->high[hash(word >> 16)];
 
 		c->all[i - at] = *all;
 		c->high[i - at] = *high;
-		*all = *high = (uint8_t)i;
+		*all = *high = (uint8_t)e->wide[i];
 	}
 }
 
@@ -111,38 +127,38 @@ static inline unsigned int far_cost(const struct encoder *e, unsigned int i, uin
 		       WORD_FAR_ONLY_HIGH);
 }
 
-/* What the words of a block cost, and the bytes that far tags save. */
-struct block_cost {
-	unsigned int bytes, far, saved;
-};
-
-static struct block_cost plan_block(struct encoder *e, unsigned int at, bool far)
+/* Looks for earlier words for a block of the wide ones. Returns the bytes saved. */
+static unsigned int search_block(struct encoder *e, unsigned int at)
 {
-	unsigned int end = at + WORD_BLOCK < e->count ? at + WORD_BLOCK : e->count;
-	struct block_cost sum = {0};
+	unsigned int end = at + WORD_BLOCK < e->wide_count ? at + WORD_BLOCK : e->wide_count;
+	unsigned int saved = 0;
 	struct candidates c;
 
-	if (far)
-		look_up(e, at, end, &c);
-	for (unsigned int i = at; i < end; i++) {
-		unsigned int near =
-			cost_of(bytes_of(e->words[i]), near_high, near_low, WORD_NEAR_ONLY_HIGH);
-		unsigned int cost = near, all, high;
+	look_up(e, at, end, &c);
+	for (unsigned int i = at ? at : 1; i < end; i++) { /* the first has none before it */
+		unsigned int place = e->wide[i], near = e->costs[place], all, high;
 		uint8_t distance_high;
 
-		if (far && i) { /* the first word has none before it */
-			all = far_cost(e, i, c.all[i - at], &e->distances[i]);
-			high = far_cost(e, i, c.high[i - at], &distance_high);
-			e->distances[i] = high < all ? distance_high : e->distances[i];
-			all = high < all ? high : all;
-			cost = all < near ? all : near;
-		}
-		e->tags[i] = cost & 15;
-		sum.bytes += cost >> 4;
-		sum.far += cost >> 3 & 1;
-		sum.saved += (near >> 4) - (cost >> 4);
+		all = far_cost(e, place, c.all[i - at], &e->distances[place]);
+		high = far_cost(e, place, c.high[i - at], &distance_high);
+		e->distances[place] = high < all ? distance_high : e->distances[place];
+		all = high < all ? high : all;
+		all = all < near ? all : near;
+		e->costs[place] = (uint8_t)all;
+		saved += (near >> 4) - (all >> 4);
 	}
-	return sum;
+	return saved;
+}
+
+static void search(struct encoder *e)
+{
+	unsigned int saved = 0;
+
+	for (unsigned int at = 0; at < e->wide_count; at += WORD_BLOCK) {
+		if (at == 2 * WORD_BLOCK && saved < WORD_FAR_PAYS)
+			break;
+		saved += search_block(e, at);
+	}
 }
 
 /* Takes the words over, without those that are zero if they are many. */
@@ -174,15 +190,15 @@ static void emit(const struct encoder *e, unsigned int far, uint8_t *tags)
 	uint8_t *distance = tags + e->count / 2, *p = distance + far;
 
 	for (unsigned int i = 0; i < e->count; i++) {
-		unsigned int tag = e->tags[i];
+		unsigned int tag = e->costs[i] & 15;
 
 		tags[i / 2] = (uint8_t)(i % 2 ? tags[i / 2] | tag << 4 : tag);
 		if (tag & 8)
 			*distance++ = e->distances[i];
 	}
 	for (unsigned int i = 0; i < e->count; i++) {
-		store64(p, little(e->words[i] >> tag_shift[e->tags[i]]));
-		p += tag_length[e->tags[i]];
+		store64(p, little(e->words[i] >> tag_shift[e->costs[i] & 15]));
+		p += tag_length[e->costs[i] & 15];
 	}
 }
 
@@ -191,16 +207,14 @@ static size_t encode(const void *page, uint8_t *out, size_t most)
 	struct encoder e = {.all = {0}};
 	uint8_t bitmap[WORD_BITMAP], *p = out + 1;
 	enum word_mode mode = take_words(&e, page, bitmap);
-	unsigned int saved = 0, far = 0;
+	unsigned int far = 0;
 	size_t length = 1 + (mode == WORD_SPARSE ? WORD_BITMAP : 0) + e.count / 2;
 
-	for (unsigned int at = 0; at < e.count; at += WORD_BLOCK) {
-		struct block_cost sum =
-			plan_block(&e, at, at < 2 * WORD_BLOCK || saved >= WORD_FAR_PAYS);
-
-		length += sum.bytes;
-		far += sum.far;
-		saved += sum.saved;
+	cost_near(&e);
+	search(&e);
+	for (unsigned int i = 0; i < e.count; i++) {
+		length += e.costs[i] >> 4;
+		far += e.costs[i] >> 3 & 1;
 	}
 	if (length > most)
 		return 0;

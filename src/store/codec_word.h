@@ -50,15 +50,15 @@ extern const struct word_codec word_avx512;
 
 #define WORDS	    512u
 #define WORD_GROUP  16u /* words whose tags fill one 64-bit word */
-#define WORD_BLOCK  64u /* words that the encoder looks at together */
+#define WORD_BLOCK  64u /* words that the encoder searches together */
 #define WORD_BITMAP (WORDS / 8)
 #define WORD_TABLE  256u /* entries of each of the encoder's two tables */
 
 /* Words that are zero from which the bitmap saves more than it takes. */
 #define WORD_SPARSE_FROM 160u
 /*
- * When far tags save less than so many bytes of the first two blocks, the
- * encoder looks for no more of them on the page.
+ * When far tags save less than so many bytes of the first two blocks of words
+ * that take two bytes or more, the encoder looks for no more of them on the page.
  */
 #define WORD_FAR_PAYS 32u
 

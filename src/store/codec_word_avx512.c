@@ -19,24 +19,37 @@
 
 static const uint8_t tag_bytes[16] = {WORD_TAG_BYTES};
 
+/* The words that take two bytes or more: only they are worth a search for an earlier word. */
+struct wide_words {
+	_Alignas(64) uint64_t words[WORDS + WORD_BLOCK];
+	_Alignas(64) uint16_t places[WORDS + WORD_BLOCK];
+	_Alignas(64) uint8_t near[WORDS + WORD_BLOCK]; /* costs */
+	_Alignas(64) uint8_t far[WORDS + WORD_BLOCK];
+	_Alignas(64) uint8_t distances[WORDS + WORD_BLOCK];
+	uint64_t there[WORDS / WORD_BLOCK]; /* which words of each block they are */
+	unsigned int count;
+};
+
 struct encoder {
 	_Alignas(64) uint64_t words[WORDS + WORD_BLOCK];
 	_Alignas(64) uint8_t all[WORD_TABLE], high[WORD_TABLE]; /* word's place by its hash */
+	_Alignas(64) uint8_t near[WORDS];			/* costs */
 	_Alignas(64) uint8_t masks[WORDS];			/* payload bytes of each word */
 	uint8_t tags[WORDS / 2];
 	uint8_t distances[WORDS + WORD_BLOCK];
+	struct wide_words wide;
 	unsigned int count, far, payload;
-};
-
-/* Where the two tables point for each word of a block. */
-struct candidates {
-	_Alignas(64) uint8_t hash_all[WORD_BLOCK], hash_high[WORD_BLOCK];
-	_Alignas(64) uint8_t all[WORD_BLOCK], high[WORD_BLOCK];
 };
 
 target_avx512 static inline __m512i table16(const uint8_t *table)
 {
 	return _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)table));
+}
+
+target_avx512 static inline __m512i iota16(void)
+{
+	return _mm512_set_epi16(31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15,
+				14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
 }
 
 target_avx512 static inline __m128i hash8(__m512i words)
@@ -45,39 +58,6 @@ target_avx512 static inline __m128i hash8(__m512i words)
 	__m512i product = _mm512_mul_epu32(folded, _mm512_set1_epi64(WORD_MULTIPLIER));
 
 	return _mm512_cvtepi64_epi8(_mm512_srli_epi64(product, 32));
-}
-
-target_avx512 static inline void look_up(struct encoder *e, unsigned int at, struct candidates *c)
-{
-	for (unsigned int i = 0; i < WORD_BLOCK; i += 8) {
-		__m512i words = _mm512_load_si512(e->words + at + i);
-
-		_mm_storel_epi64((__m128i *)(c->hash_all + i), hash8(words));
-		_mm_storel_epi64((__m128i *)(c->hash_high + i),
-				 hash8(_mm512_srli_epi64(words, 16)));
-	}
-	for (unsigned int i = 0; i < WORD_BLOCK; i++) {
-		uint8_t *all = &e->all[c->hash_all[i]], *high = &e->high[c->hash_high[i]];
-
-		c->all[i] = *all;
-		c->high[i] = *high;
-		*all = *high = (uint8_t)(at + i);
-	}
-}
-
-/* Which bytes of each of eight words differ from those of the word that `place` names. */
-target_avx512 static inline uint64_t differences(const struct encoder *e, unsigned int at,
-						 __m512i words, const uint8_t *place)
-{
-	__m512i before = _mm512_add_epi64(_mm512_set1_epi64((long long)at - 1),
-					  _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0));
-	__m512i places = _mm512_cvtepu8_epi64(_mm_loadl_epi64((const __m128i *)place));
-	__m512i back = _mm512_and_si512(_mm512_sub_epi64(before, places), _mm512_set1_epi64(255));
-	__m512i from = _mm512_max_epi64(_mm512_sub_epi64(before, back), _mm512_setzero_si512());
-	__m512i earlier = _mm512_i64gather_epi64(from, e->words, 8);
-	__m512i difference = _mm512_xor_si512(words, earlier);
-
-	return _mm512_test_epi8_mask(difference, difference);
 }
 
 /* The costs of 64 words from which of their bytes must be said. */
@@ -93,52 +73,37 @@ target_avx512 static inline __m512i costs(__m512i bytes, const uint8_t *high_tab
 				    _mm512_set1_epi8((char)only_high_cost));
 }
 
+/*
+ * Which bytes of 64 words are not zero, a byte of bits for each word. Eight words
+ * give one vector, whose sums of absolute differences are these bytes, one in
+ * each 64-bit lane. They are collected with the vectors at right angles, then
+ * turned. (A way through mask registers and memory takes twice the time.)
+ */
+struct byte_bits {
+	__m512i turned;
+};
+
+target_avx512 static inline void collect_bits(struct byte_bits *bits, unsigned int i, __m512i words)
+{
+	const __m512i places = _mm512_set1_epi64((long long)0x8040201008040201ull);
+	__m512i there = _mm512_maskz_mov_epi8(_mm512_test_epi8_mask(words, words), places);
+	__m512i sums = _mm512_sad_epu8(there, _mm512_setzero_si512());
+
+	sums = _mm512_slli_epi64(sums, i * 8);
+	bits->turned = i ? _mm512_or_si512(bits->turned, sums) : sums;
+}
+
+target_avx512 static inline __m512i turn_bits(const struct byte_bits *bits)
+{
+	const __m512i lane = _mm512_set_epi64(
+		0x3f372f271f170f07, 0x3e362e261e160e06, 0x3d352d251d150d05, 0x3c342c241c140c04,
+		0x3b332b231b130b03, 0x3a322a221a120a02, 0x3931292119110901, 0x3830282018100800);
+
+	return _mm512_permutexvar_epi8(lane, bits->turned);
+}
+
 static const uint8_t near_high[16] = {WORD_NEAR_HIGH}, near_low[16] = {WORD_NEAR_LOW};
 static const uint8_t far_high[16] = {WORD_FAR_HIGH}, far_low[16] = {WORD_FAR_LOW};
-
-target_avx512 static inline __m512i near_costs(const struct encoder *e, unsigned int at)
-{
-	_Alignas(64) uint64_t bytes[8];
-
-	for (unsigned int i = 0; i < 8; i++) {
-		__m512i words = _mm512_load_si512(e->words + at + i * 8);
-
-		bytes[i] = _mm512_test_epi8_mask(words, words);
-	}
-	return costs(_mm512_load_si512(bytes), near_high, near_low, WORD_NEAR_ONLY_HIGH);
-}
-
-/* The costs by way of earlier words, and the distances - 1 that go with them. */
-target_avx512 static inline __m512i far_costs(struct encoder *e, unsigned int at,
-					      __m512i *distances)
-{
-	const __m512i before = _mm512_add_epi8(
-		_mm512_set1_epi8((char)(at - 1)),
-		_mm512_set_epi8(63, 62, 61, 60, 59, 58, 57, 56, 55, 54, 53, 52, 51, 50, 49, 48, 47,
-				46, 45, 44, 43, 42, 41, 40, 39, 38, 37, 36, 35, 34, 33, 32, 31, 30,
-				29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13,
-				12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0));
-	_Alignas(64) uint64_t all[8], high[8];
-	__m512i all_costs, high_costs;
-	struct candidates c;
-	__mmask64 better;
-
-	look_up(e, at, &c);
-	for (unsigned int i = 0; i < 8; i++) {
-		__m512i words = _mm512_load_si512(e->words + at + i * 8);
-
-		all[i] = differences(e, at + i * 8, words, c.all + i * 8);
-		high[i] = differences(e, at + i * 8, words, c.high + i * 8);
-	}
-	all_costs = costs(_mm512_load_si512(all), far_high, far_low, WORD_FAR_ONLY_HIGH);
-	high_costs = costs(_mm512_load_si512(high), far_high, far_low, WORD_FAR_ONLY_HIGH);
-	better = _mm512_cmplt_epu8_mask(high_costs, all_costs);
-	*distances = _mm512_sub_epi8(before, _mm512_mask_mov_epi8(_mm512_load_si512(c.all), better,
-								  _mm512_load_si512(c.high)));
-	all_costs = _mm512_min_epu8(all_costs, high_costs);
-	/* The first word of all has none before it. */
-	return at ? all_costs : _mm512_mask_set1_epi8(all_costs, 1, (char)WORD_NEVER);
-}
 
 /* Sum of the bytes that the costs stand for. */
 target_avx512 static inline unsigned int sum_costs(__m512i costs)
@@ -149,26 +114,187 @@ target_avx512 static inline unsigned int sum_costs(__m512i costs)
 		_mm512_sad_epu8(bytes, _mm512_setzero_si512()));
 }
 
-/* Chooses the tags of a block. Returns the bytes that far tags save. */
-target_avx512 static inline unsigned int plan_block(struct encoder *e, unsigned int at, bool far)
+/* Costs of the words by themselves; lists the wide ones. */
+target_avx512 static inline void cost_near(struct encoder *e)
 {
-	__m512i near = near_costs(e, at), best = near, distances = _mm512_setzero_si512(), tags;
-	unsigned int bytes, near_bytes = sum_costs(near);
-	__mmask64 is_far;
+	struct wide_words *wide = &e->wide;
+	unsigned int count = 0;
 
-	if (far)
-		best = _mm512_min_epu8(near, far_costs(e, at, &distances));
-	bytes = sum_costs(best);
-	tags = _mm512_and_si512(best, _mm512_set1_epi8(15));
-	is_far = _mm512_test_epi8_mask(best, _mm512_set1_epi8(8));
-	_mm512_store_si512(e->masks + at, _mm512_shuffle_epi8(table16(tag_bytes), tags));
-	_mm512_storeu_si512(e->distances + e->far, _mm512_maskz_compress_epi8(is_far, distances));
-	_mm256_storeu_si256(
-		(__m256i *)(e->tags + at / 2),
-		_mm512_cvtepi16_epi8(_mm512_maddubs_epi16(tags, _mm512_set1_epi16(1 | 16 << 8))));
-	e->far += (unsigned int)_mm_popcnt_u64(is_far);
-	e->payload += bytes;
-	return near_bytes - bytes;
+	for (unsigned int at = 0; at < e->count; at += WORD_BLOCK) {
+		struct byte_bits bits;
+		__m512i costs64, places = _mm512_add_epi16(_mm512_set1_epi16((short)at), iota16());
+		unsigned int end = count;
+		__mmask64 there;
+
+#pragma GCC unroll 8
+		for (unsigned int i = 0; i < 8; i++) {
+			__m512i words = _mm512_load_si512(e->words + at + i * 8);
+
+			collect_bits(&bits, i, words);
+		}
+		costs64 = costs(turn_bits(&bits), near_high, near_low, WORD_NEAR_ONLY_HIGH);
+		there = _mm512_cmpge_epu8_mask(costs64, _mm512_set1_epi8(WORD_COST(2, 0)));
+		wide->there[at / WORD_BLOCK] = there;
+		_mm512_store_si512(e->near + at, costs64);
+		_mm512_storeu_si512(wide->near + count, _mm512_maskz_compress_epi8(there, costs64));
+#pragma GCC unroll 8
+		for (unsigned int i = 0; i < 8; i++) {
+			__m512i words = _mm512_load_si512(e->words + at + i * 8);
+			__mmask8 eight = (__mmask8)(there >> i * 8);
+
+			_mm512_storeu_si512(wide->words + end,
+					    _mm512_maskz_compress_epi64(eight, words));
+			end += (unsigned int)_mm_popcnt_u32(eight);
+		}
+		_mm512_storeu_si512(wide->places + count,
+				    _mm512_maskz_compress_epi16((__mmask32)there, places));
+		count += (unsigned int)_mm_popcnt_u32((uint32_t)there);
+		places = _mm512_add_epi16(places, _mm512_set1_epi16(32));
+		_mm512_storeu_si512(wide->places + count,
+				    _mm512_maskz_compress_epi16((__mmask32)(there >> 32), places));
+		count = end;
+	}
+	wide->count = count;
+	/* The search goes by whole blocks: nothing follows. */
+	_mm512_storeu_si512(wide->near + count, _mm512_setzero_si512());
+	_mm512_storeu_si512(wide->places + count, _mm512_setzero_si512());
+	_mm512_storeu_si512(wide->places + count + 32, _mm512_setzero_si512());
+	for (unsigned int i = 0; i < WORD_BLOCK; i += 8)
+		_mm512_storeu_si512(wide->words + count + i, _mm512_setzero_si512());
+}
+
+/* What a table says for each word of a block: places, and which bytes differ there. */
+struct found {
+	_Alignas(64) uint8_t places[WORD_BLOCK];
+	struct byte_bits bits;
+};
+
+/* Looks eight words up in a table and puts them in. Returns the places that stood there. */
+target_avx512 static inline uint64_t look_up(uint8_t *table, __m512i words, const uint16_t *places)
+{
+	uint64_t hashes = (uint64_t)_mm_cvtsi128_si64(hash8(words)), found = 0;
+
+#pragma GCC unroll 8
+	for (unsigned int i = 0; i < 8; i++) {
+		uint8_t *entry = &table[(uint8_t)(hashes >> i * 8)];
+
+		found |= (uint64_t)*entry << i * 8;
+		*entry = (uint8_t)places[i];
+	}
+	return found;
+}
+
+/* The words of the page at the last such places before `before` + 1. */
+target_avx512 static inline __m512i earlier_words(const struct encoder *e, __m512i before,
+						  uint64_t places)
+{
+	__m512i place = _mm512_cvtepu8_epi64(_mm_cvtsi64_si128((long long)places));
+	__m512i back = _mm512_and_si512(_mm512_sub_epi64(before, place), _mm512_set1_epi64(255));
+	__m512i from = _mm512_max_epi64(_mm512_sub_epi64(before, back), _mm512_setzero_si512());
+
+	return _mm512_i64gather_epi64(from, e->words, 8);
+}
+
+/* Looks up and compares a block of wide words. Lookups (stores) and comparisons (loads) of
+ * eight words alternate, so that the processor does them side by side. */
+target_avx512 static inline void look_up_block(struct encoder *e, unsigned int at,
+					       struct found *all, struct found *high)
+{
+#pragma GCC unroll 8
+	for (unsigned int i = 0; i < WORD_BLOCK; i += 8) {
+		const uint16_t *places = e->wide.places + at + i;
+		__m512i words = _mm512_load_si512(e->wide.words + at + i);
+		__m512i before = _mm512_sub_epi64(
+			_mm512_cvtepu16_epi64(_mm_load_si128((const __m128i *)places)),
+			_mm512_set1_epi64(1));
+		uint64_t in_all = look_up(e->all, words, places);
+		uint64_t in_high = look_up(e->high, _mm512_srli_epi64(words, 16), places);
+
+		memcpy(all->places + i, &in_all, 8);
+		memcpy(high->places + i, &in_high, 8);
+		collect_bits(&all->bits, i / 8,
+			     _mm512_xor_si512(words, earlier_words(e, before, in_all)));
+		collect_bits(&high->bits, i / 8,
+			     _mm512_xor_si512(words, earlier_words(e, before, in_high)));
+	}
+}
+
+target_avx512 static inline __m512i far_costs(const struct found *found)
+{
+	return costs(turn_bits(&found->bits), far_high, far_low, WORD_FAR_ONLY_HIGH);
+}
+
+/* The low bytes of the places of a block of wide words. */
+target_avx512 static inline __m512i low_places(const uint16_t *places)
+{
+	__m256i low = _mm512_cvtepi16_epi8(_mm512_load_si512(places));
+	__m256i high = _mm512_cvtepi16_epi8(_mm512_load_si512(places + 32));
+
+	return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+}
+
+/* Costs of a block of wide words by way of earlier ones. Returns the bytes that it saves. */
+target_avx512 static inline unsigned int search_block(struct encoder *e, unsigned int at)
+{
+	struct wide_words *wide = &e->wide;
+	__m512i near = _mm512_load_si512(wide->near + at), best;
+	struct found all, high;
+	__m512i all_costs, high_costs, places;
+	__mmask64 better;
+
+	look_up_block(e, at, &all, &high);
+	all_costs = far_costs(&all);
+	high_costs = far_costs(&high);
+	better = _mm512_cmplt_epu8_mask(high_costs, all_costs);
+	best = _mm512_min_epu8(high_costs, all_costs);
+	/* The first has none before it. */
+	best = at ? best : _mm512_mask_set1_epi8(best, 1, (char)WORD_NEVER);
+	places = _mm512_mask_mov_epi8(_mm512_load_si512(all.places), better,
+				      _mm512_load_si512(high.places));
+	places = _mm512_sub_epi8(low_places(e->wide.places + at), places);
+	_mm512_store_si512(wide->far + at, best);
+	_mm512_store_si512(wide->distances + at, _mm512_sub_epi8(places, _mm512_set1_epi8(1)));
+	return sum_costs(near) - sum_costs(_mm512_min_epu8(near, best));
+}
+
+target_avx512 static inline void search(struct encoder *e)
+{
+	unsigned int saved = 0, at = 0;
+
+	for (; at < e->wide.count; at += WORD_BLOCK) {
+		if (at == 2 * WORD_BLOCK && saved < WORD_FAR_PAYS)
+			break;
+		saved += search_block(e, at);
+	}
+	if (at < e->wide.count)
+		memset(e->wide.far + at, WORD_NEVER, e->wide.count - at);
+}
+
+/* Takes for each word the cheaper way: its tag, its mask, its distance. */
+target_avx512 static inline void choose(struct encoder *e)
+{
+	unsigned int wide = 0;
+
+	for (unsigned int at = 0; at < e->count; at += WORD_BLOCK) {
+		__mmask64 there = e->wide.there[at / WORD_BLOCK], is_far;
+		__m512i far = _mm512_mask_expand_epi8(_mm512_set1_epi8((char)WORD_NEVER), there,
+						      _mm512_loadu_si512(e->wide.far + wide));
+		__m512i distances = _mm512_maskz_expand_epi8(
+			there, _mm512_loadu_si512(e->wide.distances + wide));
+		__m512i best = _mm512_min_epu8(_mm512_load_si512(e->near + at), far);
+		__m512i tags = _mm512_and_si512(best, _mm512_set1_epi8(15));
+
+		wide += (unsigned int)_mm_popcnt_u64(there);
+		is_far = _mm512_test_epi8_mask(best, _mm512_set1_epi8(8));
+		_mm512_store_si512(e->masks + at, _mm512_shuffle_epi8(table16(tag_bytes), tags));
+		_mm512_storeu_si512(e->distances + e->far,
+				    _mm512_maskz_compress_epi8(is_far, distances));
+		_mm256_storeu_si256((__m256i *)(e->tags + at / 2),
+				    _mm512_cvtepi16_epi8(_mm512_maddubs_epi16(
+					    tags, _mm512_set1_epi16(1 | 16 << 8))));
+		e->far += (unsigned int)_mm_popcnt_u64(is_far);
+		e->payload += sum_costs(best);
+	}
 }
 
 /* Takes the words over, without those that are zero if they are many. */
@@ -218,7 +344,6 @@ target_avx512 static size_t encode(const void *page, uint8_t *out, size_t most)
 	struct encoder e;
 	uint8_t bitmap[WORD_BITMAP], *p = out + 1;
 	enum word_mode mode = take_words(&e, page, bitmap);
-	unsigned int saved = 0;
 	size_t length;
 
 	e.far = e.payload = 0;
@@ -226,8 +351,9 @@ target_avx512 static size_t encode(const void *page, uint8_t *out, size_t most)
 		_mm512_store_si512(e.all + i, _mm512_setzero_si512());
 		_mm512_store_si512(e.high + i, _mm512_setzero_si512());
 	}
-	for (unsigned int at = 0; at < e.count; at += WORD_BLOCK)
-		saved += plan_block(&e, at, at < 2 * WORD_BLOCK || saved >= WORD_FAR_PAYS);
+	cost_near(&e);
+	search(&e);
+	choose(&e);
 	length = 1 + (mode == WORD_SPARSE ? WORD_BITMAP : 0) + e.count / 2 + e.payload;
 	if (length > most)
 		return 0;
@@ -271,10 +397,7 @@ target_avx512 static inline unsigned int read_tags(struct decoder *d, const uint
 					       _mm512_set1_epi8(15));
 		__mmask64 is_far = _mm512_test_epi8_mask(tag, _mm512_set1_epi8(8));
 		__m512i mask = _mm512_shuffle_epi8(table16(tag_bytes), tag);
-		__m512i place = _mm512_add_epi16(
-			_mm512_set1_epi16((short)at),
-			_mm512_set_epi16(31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17,
-					 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0));
+		__m512i place = _mm512_add_epi16(_mm512_set1_epi16((short)at), iota16());
 		uint16_t *far = d->far.place + d->far.count;
 
 		_mm512_store_si512(d->masks + at, mask);
