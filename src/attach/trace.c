@@ -83,29 +83,40 @@ static bool patience_wait(struct patience *patience)
 	return true;
 }
 
-/* The state letter of a thread; 'X' when there is no such thread. */
-static char thread_state(pid_t pid, pid_t tid)
+/* Fields 3 and on of a thread's stat, after the name; NULL when there is no such thread. */
+static const char *read_stat(pid_t pid, pid_t tid, char *text, size_t size)
 {
-	char path[64], text[256], *at;
+	char path[64], *at;
 	ssize_t got;
 	int file;
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", (int)pid, (int)tid);
 	file = open(path, O_RDONLY | O_CLOEXEC);
 	if (file < 0)
-		return 'X';
-	got = read(file, text, sizeof(text) - 1);
+		return NULL;
+	got = read(file, text, size - 1);
 	close(file);
 	text[got > 0 ? got : 0] = '\0';
 	at = strrchr(text, ')');
-	return at && at[1] ? at[2] : 'X';
+	return at && at[1] ? at + 2 : NULL;
 }
 
 bool thread_dead(pid_t pid, pid_t tid)
 {
-	char state = thread_state(pid, tid);
+	char text[1024];
+	const char *stat = read_stat(pid, tid, text, sizeof(text));
 
-	return state == 'Z' || state == 'X';
+	return !stat || *stat == 'Z' || *stat == 'X';
+}
+
+/* What the process's first thread gave to SYS_exit, if it has ended: the last field. */
+static int exit_code(pid_t pid)
+{
+	char text[1024];
+	const char *stat = read_stat(pid, pid, text, sizeof(text));
+	const char *last = stat && *stat == 'Z' ? strrchr(stat, ' ') : NULL;
+
+	return last ? atoi(last) >> 8 & 0xff : 0;
 }
 
 /*
@@ -285,19 +296,11 @@ static void let_go(struct trace *trace)
 
 static bool is_our_child(pid_t pid)
 {
-	char path[32], text[512], *at;
-	int file, parent = 0;
-	ssize_t got;
+	char text[1024];
+	const char *stat = read_stat(pid, pid, text, sizeof(text));
+	int parent;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	file = open(path, O_RDONLY | O_CLOEXEC);
-	if (file < 0)
-		return false;
-	got = read(file, text, sizeof(text) - 1);
-	close(file);
-	text[got > 0 ? got : 0] = '\0';
-	at = strrchr(text, ')');
-	return at && sscanf(at + 1, " %*c %d", &parent) == 1 && parent == getpid();
+	return stat && sscanf(stat, "%*c %d", &parent) == 1 && parent == getpid();
 }
 
 static void *run_session(void *argument)
@@ -547,7 +550,8 @@ int trace_exit(struct trace *trace, pid_t tid)
 	registers.rip = address;
 	registers.orig_rax = (unsigned long)-1;
 	registers.rax = SYS_exit;
-	registers.rdi = 0;
+	/* The kernel reports the last thread's code as the process's: that must not be ours. */
+	registers.rdi = (unsigned long)exit_code(trace->pid);
 	error = set_registers(tid, &registers);
 	while (!error) {
 		if (ptrace(PTRACE_CONT, tid, NULL, NULL))

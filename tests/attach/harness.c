@@ -303,8 +303,10 @@ unsigned int pager_evict(struct pager *pager, unsigned int first, unsigned int c
 	channel->empty = target->staging[!pager->staging];
 	channel->empty_pages = CHANNEL_BATCH;
 	channel->count = count;
-	for (unsigned int i = 0; i < count; i++)
+	for (unsigned int i = 0; i < count; i++) {
 		channel->from[i] = pager->memory + (first + i) * PAGE;
+		channel->result[i] = 1;
+	}
 	if (!command(pager, CHANNEL_MOVE, 2000))
 		count = 0;
 	check(!unregister_range(target->userfault, staging, CHANNEL_BATCH * PAGE), "unregister");
