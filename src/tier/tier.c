@@ -45,9 +45,12 @@
 #define IDLE_AFTER (200 * MILLISECOND)
 #define IDLE_BYTES (16ull << 20)
 /* Above the share but with room for the next pages: half of one CPU. */
-#define ABOVE_REST     1
-#define IDLE_REST      9
-#define IDLE_PAUSE     (2 * SECOND) /* when there was nothing to clean */
+#define ABOVE_REST 1
+#define IDLE_REST  9
+#define IDLE_PAUSE (2 * SECOND) /* when there was nothing to clean */
+/* A step of cleaning that beats writing back a segment. */
+#define GOOD_GAIN      (SEGMENT_BYTES * 2 / 5)
+#define EMPTIEST_PAUSE (100 * MILLISECOND)
 #define HOPELESS_PAUSE (100 * MILLISECOND)
 #define DESPAIR_AFTER  (1 * SECOND) /* before the user is told */
 #define POLL_MS	       10
@@ -77,10 +80,12 @@ struct tier {
 	/* The tier thread. */
 	bool progress; /* something was written or cleaned in this pass */
 	bool told_no_room;
-	int64_t progress_at; /* the last time that room was made */
-	int64_t kicked_at;   /* the last urgent kick */
-	int64_t clean_at;    /* no cleaning before, unless it is urgent */
-	int64_t hopeless_at; /* the last time that nothing could be done */
+	int64_t progress_at;	       /* the last time that room was made */
+	int64_t kicked_at;	       /* the last urgent kick */
+	int64_t emptiest_at;	       /* no cleaning instead of writing before */
+	int64_t others_cpu, others_at; /* is_paging's last look */
+	int64_t clean_at;	       /* no cleaning before, unless it is urgent */
+	int64_t hopeless_at;	       /* the last time that nothing could be done */
 };
 
 static int64_t now_ns(void)
@@ -209,16 +214,53 @@ static void announce(struct tier *tier)
 		futex_wake(&tier->rooms);
 }
 
-/* One step, and `rest` times as long to stay away from it. False: nothing was worth it. */
-static bool clean(struct tier *tier, int64_t rest)
+static void rest(struct tier *tier, int64_t start, int64_t times)
 {
-	int64_t start = now_ns(), end;
+	int64_t end = now_ns();
 
-	if (!store_clean(tier->store, tier->cleaner, true))
+	tier->clean_at = end + times * (end - start);
+}
+
+/*
+ * While segments are at hand from which little must be copied, cleaning beats
+ * writing: no device, and what stays in RAM is all alive. How much a step gains is
+ * known afterwards only; after one that gained little, writing has its turn.
+ */
+static bool clean_the_emptiest(struct tier *tier)
+{
+	int64_t now = now_ns();
+	uint64_t freed;
+
+	if (now < tier->emptiest_at)
+		return false;
+	freed = store_clean(tier->store, tier->cleaner, false);
+	if (freed < GOOD_GAIN)
+		tier->emptiest_at = now + EMPTIEST_PAUSE;
+	tier->progress |= freed != 0;
+	return freed != 0;
+}
+
+/* Makes extents free on backends that are full of segments mostly dead. */
+static bool compact(struct tier *tier)
+{
+	for (unsigned int i = 0; i < tier->places.count; i++) {
+		struct backend *backend = tier->places.items[i].backend;
+
+		if (backend->operations->health(backend) == BACKEND_OK &&
+		    store_compact(tier->store, tier->cleaner, backend))
+			return true;
+	}
+	return false;
+}
+
+/* One step in the cheapest way there is: copying what is alive, reading it back from a full
+ * backend, encoding it anew. False: nothing was worth it. */
+static bool clean(struct tier *tier)
+{
+	if (!store_clean(tier->store, tier->cleaner, false) && !compact(tier) &&
+	    !store_clean(tier->store, tier->cleaner, true))
 		return false;
 	tier->progress = true;
-	end = now_ns();
-	tier->clean_at = end + rest * (end - start);
 	return true;
 }
 
@@ -230,7 +272,8 @@ static void clean_or_despair(struct tier *tier, bool urgent)
 
 	if (hopeless ? now - tier->hopeless_at >= HOPELESS_PAUSE
 		     : urgent || now >= tier->clean_at) {
-		hopeless = !clean(tier, urgent ? 0 : ABOVE_REST);
+		hopeless = !clean(tier);
+		rest(tier, now, urgent ? 0 : ABOVE_REST);
 		tier->hopeless_at = now;
 		atomic_store(&tier->hopeless, hopeless);
 	}
@@ -247,7 +290,10 @@ static bool make_room(struct tier *tier, bool urgent)
 
 	if (urgent && target + URGENT_BYTES > ram)
 		target = ram > URGENT_BYTES ? ram - URGENT_BYTES : 0;
-	while (expected_ram(tier) > target && start_write(tier))
+	/* Who waits for room gets it fastest from a device. */
+	while (expected_ram(tier) > target &&
+	       ((!urgent && !atomic_load(&tier->urgent) && clean_the_emptiest(tier)) ||
+		start_write(tier)))
 		;
 	if (expected_ram(tier) <= target || arriving(tier)) {
 		atomic_store(&tier->hopeless, false);
@@ -257,6 +303,26 @@ static bool make_room(struct tier *tier, bool urgent)
 	return atomic_load(&tier->hopeless) || now_ns() < tier->clean_at;
 }
 
+static int64_t cpu_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return now.tv_sec * SECOND + now.tv_nsec;
+}
+
+/* True if the owner's other threads worked for more than 2 % of the time since the last look:
+ * then pages come and go, and what is encoded strongly now would only be slow to come back. */
+static bool is_paging(struct tier *tier, int64_t now)
+{
+	int64_t others = cpu_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_ns(CLOCK_THREAD_CPUTIME_ID);
+	bool paging = (others - tier->others_cpu) * 50 > now - tier->others_at;
+
+	tier->others_cpu = others;
+	tier->others_at = now;
+	return paging;
+}
+
 static void clean_when_idle(struct tier *tier)
 {
 	int64_t now = now_ns();
@@ -264,8 +330,14 @@ static void clean_when_idle(struct tier *tier)
 	if (tier->in_flight || now - tier->kicked_at < IDLE_AFTER || now < tier->clean_at ||
 	    store_ram_bytes(tier->store) < IDLE_BYTES)
 		return;
-	if (!clean(tier, IDLE_REST))
+	if (is_paging(tier, now)) {
+		tier->clean_at = now + IDLE_AFTER;
+	} else if (store_clean(tier->store, tier->cleaner, true)) {
+		tier->progress = true;
+		rest(tier, now, IDLE_REST);
+	} else {
 		tier->clean_at = now + IDLE_PAUSE;
+	}
 }
 
 /* How long to sleep when nobody kicks. */
@@ -390,9 +462,8 @@ void tier_close(struct tier *tier)
 
 void tier_set_share(struct tier *tier, uint64_t ram_bytes)
 {
-	uint64_t old = atomic_exchange(&tier->share, ram_bytes);
-
-	if (ram_bytes < old)
+	atomic_store(&tier->share, ram_bytes);
+	if (store_ram_bytes(tier->store) > ram_bytes && !atomic_load(&tier->hopeless))
 		wake(tier);
 }
 
