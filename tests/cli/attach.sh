@@ -1,0 +1,123 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# vswap attach: what may not be attached is refused in one line and left unharmed.
+. "$(dirname "$0")/lib.sh"
+need_vswap
+
+# victim_start NAME ARGUMENTS...: its pid in $pid; ends when descriptor 9 closes.
+victim_start() {
+	rm -f "$work/input"
+	mkfifo "$work/input"
+	"$victim" "$@" <"$work/input" >"$work/victim" 2>"$work/victim.err" &
+	victim_job=$!
+	started="${started:-} $victim_job"
+	exec 9>"$work/input"
+	wait_for 20 [ -s "$work/victim" ]
+	pid=$(cut -d' ' -f1 "$work/victim")
+}
+
+victim_end() {
+	exec 9>&-
+	wait $victim_job
+}
+
+refused 1 "no such process" "a process that does not exist" "$vswap" attach 4194303
+refused 1 "kernel" "a kernel thread" "$vswap" attach 2
+"$vswap" attach -q $$ >"$work/out" 2>"$work/err" 9>&- &
+own=$!
+sleep 0.2
+kill -INT $own 2>/dev/null
+wait $own
+check "its own parent, below its budget, and let go" [ $? = 0 ]
+
+victim_start seccomp
+refused 1 "seccomp" "a process with a seccomp filter" "$vswap" attach -m 64M "$pid"
+victim_end
+check "and is unharmed" [ $? = 0 ]
+
+victim_start traced
+refused 1 "traced" "a process that is traced" "$vswap" attach -m 64M "$pid"
+victim_end
+check "and is unharmed" [ $? = 0 ]
+
+victim_start memory 8
+refused 2 "too small" "a budget below the least" "$vswap" attach -m 4096 "$pid"
+refused 1 "cannot write" "a stats file that cannot be written" "$vswap" attach --stats "$work/no/x" "$pid"
+refused 1 "." "a backend that cannot be opened" "$vswap" attach --backend "file:$work/no/x" "$pid"
+victim_end
+check "and is unharmed" [ $? = 0 ]
+
+# 32-bit code: an ELF file of 84 + 14 bytes that calls pause() for ever.
+elf32() {
+	printf '\177ELF\1\1\1\0\0\0\0\0\0\0\0\0\2\0\3\0\1\0\0\0\124\200\4\10\64\0\0\0'
+	printf '\0\0\0\0\0\0\0\0\64\0\40\0\1\0\0\0\0\0\0\0'
+	printf '\1\0\0\0\0\0\0\0\0\200\4\10\0\200\4\10\142\0\0\0\142\0\0\0\5\0\0\0\0\20\0\0'
+	printf '\270\35\0\0\0\315\200\353\367\220\220\220\220\220'
+}
+elf32 >"$work/elf32"
+chmod 755 "$work/elf32"
+"$work/elf32" 2>/dev/null &
+pid=$! started="${started:-} $!"
+sleep 0.2
+if is_gone $pid; then
+	skip "32-bit code: this kernel runs none"
+else
+	refused 1 "32-bit" "a process of 32-bit code" "$vswap" attach -m 64M $pid
+	check "and is unharmed" state_is $pid S
+	refused 1 "32-bit" "run of 32-bit code" "$vswap" run -m 64M "$work/elf32"
+	kill $pid
+fi
+
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
+	victim_start memory 8
+	cp "$vswap" "$work/vswap-copy"
+	chmod 755 "$work"
+	refused 1 "." "a process of another user" env -u XDG_RUNTIME_DIR \
+		setpriv --reuid 65534 --clear-groups "$work/vswap-copy" attach "$pid"
+	victim_end
+	check "and is unharmed" [ $? = 0 ]
+else
+	skip "a process of another user: needs root"
+fi
+
+# ---- attached twice, detached, ended ----
+victim_start memory 96
+"$vswap" attach -q -m 48M --stats "$work/stats.json" "$pid" 2>"$work/attach.err" 9>&- &
+owner=$! started="$started $owner"
+check "attach opens a space" wait_for 20 "$vswap" stat "$pid" >/dev/null
+refused 1 "attached|already" "a process that is attached already" "$vswap" attach -m 64M "$pid"
+attached() { "$vswap" stat --json "$pid" 9>&- | grep -q '"attached": *true'; }
+check "it comes to be attached" wait_for 20 attached
+run "$vswap" detach "$pid"
+check "detach succeeds" [ "$status" = 0 ]
+wait $owner
+check "attach ends with 0" [ $? = 0 ]
+check "the stats file is there" grep -q '"attached": *true' "$work/stats.json"
+check "nothing traces it" grep -q '^TracerPid:.0$' "/proc/$pid/status"
+check "no thread of ours is left" [ "$(ls "/proc/$pid/task" | wc -l)" = 1 ]
+check "no descriptor of ours is left" [ "$(ls "/proc/$pid/fd" | wc -l)" = 3 ]
+refused 1 "no virtual swap space" "a second detach" "$vswap" detach "$pid"
+victim_end
+check "its data is right" [ $? = 0 ]
+
+victim_start memory 96
+"$vswap" attach -q -m 48M "$pid" 2>"$work/attach.err" 9>&- &
+owner=$! started="$started $owner"
+wait_for 20 attached
+kill -INT $owner
+wait $owner
+check "Ctrl-C detaches, status 0" [ $? = 0 ]
+victim_end
+check "its data is right" [ $? = 0 ]
+
+victim_start memory 96
+"$vswap" attach -q -m 48M "$pid" 2>"$work/attach.err" 9>&- &
+owner=$! started="$started $owner"
+wait_for 20 attached
+victim_end
+check "its data is right while attached" [ $? = 0 ]
+wait $owner
+check "attach ends with the program, status 0" [ $? = 0 ]
+check "no socket is left" [ -z "$(ls "$work/vswap")" ]
+
+finish

@@ -1,0 +1,99 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# vswap run is transparent: status, signals, arguments, input and output are the command's own.
+. "$(dirname "$0")/lib.sh"
+need_vswap
+
+for code in 0 1 42 255; do
+	run "$vswap" run -q sh -c "exit $code"
+	check "exit status $code" [ "$status" = $code ]
+done
+for number in 1 2 6 9 11 13 15; do
+	run sh -c "'$vswap' run -q sh -c 'kill -$number \$\$'; exit \$?"
+	check "death by SIG$(kill -l $number)" [ "$status" = $((128 + number)) ]
+done
+check "no core, no files left" [ "$(ls "$work" | tr '\n' ' ')" = "err out vswap " ]
+
+run "$vswap" run -q printf '<%s>' -m --help -- 'a b' ''
+check "the command's options are its own" [ "$(cat "$work/out")" = "<-m><--help><--><a b><>" ]
+run "$vswap" run -q -- printf %s x
+check "-- ends vswap's options" [ "$(cat "$work/out")" = x ]
+refused 127 "command not found" "a command that is not there" "$vswap" run -q no-such-command-here
+refused 127 "No such file" "a path that is not there" "$vswap" run -q "$work/nothing"
+refused 126 "Permission denied" "a file that is not executable" "$vswap" run -q /etc/passwd
+refused 126 "Permission denied" "a folder" "$vswap" run -q /etc
+
+echo hello >"$work/in"
+"$vswap" run -q cat <"$work/in" >"$work/out" 2>"$work/err"
+check "standard input and output pass through" cmp -s "$work/in" "$work/out"
+check "-q says nothing" [ ! -s "$work/err" ]
+run "$vswap" run true
+check "without -q: one short paragraph" [ "$(wc -l <"$work/err")" -le 3 -a -s "$work/err" ]
+check "nothing of it on standard output" [ ! -s "$work/out" ]
+run "$vswap" run -q sh -c 'ls /proc/self/fd | wc -l'
+with=$(cat "$work/out")
+run sh -c 'ls /proc/self/fd | wc -l'
+check "no descriptor of vswap is left open in the command" [ "$with" = "$(cat "$work/out")" ]
+run "$vswap" run -q sh -c "$vswap run -q sh -c 'exit 9'"
+check "a space in a space" [ "$status" = 9 ]
+
+ulimit -c >"$work/in"; nice >>"$work/in"; cat /proc/self/oom_score_adj >>"$work/in"
+grep -E '^(SigBlk|SigIgn|NoNewPrivs|VmLck)' /proc/self/status >>"$work/in"
+run "$vswap" run -q sh -c "ulimit -c; nice; cat /proc/self/oom_score_adj; grep -E '^(SigBlk|SigIgn|NoNewPrivs|VmLck)' /proc/self/status"
+check "limits, masks and scores are not vswap's" cmp -s "$work/in" "$work/out"
+(trap '' HUP; exec "$vswap" run -q grep SigIgn /proc/self/status) >"$work/out"
+check "an ignored signal stays ignored" grep -q '1$' "$work/out"
+
+# ---- signals sent to vswap alone ----
+for signal in TERM HUP USR1; do
+	"$vswap" run -q sh -c "trap 'exit 33' $signal; echo up >'$work/up'; while :; do sleep 0.05; done" &
+	owner=$!
+	wait_for 10 [ -e "$work/up" ]
+	kill -$signal $owner
+	wait $owner
+	check "SIG$signal is passed on" [ $? = 33 ]
+	rm -f "$work/up"
+done
+
+# ---- job control: the terminal's stop reaches both, SIGCONT to vswap wakes both ----
+"$vswap" run -q sh -c "echo \$\$ >'$work/up'; while :; do sleep 0.05; done" &
+owner=$! started=$!
+wait_for 10 [ -s "$work/up" ]
+program=$(cat "$work/up") started="$started $program"
+kill -TSTP $program
+check "when the program stops, vswap stops" wait_for 10 state_is $owner T
+kill -CONT $owner
+check "SIGCONT wakes the program" wait_for 10 [ "$(state_of $program)" != T ]
+check "and vswap" wait_for 10 state_is $owner S
+kill -TERM $program
+wait $owner
+check "and its end is seen" [ $? = 143 ]
+rm -f "$work/up"
+
+# ---- --stats ----
+run "$vswap" run -q --stats "$work/stats.json" sh -c 'exit 5'
+check "--stats keeps the status" [ "$status" = 5 ]
+check "--stats writes the exit status" grep -q '"exit_status": *5' "$work/stats.json"
+check "--stats leaves one file" [ "$(ls "$work" | grep -c stats)" = 1 ]
+mark="$work/ran"
+refused 1 "cannot write" "--stats in a folder that is not there" "$vswap" run --stats "$work/no/x" touch "$mark"
+refused 1 "cannot write" "--stats names a folder" "$vswap" run --stats "$work" touch "$mark"
+check "nothing of it has run" [ ! -e "$mark" ]
+check "no socket is left" [ -z "$(ls "$work/vswap" 2>/dev/null)" ]
+
+refused 1 "." "a backend in a folder that is not there" "$vswap" run --backend "file:$work/no/x" touch "$mark"
+check "has not run either" [ ! -e "$mark" ]
+
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null && [ "$(cat /proc/sys/vm/unprivileged_userfaultfd)" = 0 ]; then
+	cp "$vswap" "$work/vswap-copy"
+	chmod 755 "$work"
+	refused 1 "unprivileged_userfaultfd" "no right to serve the kernel's faults" env -u XDG_RUNTIME_DIR \
+		setpriv --reuid 65534 --clear-groups "$work/vswap-copy" run -q touch "$mark"
+	run setpriv --reuid 65534 --clear-groups "$work/vswap-copy" doctor
+	check "doctor says so too" [ "$status" = 1 ]
+	check "has not run either" [ ! -e "$mark" ]
+else
+	skip "no right to serve the kernel's faults: needs root"
+fi
+
+finish

@@ -1,0 +1,66 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Bad input on the command line: one clear line, the right status, nothing has run.
+. "$(dirname "$0")/lib.sh"
+
+run "$vswap" --help
+check "--help succeeds" [ "$status" = 0 ]
+check "--help names every verb" [ "$(grep -cE '^  vswap (run|attach|detach|limit|thaw|stat|where|doctor) ' "$work/out")" = 8 ]
+run "$vswap" --version
+check "--version" grep -qE '^vswap [0-9]+\.[0-9]+' "$work/out"
+for verb in run attach detach limit thaw stat where doctor; do
+	run "$vswap" $verb --help
+	check "$verb --help succeeds" [ "$status" = 0 ]
+	check "$verb --help shows usage" grep -q "^Usage: vswap $verb" "$work/out"
+done
+
+run "$vswap"
+check "no verb: usage, status 2" [ "$status" = 2 ]
+refused 2 "'dance' is no verb" "an unknown verb" "$vswap" dance
+for verb in run attach detach limit thaw stat where doctor; do
+	refused 2 "unrecognized option '--frob'" "$verb: an unknown option" "$vswap" $verb --frob 1 1
+done
+
+mark="$work/ran"
+refused 2 "give the command" "run: no command" "$vswap" run -m 256M
+refused 2 "requires an argument" "run: -m without a size" "$vswap" run -m
+for size in '' 0 -5 12X 1.5.5G 200% 99999999999T 1e9 0x100 ' 1G'; do
+	refused 2 "is not a size" "run: the size '$size'" "$vswap" run -m "$size" touch "$mark"
+done
+refused 2 "too small; the least is" "run: a budget below the least" "$vswap" run -m 1M touch "$mark"
+for spec in tape:/dev/st0 file: file:x,size=no file:x,colour=red ram,size= ''; do
+	refused 2 "." "run: the backend '$spec'" "$vswap" run --backend "$spec" touch "$mark"
+done
+check "nothing of it has run" [ ! -e "$mark" ]
+
+refused 2 "give the id" "attach: no pid" "$vswap" attach -m 256M
+for pid in 0 -1 12x 99999999999999 ''; do
+	refused 2 "process id|invalid option|unrecognized" "attach: the pid '$pid'" "$vswap" attach "$pid"
+done
+refused 2 "one process id" "attach: two pids" "$vswap" attach 1 2
+refused 2 "give the process id" "detach: no pid" "$vswap" detach
+refused 2 "give the process id" "thaw: no pid" "$vswap" thaw
+refused 2 "one process id" "stat: two pids" "$vswap" stat 1 2
+refused 2 "give the new budget" "limit: no size" "$vswap" limit
+refused 2 "is not a size" "limit: no size, but a word" "$vswap" limit much
+refused 2 "too much" "limit: three arguments" "$vswap" limit 256M 1 2
+refused 2 "process id and an address" "where: no address" "$vswap" where 1
+refused 2 "is not an address" "where: not an address" "$vswap" where 1 over-there
+refused 2 "too much" "doctor: an argument" "$vswap" doctor now
+
+for verb in detach thaw stat; do
+	refused 1 "no virtual swap space" "$verb: a process without a space" "$vswap" $verb $$
+done
+refused 1 "no virtual swap space" "where: a process without a space" "$vswap" where $$ 1000
+refused 1 "no virtual swap space" "limit: a process without a space" "$vswap" limit 256M $$
+if [ -z "$(ls "/tmp/vswap-$(id -u)" 2>/dev/null)" ]; then
+	refused 1 "there is no space" "limit: no space at all" "$vswap" limit 256M
+	run "$vswap" stat
+	check "stat without spaces says so" grep -q "No space" "$work/out"
+	run "$vswap" stat --json
+	check "stat --json without spaces is an empty array" [ "$(tr -d ' \n' <"$work/out")" = "[]" ]
+else
+	skip "without any space: this user has some"
+fi
+
+finish

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * victim: a process to try vswap on. It prints its pid when it is ready, then
+ *
+ *   victim memory MIB   fills so much memory, checks it until its input ends; 1: it was wrong
+ *   victim seccomp      installs a filter that allows everything
+ *   victim traced       is traced by its parent
+ */
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <poll.h>
+#include <unistd.h>
+
+#define PAGE_WORDS 512
+
+static int ready(pid_t pid)
+{
+	return printf("%d\n", (int)pid) < 0 || fflush(stdout);
+}
+
+static void wait_for_end_of_input(void)
+{
+	char byte;
+
+	while (read(STDIN_FILENO, &byte, 1) > 0)
+		;
+}
+
+/* Neither zeros nor one repeated word: half of each page changes with its number. */
+static uint64_t word_of(uint64_t page, uint64_t word)
+{
+	uint64_t x = (page + 1) * 0x9e3779b97f4a7c15ull ^ word * 0xbf58476d1ce4e5b9ull;
+
+	return word % 2 ? x : page;
+}
+
+static int check_pages(const uint64_t *memory, uint64_t pages)
+{
+	for (uint64_t page = 0; page < pages; page++)
+		for (uint64_t word = 0; word < PAGE_WORDS; word++)
+			if (memory[page * PAGE_WORDS + word] != word_of(page, word)) {
+				fprintf(stderr, "victim: page %llu is wrong\n",
+					(unsigned long long)page);
+				return 1;
+			}
+	return 0;
+}
+
+static int memory(uint64_t mib)
+{
+	struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+	uint64_t pages = mib * 256;
+	uint64_t *bytes =
+		mmap(NULL, mib << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (bytes == MAP_FAILED)
+		return 2;
+	for (uint64_t page = 0; page < pages; page++)
+		for (uint64_t word = 0; word < PAGE_WORDS; word++)
+			bytes[page * PAGE_WORDS + word] = word_of(page, word);
+	printf("%d %llx\n", (int)getpid(), (unsigned long long)(uintptr_t)bytes);
+	fflush(stdout);
+	do
+		if (check_pages(bytes, pages))
+			return 1;
+	while (poll(&input, 1, 50) == 0);
+	return check_pages(bytes, pages);
+}
+
+static int seccomp(void)
+{
+	struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	struct sock_fprog program = {.len = 1, .filter = &allow};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+		return 2;
+	if (ready(getpid()))
+		return 2;
+	wait_for_end_of_input();
+	return 0;
+}
+
+static int traced(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	if (pid < 0 || ptrace(PTRACE_SEIZE, pid, NULL, NULL) || ready(pid))
+		return 2;
+	wait_for_end_of_input();
+	/* Still there and unharmed? */
+	if (kill(pid, SIGKILL) || waitpid(pid, NULL, 0) != pid)
+		return 1;
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 3 && !strcmp(argv[1], "memory"))
+		return memory(strtoull(argv[2], NULL, 10));
+	if (argc == 2 && !strcmp(argv[1], "seccomp"))
+		return seccomp();
+	if (argc == 2 && !strcmp(argv[1], "traced"))
+		return traced();
+	fputs("usage: victim memory MIB | seccomp | traced\n", stderr);
+	return 2;
+}
