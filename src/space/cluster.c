@@ -7,6 +7,7 @@
 #include "space/private.h"
 #include "space/map.h"
 #include <assert.h>
+#include <errno.h>
 
 uint32_t cluster_new(struct space *space)
 {
@@ -115,6 +116,20 @@ static bool slot_split(struct space *space, slot_t *slot, desc_t *copy)
 	}
 	slot_unlock(slot, word);
 	return true;
+}
+
+int slot_duplicate(struct space *space, slot_t *from, slot_t *to)
+{
+	desc_t word, old;
+
+	if (from == to)
+		return 0;
+	if (!slot_split(space, from, &word))
+		return -ENOMEM;
+	old = slot_lock(to);
+	slot_unlock(to, word);
+	space_drop(space, old);
+	return 0;
 }
 
 uint32_t cluster_split(struct space *space, uint32_t cluster)

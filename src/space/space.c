@@ -58,6 +58,14 @@ slot_t *space_slot(const struct space *space, uint64_t id)
 	return &space->slots[id];
 }
 
+bool space_is_bound(struct space *space, uint64_t id)
+{
+	uint64_t cluster = id / CLUSTER_SLOTS;
+
+	return cluster && cluster < space->cluster_limit &&
+	       cluster_references(space, (uint32_t)cluster);
+}
+
 uint64_t space_id(const struct space *space, const slot_t *slot)
 {
 	if (slot >= space->anchors && slot < space->anchors + space->anchor_limit)

@@ -71,6 +71,8 @@ static inline uint64_t slot_id(uint32_t cluster, uint32_t index)
 	return (uint64_t)cluster * CLUSTER_SLOTS + index;
 }
 slot_t *space_slot(const struct space *space, uint64_t id);
+/* True for a slot of a cluster in use. */
+bool space_is_bound(struct space *space, uint64_t id);
 
 /* Locks a descriptor (spins, then yields; holders never wait on a program for
  * long) and returns the word as it was, without DESC_LOCK. */
@@ -81,6 +83,10 @@ bool slot_trylock(slot_t *slot, desc_t expected);
 void slot_unlock(slot_t *slot, desc_t word);
 /* Compare-and-swap; false when it was another word. */
 bool slot_change(slot_t *slot, desc_t expected, desc_t word);
+
+/* `to` stands for the same swapped-out page as `from`, which may become shared; what `to` held
+ * is dropped. 0 or -ENOMEM. */
+int slot_duplicate(struct space *space, slot_t *from, slot_t *to);
 
 /* ---- anchors ---- */
 

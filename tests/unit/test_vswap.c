@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+/* Description: the public API. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <string.h>
+#include <vswap.h>
+#include "pattern.h"
+
+#define CLUSTERS 16u
+#define PAGES	 (CLUSTERS * VSWAP_CLUSTER_SLOTS)
+#define RANDOM	 3u /* pattern numbers that are 3 modulo 8 do not compress */
+
+static struct vswap *open_space(const char *backend)
+{
+	struct vswap_options options = {.ram_bytes = 8 << 20,
+					.slots = PAGES,
+					.backends = &backend,
+					.backend_count = backend != NULL};
+	struct vswap *space;
+	char message[256] = "";
+
+	assert_int_equal(vswap_open(&space, &options, message, sizeof(message)), 0);
+	assert_string_equal(message, "");
+	return space;
+}
+
+static int put(struct vswap *space, vswap_slot slot, uint64_t number)
+{
+	unsigned char page[VSWAP_PAGE_BYTES];
+
+	pattern_fill(number, page);
+	return vswap_put(space, slot, page);
+}
+
+static void expect(struct vswap *space, vswap_slot slot, uint64_t number)
+{
+	unsigned char page[VSWAP_PAGE_BYTES];
+
+	assert_int_equal(vswap_get(space, slot, page), 0);
+	assert_true(pattern_matches(number, page));
+}
+
+static void test_refuses(void **state)
+{
+	struct vswap_options options = {.ram_bytes = 1 << 20, .slots = 1};
+	const char *bad = "tape:/dev/st0";
+	struct vswap *space;
+	char message[256];
+
+	assert_int_equal(vswap_open(&space, &options, message, sizeof(message)), -EINVAL);
+	assert_non_null(strstr(message, "ram_bytes"));
+	assert_int_equal(vswap_open(&space, &options, NULL, 0), -EINVAL);
+	options.ram_bytes = 8 << 20;
+	options.slots = 0;
+	assert_int_equal(vswap_open(&space, &options, message, sizeof(message)), -EINVAL);
+	assert_non_null(strstr(message, "slots"));
+	options.slots = 1;
+	options.backends = &bad;
+	options.backend_count = 1;
+	assert_int_equal(vswap_open(&space, &options, message, sizeof(message)), -EINVAL);
+	assert_non_null(strstr(message, "tape"));
+}
+
+static void test_slots(void **state)
+{
+	struct vswap *space = open_space(NULL);
+	unsigned char page[VSWAP_PAGE_BYTES];
+	vswap_slot a, b;
+
+	assert_int_equal(vswap_get(space, 0, page), -EINVAL);
+	assert_int_equal(vswap_put(space, 512, page), -EINVAL);
+	assert_int_equal(vswap_bind(space, &a), 0);
+	assert_int_equal(vswap_bind(space, &b), 0);
+	expect(space, a, 0);
+	assert_int_equal(put(space, a, 5), 0);
+	assert_int_equal(put(space, a + 511, 6), 0);
+	expect(space, a, 5);
+	expect(space, a + 511, 6);
+	assert_int_equal(put(space, a, 9), 0);
+	expect(space, a, 9);
+	assert_int_equal(vswap_drop(space, a + 511), 0);
+	expect(space, a + 511, 0);
+	assert_int_equal(vswap_unbind(space, a + 1), -EINVAL);
+	assert_int_equal(vswap_unbind(space, a), 0);
+	assert_int_equal(vswap_unbind(space, a), -EINVAL);
+	assert_int_equal(vswap_get(space, a, page), -EINVAL);
+	assert_int_equal(vswap_drop(space, ~0ull), -EINVAL);
+	vswap_close(space);
+}
+
+static void test_duplicate_and_fork(void **state)
+{
+	struct vswap *space = open_space(NULL);
+	struct vswap_statistics one, two;
+	vswap_slot a, b;
+
+	assert_int_equal(vswap_bind(space, &a), 0);
+	for (unsigned int i = 0; i < VSWAP_CLUSTER_SLOTS; i++)
+		assert_int_equal(put(space, a + i, RANDOM + 8 * i), 0);
+	vswap_statistics(space, &one);
+	assert_int_equal(vswap_fork(space, a + 3, &b), -EINVAL);
+	assert_int_equal(vswap_fork(space, a, &b), 0);
+	assert_int_equal(vswap_duplicate(space, a + 1, a + 2), 0);
+	assert_int_equal(vswap_duplicate(space, a + 1, a + 1), 0);
+	vswap_statistics(space, &two);
+	assert_int_equal(two.stored_slots, 2 * VSWAP_CLUSTER_SLOTS);
+	assert_int_equal(two.stored_bytes, one.stored_bytes);
+	assert_int_equal(put(space, a + 1, 8), 0);
+	expect(space, a + 1, 8);
+	expect(space, a + 2, RANDOM + 8);
+	assert_int_equal(vswap_unbind(space, a), 0);
+	for (unsigned int i = 0; i < VSWAP_CLUSTER_SLOTS; i++)
+		expect(space, b + i, RANDOM + 8 * i);
+	assert_int_equal(vswap_unbind(space, b), 0);
+	vswap_statistics(space, &two);
+	assert_int_equal(two.stored_bytes, 0);
+	vswap_close(space);
+}
+
+static unsigned int fill(struct vswap *space, vswap_slot first[CLUSTERS], int *error)
+{
+	unsigned int i;
+
+	for (i = 0; i < PAGES; i++) {
+		if (i % VSWAP_CLUSTER_SLOTS == 0)
+			assert_int_equal(vswap_bind(space, &first[i / VSWAP_CLUSTER_SLOTS]), 0);
+		*error = put(space, first[i / VSWAP_CLUSTER_SLOTS] + i % VSWAP_CLUSTER_SLOTS,
+			     RANDOM + 8 * i);
+		if (*error)
+			break;
+	}
+	return i;
+}
+
+static void expect_all(struct vswap *space, const vswap_slot first[CLUSTERS], unsigned int pages)
+{
+	for (unsigned int i = 0; i < pages; i++)
+		expect(space, first[i / VSWAP_CLUSTER_SLOTS] + i % VSWAP_CLUSTER_SLOTS,
+		       RANDOM + 8 * i);
+}
+
+static void test_full(void **state)
+{
+	struct vswap *space = open_space(NULL);
+	vswap_slot first[CLUSTERS];
+	unsigned int pages;
+	int error;
+
+	/* Nothing compresses and there is no backend: RAM's end is the end. */
+	pages = fill(space, first, &error);
+	assert_int_equal(error, -ENOSPC);
+	assert_in_range(pages, 1024, 2047);
+	expect_all(space, first, pages);
+	for (unsigned int i = 0; i < 600; i++)
+		assert_int_equal(vswap_drop(space, first[i / 512] + i % 512), 0);
+	for (unsigned int i = 0; i < 300; i++)
+		assert_int_equal(put(space, first[i / 512] + i % 512, RANDOM + 8 * i), 0);
+	expect_all(space, first, 300);
+	vswap_close(space);
+}
+
+static void test_backend(void **state)
+{
+	struct vswap *space = open_space("file:/tmp,size=40M");
+	struct vswap_statistics statistics;
+	vswap_slot first[CLUSTERS];
+	int error;
+
+	assert_int_equal(fill(space, first, &error), PAGES);
+	vswap_statistics(space, &statistics);
+	assert_true(statistics.ram_bytes <= 8 << 20);
+	assert_true(statistics.backend_bytes >= 20 << 20);
+	/* 8.5 bytes a page and what a space has at the least. */
+	assert_true(statistics.metadata_bytes < PAGES * 17 / 2 + (64 << 10));
+	expect_all(space, first, PAGES);
+	/* The file is nearly full of half-dead segments: they are packed. */
+	for (int round = 0; round < 4; round++)
+		for (unsigned int i = round % 2; i < PAGES; i += 2)
+			assert_int_equal(put(space, first[i / 512] + i % 512, RANDOM + 8 * i), 0);
+	expect_all(space, first, PAGES);
+	vswap_close(space);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_refuses),
+		cmocka_unit_test(test_slots),
+		cmocka_unit_test(test_duplicate_and_fork),
+		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_backend),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
