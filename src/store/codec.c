@@ -11,13 +11,13 @@
 
 #define PAGE	   4096u
 #define RUN	   (CODEC_MAX_PAGES * PAGE)
-#define WORD_GOOD  (PAGE / 2)	/* at most this: no other codec is asked */
+#define WORD_GOOD  2560		/* at most this: lz4 is not asked; see docs/codecs.md */
 #define RAW_FROM   (PAGE - 256) /* saves too little to be worth decoding */
 #define ZSTD_LEVEL 1
 
 struct codec {
 	const struct word_codec *word;
-	LZ4_stream_t lz4;
+	LZ4_stream_t lz4; /* only as memory, aligned, of LZ4_sizeofState() */
 	ZSTD_CCtx *compress;
 	ZSTD_DCtx *decompress;
 	uint8_t block[LZ4_COMPRESSBOUND(PAGE)];
@@ -40,7 +40,6 @@ struct codec *codec_new(void)
 	if (!codec)
 		return NULL;
 	codec->word = word_best();
-	LZ4_initStream(&codec->lz4, sizeof(codec->lz4));
 	codec->compress = ZSTD_initStaticCCtx(behind, compress);
 	codec->decompress = ZSTD_initStaticDCtx(behind + compress, decompress);
 	if (!codec->compress || !codec->decompress) {
@@ -55,13 +54,16 @@ void codec_free(struct codec *codec)
 	free(codec);
 }
 
-static size_t encode_lz4(struct codec *codec, const void *page, void *out, size_t room)
+/*
+ * A table cleared for each page: one that is kept between pages
+ * (LZ4_resetStream_fast) saves the clearing, but its stale entries cost more than
+ * that in misread branches, and lz4 then uses wider entries.
+ */
+static size_t encode_lz4(struct codec *codec, const void *page)
 {
-	int length;
+	int length = LZ4_compress_fast_extState(&codec->lz4, page, (char *)codec->block, PAGE,
+						sizeof(codec->block), 1);
 
-	/* A stream keeps its table from page to page: clearing it costs more than the page. */
-	LZ4_resetStream_fast(&codec->lz4);
-	length = LZ4_compress_fast_continue(&codec->lz4, page, out, PAGE, (int)room, 1);
 	return length > 0 ? (size_t)length : 0;
 }
 
@@ -75,7 +77,7 @@ size_t codec_encode_page(struct codec *codec, const void *page, void *out, size_
 	*kind = CODEC_WORD;
 	if (word && word <= WORD_GOOD)
 		return word;
-	lz4 = encode_lz4(codec, page, codec->block, sizeof(codec->block));
+	lz4 = encode_lz4(codec, page);
 	if (lz4 && lz4 < RAW_FROM && (!word || lz4 < word)) {
 		*kind = CODEC_LZ4;
 		memcpy(out, codec->block, lz4);

@@ -155,7 +155,7 @@ static void search(struct encoder *e)
 	unsigned int saved = 0;
 
 	for (unsigned int at = 0; at < e->wide_count; at += WORD_BLOCK) {
-		if (at == 2 * WORD_BLOCK && saved < WORD_FAR_PAYS)
+		if (saved < at / WORD_FAR_PAYS)
 			break;
 		saved += search_block(e, at);
 	}

@@ -57,10 +57,10 @@ extern const struct word_codec word_avx512;
 /* Words that are zero from which the bitmap saves more than it takes. */
 #define WORD_SPARSE_FROM 160u
 /*
- * When far tags save less than so many bytes of the first two blocks of words
- * that take two bytes or more, the encoder looks for no more of them on the page.
+ * The search for earlier words ends, for this page, when it has saved less than
+ * one byte for so many words looked up.
  */
-#define WORD_FAR_PAYS 32u
+#define WORD_FAR_PAYS 4u
 
 enum word_mode { WORD_DENSE = 0, WORD_SPARSE = 1 };
 

@@ -262,7 +262,7 @@ target_avx512 static inline void search(struct encoder *e)
 	unsigned int saved = 0, at = 0;
 
 	for (; at < e->wide.count; at += WORD_BLOCK) {
-		if (at == 2 * WORD_BLOCK && saved < WORD_FAR_PAYS)
+		if (saved < at / WORD_FAR_PAYS)
 			break;
 		saved += search_block(e, at);
 	}
