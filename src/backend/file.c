@@ -28,6 +28,7 @@
 #include "backend/extents.h"
 #include "backend/file_place.h"
 #include "backend/kinds.h"
+#include "backend/window.h"
 
 #define DEPTH		8
 #define RETRIES		16
@@ -51,6 +52,7 @@ struct file_backend {
 	struct backend backend;
 	struct file_place place;
 	struct extents extents;
+	struct windows windows;
 	bool has_ring;
 	struct io_uring ring;
 	struct request requests[DEPTH];
@@ -105,6 +107,11 @@ static int file_open(const struct backend_spec *spec, struct backend **backend, 
 		return error;
 	}
 	error = extents_open(&file->extents, file->place.bytes / BACKEND_EXTENT_BYTES);
+	if (!error) {
+		error = windows_open(&file->windows);
+		if (error)
+			extents_close(&file->extents);
+	}
 	if (error) {
 		snprintf(message, message_size,
 			 "no memory to keep track of %s; give a smaller size=", spec->path);
@@ -127,6 +134,7 @@ static void file_close(struct backend *backend)
 	assert(file->in_flight == 0);
 	if (file->has_ring)
 		io_uring_queue_exit(&file->ring);
+	windows_close(&file->windows);
 	extents_close(&file->extents);
 	file_place_close(&file->place);
 	free(file);
@@ -268,6 +276,7 @@ static int file_write(struct backend *backend, uint64_t extent, const void *byte
 	if (request == file->requests + DEPTH)
 		return -EAGAIN;
 	extents_set_stale(&file->extents, extent_index(file, extent));
+	windows_forget(&file->windows, extent, extent + BACKEND_EXTENT_BYTES);
 	*request =
 		(struct request){file, extent, bytes, BACKEND_EXTENT_BYTES, 0, 0, done, argument};
 	file->in_flight++;
@@ -368,24 +377,60 @@ static int read_bounced(struct file_backend *file, uint64_t offset, size_t lengt
 	return 0;
 }
 
-static int file_read(struct backend *backend, uint64_t offset, size_t length, void *bytes)
+/* Whatever the alignment. Only the part that needs it takes the way by the buffer. */
+static int read_bytes(struct file_backend *file, uint64_t offset, size_t length, char *bytes)
 {
-	struct file_backend *file = of(backend);
-	bool aligned = (offset | length | (uintptr_t)bytes) % BACKEND_ALIGN == 0;
+	size_t direct = length;
 	int error;
 
-	if (offset < file->place.start || length > file->place.bytes ||
-	    offset - file->place.start > file->place.bytes - length)
-		return -EINVAL;
-	if (aligned || !file->place.direct)
-		error = read_fully(file, offset, length, bytes);
-	else
-		error = read_bounced(file, offset, length, bytes);
+	if (file->place.direct)
+		direct = (offset | (uintptr_t)bytes) % BACKEND_ALIGN
+				 ? 0
+				 : length / BACKEND_ALIGN * BACKEND_ALIGN;
+	error = read_fully(file, offset, direct, bytes);
+	if (!error && direct < length)
+		error = read_bounced(file, offset + direct, length - direct, bytes + direct);
 	if (error)
 		count_error(file);
 	else
 		atomic_fetch_add(&file->read_bytes, length);
 	return error;
+}
+
+/* A small read, and with luck the ones after it. */
+static int read_small(struct file_backend *file, uint64_t offset, size_t length, char *bytes)
+{
+	uint64_t into = (offset - file->place.start) % BACKEND_EXTENT_BYTES;
+	struct window *window;
+	int error = -EIO;
+
+	if (windows_read(&file->windows, offset, length, bytes))
+		return 0;
+	window =
+		windows_begin(&file->windows, offset, length, offset - into + BACKEND_EXTENT_BYTES);
+	if (window) {
+		size_t whole = (size_t)(window->end - window->start);
+
+		error = read_fully(file, window->start, whole, window->bytes);
+		if (!error) {
+			memcpy(bytes, window->bytes + (offset - window->start), length);
+			atomic_fetch_add(&file->read_bytes, whole);
+		}
+		windows_filled(&file->windows, window, !error);
+	}
+	/* A bad block elsewhere in the window is no reason to lose this page. */
+	return error ? read_bytes(file, offset, length, bytes) : 0;
+}
+
+static int file_read(struct backend *backend, uint64_t offset, size_t length, void *bytes)
+{
+	struct file_backend *file = of(backend);
+	uint64_t end = file->place.start + file->place.bytes;
+
+	if (offset < file->place.start || offset > end || length > end - offset)
+		return -EINVAL;
+	return length < WINDOW_BYTES / 4 ? read_small(file, offset, length, bytes)
+					 : read_bytes(file, offset, length, bytes);
 }
 
 /* ---- watching ---- */

@@ -418,6 +418,43 @@ static void test_reads_beside_writes(void **state)
 	free(bytes);
 }
 
+/* Readahead: reads that go on where the last ended take few reads of the device, random ones take
+ * no more than they need, and what was written since is seen. */
+static void test_readahead(void **state)
+{
+	struct backend *backend = open_good(folder, 16ull << 20);
+	struct backend_statistics statistics;
+	char *bytes = new_extent(1), got[2000];
+	uint64_t extent = backend->operations->allocate(backend);
+	uint64_t before;
+
+	assert_int_equal(write_and_wait(backend, extent, bytes), 0);
+	for (size_t at = 0; at + sizeof(got) <= EXTENT; at += sizeof(got)) {
+		assert_int_equal(backend->operations->read(backend, extent + at, sizeof(got), got),
+				 0);
+		assert_memory_equal(got, bytes + at, sizeof(got));
+	}
+	backend->operations->statistics(backend, &statistics);
+	assert_true(statistics.read_bytes < EXTENT + EXTENT / 4);
+	before = statistics.read_bytes;
+	for (size_t at = EXTENT / 2; at > 100000; at -= 50000)
+		assert_int_equal(backend->operations->read(backend, extent + at, 100, got), 0);
+	backend->operations->statistics(backend, &statistics);
+	assert_true(statistics.read_bytes - before < 8 * 4096);
+
+	backend->operations->release(backend, extent);
+	fill(bytes, 2);
+	while ((extent = backend->operations->allocate(backend)) != BACKEND_NO_EXTENT)
+		assert_int_equal(write_and_wait(backend, extent, bytes), 0);
+	/* The last windows were filled here. */
+	for (size_t at = EXTENT - 200000; at + sizeof(got) <= EXTENT; at += sizeof(got)) {
+		assert_int_equal(backend->operations->read(backend, at, sizeof(got), got), 0);
+		assert_memory_equal(got, bytes + at, sizeof(got));
+	}
+	backend_close(backend);
+	free(bytes);
+}
+
 static void test_unknown_kind(void **state)
 {
 	struct backend_spec spec = {.kind = "tape"};
@@ -442,6 +479,7 @@ int main(void)
 		cmocka_unit_test(test_without_ring),
 		cmocka_unit_test(test_tmpfs),
 		cmocka_unit_test(test_reads_beside_writes),
+		cmocka_unit_test(test_readahead),
 		cmocka_unit_test(test_unknown_kind),
 	};
 
