@@ -33,6 +33,7 @@ struct attached {
 	pid_t pid; /* 0: a child that has not faulted yet */
 	int keeper_handle;
 	bool has_agent;	   /* the program itself; a forked child has none */
+	bool needs_maps;   /* child: its mappings at birth could not be looked at */
 	bool needs_wipe;   /* child: look for MADV_WIPEONFORK before its first fault */
 	_Atomic bool dead; /* ESRCH: the address space is gone */
 

@@ -8,7 +8,7 @@
  *   |<-- owner (segments, tables) -->|<------- program ------>| head |
  *                                                  target ^      ^ brake
  */
-#include <fcntl.h>
+#include "pager/futex.h"
 #include "pager/state.h"
 
 /* Below the limit, so that a batch in flight and a run of first touches fit. */
@@ -20,6 +20,12 @@
 #define PROGRAM_LEAST (4u << 20)
 /* Segments stay below this part of the budget when there is a backend to write them to. */
 #define SEGMENTS_PERCENT 40
+
+/* Without a backend, segments are cleaned when less than this part of them is live: what is dead
+ * in them is memory that the program could have. */
+#define FULL_PERCENT 88
+#define FULL_SLACK   (4u * SEGMENT_BYTES)
+#define LIVE_NS	     10000000u
 
 static uint64_t head_bytes(uint64_t limit)
 {
@@ -39,6 +45,18 @@ static void keep_peak(_Atomic uint64_t *peak, uint64_t value)
 {
 	if (value > *peak)
 		*peak = value;
+}
+
+/* Walking the segments is not free: now and then is enough. */
+static uint64_t live_bytes(struct pager *pager)
+{
+	uint64_t now = monotonic_ns();
+
+	if (now - pager->live_ns > LIVE_NS) {
+		pager->live_ns = now;
+		pager->live_bytes = store_live_bytes(pager->store);
+	}
+	return pager->live_bytes;
 }
 
 /* How much RAM segments may take: with a backend a share of the budget, else all
@@ -61,14 +79,15 @@ static void set_segments(struct pager *pager, uint64_t limit, uint64_t own)
 		tier_set_share(pager->tier, share);
 		most = share + limit / 16 < most ? share + limit / 16 : most;
 	} else {
-		tier_set_share(pager->tier, most);
+		uint64_t full = live_bytes(pager) / FULL_PERCENT * 100 + FULL_SLACK;
+
+		tier_set_share(pager->tier, full < most ? full : most);
 	}
 	if (most < 2 * SEGMENT_BYTES)
 		most = 2 * SEGMENT_BYTES;
 	if (most > pager->ram_highest)
 		most = pager->ram_highest;
 	store_set_ram(pager->store, most);
-	pager->keep_shadows = segments < most / 4 * 3;
 }
 
 void budget_refresh(struct pager *pager)

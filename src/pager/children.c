@@ -85,6 +85,35 @@ static void set_pid(struct attached *child, pid_t pid)
 	child->keeper_handle = keeper_add(child->pager->keeper, pid, pidfd);
 }
 
+/* What the child does not have (MADV_DONTFORK) must not keep its parent's bytes: something else
+ * may come to lie there. */
+static void drop_unmapped(struct attached *child, const struct maps *maps)
+{
+	uint64_t at = 0;
+
+	for (size_t i = 0; i <= maps->count; i++) {
+		uint64_t end = i < maps->count ? maps->items[i].start : MEMORY_END;
+
+		if (at < end && end <= MEMORY_END &&
+		    (memory_clear(child->memory, at, end) ||
+		     region_remove(&child->regions, at, end)))
+			pager_lose(child);
+		if (i < maps->count)
+			at = maps->items[i].end;
+	}
+}
+
+/* Looks at the child's mappings before it has had time to change them. */
+static void look_at_newborn(struct attached *child)
+{
+	struct maps maps = {0};
+
+	child->needs_maps = !child->pid || maps_read(child->pid, &maps);
+	if (!child->needs_maps)
+		drop_unmapped(child, &maps);
+	maps_free(&maps);
+}
+
 void children_add(struct attached *parent, int userfault)
 {
 	struct pager *pager = parent->pager;
@@ -104,7 +133,9 @@ void children_add(struct attached *parent, int userfault)
 		pager_kill(child);
 		pager_lose(parent);
 		attached_free(child);
+		return;
 	}
+	look_at_newborn(child);
 }
 
 static pid_t process_of(pid_t thread)

@@ -68,9 +68,26 @@ static void slot_figures(struct pager *pager, struct report *report)
 	report->slots.allocated = count[DESC_ZERO] + count[DESC_SAME] + report->slots.stored;
 	report->slots.tracked =
 		report->slots.allocated + count[DESC_RESIDENT] + count[DESC_LEAVING];
-	if (report->slots.allocated > pager->slots_peak)
-		pager->slots_peak = report->slots.allocated;
 	report->slots.peak = pager->slots_peak;
+}
+
+static void keep_peak(_Atomic uint64_t *peak, uint64_t value)
+{
+	if (value > *peak)
+		*peak = value;
+}
+
+void figures_keep_peaks(struct pager *pager)
+{
+	struct process_size size = {0};
+	uint64_t count[8], allocated;
+
+	if (maps_size(pager->statm, &size))
+		return;
+	space_count(pager->space, count);
+	allocated = count[DESC_ZERO] + count[DESC_SAME] + count[DESC_STORED] + count[DESC_SHARED];
+	keep_peak(&pager->slots_peak, allocated);
+	keep_peak(&pager->wanted_peak, size.anonymous + allocated * PAGE_BYTES);
 }
 
 void pager_report(struct pager *pager, struct report *report)
@@ -80,6 +97,7 @@ void pager_report(struct pager *pager, struct report *report)
 	struct process_size size = {0};
 
 	memset(report, 0, sizeof(*report));
+	figures_keep_peaks(pager);
 	store_statistics(pager->store, &store);
 	space_statistics(pager->space, &space);
 	if (pager->statm >= 0)
@@ -87,7 +105,7 @@ void pager_report(struct pager *pager, struct report *report)
 	report->pid = pager->pid;
 	snprintf(report->command, sizeof(report->command), "%s", pager->command);
 	report->seconds = (double)(monotonic_ns() - pager->opened_ns) * 1e-9;
-	report->attached = pager->program != NULL;
+	report->attached = pager->was_attached;
 	report->limit_bytes = pager->limit_bytes;
 	report->peak_bytes = pager->peak_bytes;
 	report->resident_bytes = size.anonymous;
@@ -95,9 +113,6 @@ void pager_report(struct pager *pager, struct report *report)
 	report->header_bytes = store.header_bytes;
 	report->metadata_bytes = store.metadata_bytes + space.metadata_bytes;
 	slot_figures(pager, report);
-	report->wanted_bytes = size.anonymous + report->slots.allocated * PAGE_BYTES;
-	if (report->wanted_bytes > pager->wanted_peak)
-		pager->wanted_peak = report->wanted_bytes;
 	report->wanted_bytes = pager->wanted_peak;
 	report->bytes.swapped_out = pager->counters.pages_out * PAGE_BYTES;
 	report->bytes.swapped_in = pager->counters.pages_in * PAGE_BYTES;

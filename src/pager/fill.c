@@ -13,6 +13,13 @@
 #include "pager/state.h"
 #include "pager/userfault.h"
 
+/*
+ * A page that came in keeps its object as a shadow, so that it need not be encoded again if it
+ * stays clean, when the object is small: those are the pages whose encoding is slow, and a
+ * large one takes more from what may stay resident (a fault each) than encoding costs.
+ */
+#define SHADOW_MOST 512u
+
 static bool is_swapped(desc_t word)
 {
 	switch (desc_state(word)) {
@@ -75,7 +82,8 @@ static unsigned int gather(struct attached *attached, slot_t *slots, unsigned in
 /* The kernel has the page: its slot says so, and what was stored becomes a shadow. */
 static void settle(struct attached *attached, slot_t *slot, desc_t word)
 {
-	if (desc_state(word) == DESC_STORED && attached->pager->keep_shadows) {
+	if (desc_state(word) == DESC_STORED && desc_length(word) &&
+	    desc_length(word) <= SHADOW_MOST) {
 		slot_unlock(slot, desc_location(word) | DESC_RESIDENT | DESC_REFERENCED);
 		return;
 	}

@@ -217,6 +217,7 @@ int pager_adopt(struct pager *pager, pid_t pid, char message[PAGER_MESSAGE])
 
 void pager_gone(struct pager *pager)
 {
+	figures_keep_peaks(pager);
 	program_forget(pager);
 	pager->pid = -1;
 }

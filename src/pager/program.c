@@ -148,6 +148,7 @@ int program_attach(struct pager *pager, char message[PAGER_MESSAGE])
 	attached->pidfd = fcntl(attached->target.pidfd, F_DUPFD_CLOEXEC, 0);
 	attached->keeper_handle = keeper_add(pager->keeper, pager->pid, attached->pidfd);
 	pager->program = attached;
+	pager->was_attached = true;
 	server_add(pager, attached);
 	budget_refresh(pager);
 	error = start_threads(pager);

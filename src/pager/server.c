@@ -26,6 +26,8 @@
 #define MESSAGES  16u
 #define ASIDE	  1024u
 #define FOLLOW_NS 1000000u
+/* How often it looks for children that have ended. */
+#define BURY_NS 100000000u
 /* Under the brake no fault waits longer than this: rather over the budget than stuck. */
 #define BRAKE_NS 50000000ull
 
@@ -226,7 +228,7 @@ static int wait_for_messages(struct server *server)
 		if (server->aside_count)
 			timeout.tv_nsec = 2000000;
 		else
-			timeout.tv_sec = 1;
+			timeout.tv_nsec = BURY_NS;
 	}
 	return ppoll(server->polls, server->count + 1, &timeout, NULL);
 }
@@ -256,8 +258,8 @@ static void *server_main(void *argument)
 				read_messages(server, server->attached[i]);
 		if (server->aside_count)
 			retry(server);
-		now = pager->attached_count > 1 ? monotonic_ns() : 0;
-		if (now - buried > 100000000u && now) {
+		now = monotonic_ns();
+		if (now - buried > BURY_NS) {
 			buried = now;
 			children_find_dead(pager);
 		}

@@ -38,6 +38,8 @@ struct pager {
 	/* ---- the program; control thread */
 	pid_t pid;
 	int pidfd, statm;
+	bool was_attached;
+	uint64_t peaks_ns;	/* last look at the peaks */
 	bool left_alone;	/* must not be attached (any more) */
 	uint64_t tried_ns;	/* last attempt to attach */
 	uint64_t scanned_ns;	/* last look at the mappings */
@@ -65,12 +67,12 @@ struct pager {
 
 	/* ---- the budget (budget.c) */
 	_Atomic uint64_t limit_bytes;
-	_Atomic int64_t target_pages; /* evict above it */
-	_Atomic int64_t brake_pages;  /* answer first touches late above it */
-	_Atomic bool keep_shadows;    /* there is RAM for objects that are only clean copies */
-	_Atomic bool paused;	      /* thawed or detaching: nothing is evicted */
-	_Atomic bool no_room;	      /* evictor: nothing can leave now */
-	_Atomic uint64_t own_bytes;   /* the owner's anonymous memory at the last look */
+	_Atomic int64_t target_pages;	      /* evict above it */
+	_Atomic int64_t brake_pages;	      /* answer first touches late above it */
+	_Atomic bool paused;		      /* thawed or detaching: nothing is evicted */
+	_Atomic bool no_room;		      /* evictor: nothing can leave now */
+	_Atomic uint64_t live_bytes, live_ns; /* of RAM segments, and when that was looked up */
+	_Atomic uint64_t own_bytes;	      /* the owner's anonymous memory at the last look */
 	_Atomic uint64_t peak_bytes, wanted_peak, slots_peak;
 
 	uint64_t opened_ns;
@@ -97,6 +99,9 @@ void budget_refresh(struct pager *pager);
 /* Pages above which eviction starts, from the limit alone: what a program may have
  * before it is worth attaching. Bytes. */
 uint64_t budget_attach_bytes(struct pager *pager);
+
+/* figures.c: looks how much is swapped now. Control thread, now and then. */
+void figures_keep_peaks(struct pager *pager);
 
 /* attached.c */
 struct attached *attached_new(struct pager *pager, int userfault);

@@ -24,6 +24,7 @@
 /* Unknown pages: recorded when they are this part of the budget, at most this often. */
 #define UNKNOWN_PARTS 50
 #define RECORD_NS     50000000u
+#define PEAKS_NS      100000000u
 
 static int not_attached(struct pager *pager)
 {
@@ -117,6 +118,10 @@ static int attached_tick(struct pager *pager)
 		return DELAY_LEAST;
 	}
 	budget_refresh(pager);
+	if (monotonic_ns() - pager->peaks_ns > PEAKS_NS) {
+		figures_keep_peaks(pager);
+		pager->peaks_ns = monotonic_ns();
+	}
 	if (program->resident_pages > pager->target_pages)
 		evictor_kick(pager);
 	if (maps_size(program->target.statm, &size))

@@ -63,6 +63,21 @@ void store_statistics(struct store *store, struct store_statistics *statistics)
 	statistics->bad_reads = store->bad_reads;
 }
 
+uint64_t store_live_bytes(struct store *store)
+{
+	uint64_t bytes = 0;
+
+	pthread_mutex_lock(&store->lock);
+	for (uint32_t id = 1; id < store->segments_made; id++) {
+		struct segment *segment = segment_of(store, id);
+
+		if (atomic_load_explicit(&segment->frame, memory_order_relaxed) != FRAME_NONE)
+			bytes += segment_live_bytes(segment);
+	}
+	pthread_mutex_unlock(&store->lock);
+	return bytes;
+}
+
 void store_segment_place(struct store *store, uint32_t id, struct segment_place *place)
 {
 	struct segment *segment = segment_of(store, id);
