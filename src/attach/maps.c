@@ -117,7 +117,7 @@ int maps_check_flags(pid_t pid, struct maps *maps, maps_wipe_fn wipe, void *argu
 {
 	FILE *file = open_proc(pid, "smaps");
 	struct mapping *at = NULL;
-	struct mapping seen;
+	struct mapping seen = {0};
 	char *line = NULL;
 	size_t size = 0, next = 0;
 	int error = 0;
@@ -128,8 +128,8 @@ int maps_check_flags(pid_t pid, struct maps *maps, maps_wipe_fn wipe, void *argu
 		if (!strncmp(line, "VmFlags:", 8)) {
 			if (at && must_stay(line + 8))
 				at->pageable = false;
-			if (at && wipe && at->pageable && has_flag(line + 8, "wf"))
-				wipe(argument, at->start, at->end);
+			if (wipe && has_flag(line + 8, "wf"))
+				wipe(argument, seen.start, seen.end);
 			at = NULL;
 		} else if (parse_line(line, &seen)) {
 			while (next < maps->count && maps->items[next].start < seen.start)
