@@ -86,7 +86,7 @@ struct reader {
 #define SPARES	 20u /* frames that a writer can hold ready */
 /* The pages of a run, and the object made of them. */
 #define WRITER_SCRATCH (CODEC_MAX_PAGES * PAGE_BYTES + OBJECT_HIGHEST)
-#define WARM_FRAMES    4u /* empty frames kept populated */
+#define WARM_FRAMES    4u /* most empty frames kept populated */
 /* Frames below the limit that only the cleaner may take, so that it can always go on. */
 #define CLEANER_FRAMES 2u
 
@@ -188,7 +188,7 @@ void segment_wait_pins(struct segment *segment);
 
 /* A frame, FRAME_NONE at the limit. Mutex held; populate it without. */
 uint32_t frame_take(struct store *store, bool for_cleaner);
-/* Gives it back. Mutex held. */
+/* Gives it back, without the mutex. */
 void frame_return(struct store *store, uint32_t frame);
 
 /* ---- backends ---- */

@@ -25,21 +25,36 @@ uint32_t frame_take(struct store *store, bool for_cleaner)
 		frame = store->frames_made++;
 	else
 		return FRAME_NONE;
-	atomic_store_explicit(&store->frames_used, used + 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&store->frames_used, 1, memory_order_relaxed);
 	return frame;
+}
+
+/* Empty frames that stay populated; they count as RAM that segments take, so only a few. */
+static uint32_t warm_limit(const struct store *store)
+{
+	uint32_t share = store->frame_limit / 16;
+
+	return share < 1 ? 1 : share < WARM_FRAMES ? share : WARM_FRAMES;
 }
 
 void frame_return(struct store *store, uint32_t frame)
 {
-	uint32_t used = atomic_load_explicit(&store->frames_used, memory_order_relaxed) - 1;
+	uint32_t used;
 
-	atomic_store_explicit(&store->frames_used, used, memory_order_relaxed);
-	if (store->warm_count < WARM_FRAMES && used + store->warm_count < store->frame_limit) {
+	pthread_mutex_lock(&store->lock);
+	used = atomic_load_explicit(&store->frames_used, memory_order_relaxed);
+	if (store->warm_count < warm_limit(store) &&
+	    used - 1 + store->warm_count < store->frame_limit) {
 		store->warm[store->warm_count++] = frame;
-		return;
+	} else {
+		/* Some 100 us for the kernel; nobody else should wait for that. */
+		pthread_mutex_unlock(&store->lock);
+		map_give_back(frame_address(store, frame), SEGMENT_BYTES);
+		pthread_mutex_lock(&store->lock);
+		store->frame_free[store->frame_free_count++] = frame;
 	}
-	map_give_back(frame_address(store, frame), SEGMENT_BYTES);
-	store->frame_free[store->frame_free_count++] = frame;
+	atomic_fetch_sub_explicit(&store->frames_used, 1, memory_order_relaxed);
+	pthread_mutex_unlock(&store->lock);
 }
 
 void store_set_ram(struct store *store, uint64_t bytes)
@@ -191,12 +206,12 @@ static void segment_free(struct store *store, uint32_t id)
 		store->segments_backend--;
 	atomic_store_explicit(&segment->backend, 0, memory_order_relaxed);
 	frame = atomic_exchange(&segment->frame, FRAME_NONE);
-	if (frame != FRAME_NONE)
-		frame_return(store, frame);
 	segment_set_state(segment, SEGMENT_FREE);
 	segment->next = store->segment_free;
 	store->segment_free = id;
 	pthread_mutex_unlock(&store->lock);
+	if (frame != FRAME_NONE)
+		frame_return(store, frame);
 	if (backend)
 		backend->operations->release(backend, extent);
 }

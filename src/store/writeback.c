@@ -49,9 +49,7 @@ static void drop_frame(struct store *store, struct segment *segment)
 	uint32_t frame = atomic_exchange(&segment->frame, FRAME_NONE);
 
 	segment_wait_pins(segment);
-	pthread_mutex_lock(&store->lock);
 	frame_return(store, frame);
-	pthread_mutex_unlock(&store->lock);
 }
 
 void store_segment_written(struct store *store, uint32_t id, struct backend *backend,
@@ -141,9 +139,7 @@ static int load(struct store *store, struct segment *segment, bool for_cleaner)
 		atomic_store(&segment->frame, frame);
 		return 0;
 	}
-	pthread_mutex_lock(&store->lock);
 	frame_return(store, frame);
-	pthread_mutex_unlock(&store->lock);
 	return error == -ENOMEM ? -ENOSPC : -EIO;
 }
 
