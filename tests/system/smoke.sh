@@ -9,7 +9,7 @@ same() {
 	shift 2
 	timeout 60 "$@" <"$work/input" >"$work/plain" 2>"$work/plain.err"
 	plain=$?
-	timeout 120 "$VSWAP" run -q -m "$budget" -- "$@" <"$work/input" >"$work/swapped" \
+	timeout 120 "$VSWAP" run -q -m "$budget" --backend "file:$work/tmp" -- "$@" <"$work/input" >"$work/swapped" \
 		2>"$work/swapped.err"
 	swapped=$?
 	if [ "$plain" != "$swapped" ]; then
