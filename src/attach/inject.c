@@ -26,11 +26,12 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 #include "attach/agent.h"
+#include "attach/grant.h"
 #include "attach/kernel.h"
+#include "attach/remote.h"
 
 #define PAGE	      4096ull
 #define CODE_PAGES    1ull
@@ -74,15 +75,6 @@ static int fail_call(struct injection *in, long error, const char *what)
 		    strerror((int)-error));
 }
 
-static int write_memory(const struct trace *trace, uint64_t address, const void *bytes, size_t size)
-{
-	struct iovec from = {(void *)(uintptr_t)bytes, size};
-	struct iovec to = {(void *)(uintptr_t)address, size};
-	ssize_t wrote = process_vm_writev(trace->borrowed, &from, 1, &to, 1, 0);
-
-	return wrote == (ssize_t)size ? 0 : wrote < 0 ? -errno : -EFAULT;
-}
-
 static int map_area(struct injection *in)
 {
 	struct trace *trace = in->trace;
@@ -104,7 +96,7 @@ static int map_area(struct injection *in)
 	if (!got)
 		got = trace_call(trace, SYS_mprotect, area, AREA_BYTES, PROT_READ | PROT_WRITE);
 	if (!got)
-		got = write_memory(trace, area, __start_agent_text,
+		got = remote_write(trace->borrowed, area, __start_agent_text,
 				   (size_t)(__stop_agent_text - __start_agent_text));
 	if (!got)
 		got = trace_call(trace, SYS_mprotect, area, CODE_PAGES * PAGE,
@@ -124,6 +116,8 @@ static int make_userfault(struct injection *in)
 {
 	long got = trace_call(in->trace, SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 
+	if (got == -EPERM)
+		got = grant_userfault(in->trace, in->target, in->target->agent_address + STACK_AT);
 	if (got == -EPERM)
 		return fail(in, -EPERM,
 			    "process %d may not have its kernel page faults served: run it as root "
@@ -161,35 +155,16 @@ static int make_channel(struct injection *in)
 	return 0;
 }
 
-/* A copy of the program's descriptor. The process's pidfd does not do when its first thread has
- * ended; a thread's own does. */
-static int take_descriptor(const struct injection *in, int number)
-{
-	int got = (int)syscall(SYS_pidfd_getfd, in->target->pidfd, number, 0);
-	int thread;
-
-	if (got >= 0)
-		return got;
-	thread = (int)syscall(SYS_pidfd_open, in->trace->borrowed, PIDFD_THREAD);
-	if (thread < 0)
-		return -errno;
-	got = (int)syscall(SYS_pidfd_getfd, thread, number, 0);
-	if (got < 0)
-		got = -errno;
-	close(thread);
-	return got;
-}
-
 static int take_both(struct injection *in)
 {
 	struct target *target = in->target;
 	void *mapped;
 	int memory;
 
-	target->userfault = take_descriptor(in, in->userfault);
+	target->userfault = take_descriptor(in->trace, target, in->userfault);
 	if (target->userfault < 0)
 		return fail_call(in, target->userfault, "its userfaultfd ours (pidfd_getfd)");
-	memory = take_descriptor(in, in->channel);
+	memory = take_descriptor(in->trace, target, in->channel);
 	if (memory < 0)
 		return fail_call(in, memory, "the shared page ours (pidfd_getfd)");
 	/* The program must not be able to shrink it under us. */
@@ -263,7 +238,8 @@ static int start_agent(struct injection *in)
 	uint64_t stack = target->agent_address + STACK_END - sizeof(uint64_t);
 	uint64_t entry = target->agent_address + (uint64_t)(agent_entry - __start_agent_text);
 	const uint64_t arguments[6] = {CLONE_AGENT, stack};
-	int error = write_memory(in->trace, stack, &target->channel_address, sizeof(uint64_t));
+	int error = remote_write(in->trace->borrowed, stack, &target->channel_address,
+				 sizeof(uint64_t));
 	long got = error;
 
 	if (!error)

@@ -34,6 +34,10 @@ struct uffdio_poison {
 #define UFFDIO_POISON _IOWR(UFFDIO, 0x08, struct uffdio_poison)
 #endif
 
+#ifndef USERFAULTFD_IOC_NEW /* Linux 6.1: makes a userfaultfd by an open /dev/userfaultfd */
+#define USERFAULTFD_IOC_NEW _IO(0xAA, 0x00)
+#endif
+
 #ifndef PAGEMAP_SCAN /* Linux 6.7 */
 #define PAGE_IS_FILE	(1 << 2)
 #define PAGE_IS_PRESENT (1 << 3)

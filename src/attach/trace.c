@@ -12,7 +12,6 @@
 #include "attach/trace.h"
 
 #include <dirent.h>
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -23,10 +22,11 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "attach/remote.h"
+#include "attach/restart.h"
 
 #define SYSCALL_STOP (SIGTRAP | 0x80)
 #define EVENT_STOP   128 /* PTRACE_EVENT_STOP: glibc's and the kernel's headers do not mix */
@@ -288,6 +288,8 @@ static void let_go(struct trace *trace)
 	for (size_t i = 0; i < trace->count; i++) {
 		const struct tracee *thread = &trace->threads[i];
 
+		if (thread->stopped)
+			restart_interrupted(trace->pid, thread->tid);
 		if (thread->stopped && ptrace(PTRACE_DETACH, thread->tid, NULL, NULL))
 			bury(trace, thread->tid);
 	}
@@ -339,67 +341,6 @@ int trace_session(pid_t pid, pid_t skip, int timeout_ms, trace_fn work, void *ar
 	return session.result;
 }
 
-/* Where the vDSO begins and how long it is, from the program's mappings. */
-static int find_vdso(pid_t tid, uint64_t *start, uint64_t *bytes)
-{
-	unsigned long from, to;
-	char path[48], line[256];
-	int error = -ENOEXEC;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/maps", (int)tid);
-	file = fopen(path, "re");
-	if (!file)
-		return -ESRCH;
-	while (error && fgets(line, sizeof(line), file)) {
-		if (!strstr(line, "[vdso]") || sscanf(line, "%lx-%lx", &from, &to) != 2)
-			continue;
-		*start = from;
-		*bytes = to - from;
-		error = 0;
-	}
-	fclose(file);
-	return error;
-}
-
-static int find_syscall(pid_t tid, uint64_t *address)
-{
-	static const uint8_t instruction[2] = {0x0f, 0x05};
-	uint8_t code[4096 * 4];
-	uint64_t start, bytes;
-	struct iovec to, from;
-	const uint8_t *found;
-	ssize_t got;
-	int error = find_vdso(tid, &start, &bytes);
-
-	if (error)
-		return error;
-	to = (struct iovec){code, bytes < sizeof(code) ? bytes : sizeof(code)};
-	from = (struct iovec){(void *)(uintptr_t)start, to.iov_len};
-	got = process_vm_readv(tid, &to, 1, &from, 1, 0);
-	if (got < 0)
-		return -errno;
-	found = memmem(code, (size_t)got, instruction, sizeof(instruction));
-	if (!found)
-		return -ENOEXEC;
-	*address = start + (uint64_t)(found - code);
-	return 0;
-}
-
-static int get_registers(pid_t tid, struct user_regs_struct *registers)
-{
-	struct iovec io = {registers, sizeof(*registers)};
-
-	return ptrace(PTRACE_GETREGSET, tid, (void *)NT_PRSTATUS, &io) ? -errno : 0;
-}
-
-static int set_registers(pid_t tid, struct user_regs_struct *registers)
-{
-	struct iovec io = {registers, sizeof(*registers)};
-
-	return ptrace(PTRACE_SETREGSET, tid, (void *)NT_PRSTATUS, &io) ? -errno : 0;
-}
-
 /* A thread that waits in a system call is best: it is surely not inside a critical section
  * that the kernel would restart (rseq). */
 static pid_t choose(const struct trace *trace, pid_t except)
@@ -410,7 +351,7 @@ static pid_t choose(const struct trace *trace, pid_t except)
 	for (size_t i = 0; i < trace->count; i++) {
 		pid_t tid = trace->threads[i].tid;
 
-		if (tid == except || get_registers(tid, &registers))
+		if (tid == except || registers_get(tid, &registers))
 			continue;
 		if (!chosen || (long)registers.orig_rax >= 0)
 			chosen = tid;
@@ -428,8 +369,8 @@ int trace_borrow(struct trace *trace, pid_t except)
 
 	if (!tid)
 		return -ESRCH;
-	error = find_syscall(tid, &trace->syscall_address);
-	error = error ?: get_registers(tid, &trace->registers);
+	error = remote_syscall(tid, &trace->syscall_address);
+	error = error ?: registers_get(tid, &trace->registers);
 	if (error)
 		return error;
 	if (ptrace(PTRACE_GETSIGMASK, tid, (void *)sizeof(all), &trace->signal_mask) ||
@@ -451,7 +392,7 @@ int trace_give_back(struct trace *trace)
 	if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) || ptrace(PTRACE_CONT, tid, NULL, NULL))
 		return -ESRCH;
 	error = wait_interrupted(trace, tid, &patience);
-	error = error ?: set_registers(tid, &trace->registers);
+	error = error ?: registers_set(tid, &trace->registers);
 	if (error)
 		return error;
 	if (ptrace(PTRACE_SETSIGMASK, tid, (void *)sizeof(trace->signal_mask),
@@ -504,11 +445,11 @@ long trace_call_at(struct trace *trace, uint64_t address, long number, const uin
 	registers.r10 = arguments[3];
 	registers.r8 = arguments[4];
 	registers.r9 = arguments[5];
-	error = set_registers(tid, &registers);
+	error = registers_set(tid, &registers);
 	do {
 		error = error ?: next_syscall_stop(trace, tid, &patience);
 		error = error ?: next_syscall_stop(trace, tid, &patience);
-		error = error ?: get_registers(tid, &registers);
+		error = error ?: registers_get(tid, &registers);
 		/* A SIGSTOP came in between (clone will not run with one pending): once that has
 		 * been taken, the kernel makes the call again by itself. */
 	} while (!error && wants_restart((long)registers.rax));
@@ -543,8 +484,8 @@ int trace_exit(struct trace *trace, pid_t tid)
 
 	if (!thread)
 		return 0;
-	error = address ? 0 : find_syscall(tid, &address);
-	error = error ?: get_registers(tid, &registers);
+	error = address ? 0 : remote_syscall(tid, &address);
+	error = error ?: registers_get(tid, &registers);
 	if (error)
 		return error;
 	registers.rip = address;
@@ -552,7 +493,7 @@ int trace_exit(struct trace *trace, pid_t tid)
 	registers.rax = SYS_exit;
 	/* The kernel reports the last thread's code as the process's: that must not be ours. */
 	registers.rdi = (unsigned long)exit_code(trace->pid);
-	error = set_registers(tid, &registers);
+	error = registers_set(tid, &registers);
 	while (!error) {
 		if (ptrace(PTRACE_CONT, tid, NULL, NULL))
 			error = -ESRCH;

@@ -43,9 +43,10 @@ static int last_thread_leaves(void)
 
 static void *read_all(void *argument)
 {
-	const volatile char *page = (void *)board->memory;
+	const volatile char *page;
 
 	wait_stop_sign(2);
+	page = (void *)board->memory;
 	for (unsigned int i = 0; i < PAGES; i++)
 		board->failures += page[i * PAGE] != 7;
 	exit(board->failures ? 4 : 0);
@@ -265,6 +266,15 @@ static void test_setuid(void)
 	check(wait_program(pid, 20) == 0, "the program failed");
 }
 
+/* A program without rights, attached by one that has them: see grant.h. */
+static int has_no_rights(void)
+{
+	if (!getuid() && (setgid(65534) || setuid(65534)))
+		return 1;
+	prepare();
+	return write(-1, (void *)board->memory, PAGE) != -1;
+}
+
 static int spins(void)
 {
 	prepare();
@@ -303,6 +313,7 @@ int main(void)
 	test_seccomp();
 	test_setuid();
 	test_killed();
+	ends_well(has_no_rights);
 	ends_well(calls_setns);
 	ends_well(closes_pipe);
 	ends_well(forks);

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+#include "attach/restart.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+#include "attach/remote.h"
+
+#define INSTRUCTION 2 /* bytes of `syscall` */
+
+int registers_get(pid_t tid, struct user_regs_struct *registers)
+{
+	struct iovec io = {registers, sizeof(*registers)};
+
+	return ptrace(PTRACE_GETREGSET, tid, (void *)NT_PRSTATUS, &io) ? -errno : 0;
+}
+
+int registers_set(pid_t tid, struct user_regs_struct *registers)
+{
+	struct iovec io = {registers, sizeof(*registers)};
+
+	return ptrace(PTRACE_SETREGSET, tid, (void *)NT_PRSTATUS, &io) ? -errno : 0;
+}
+
+/* Calls that have done nothing when they return EINTR, and may be made again as they are. */
+static bool may_repeat(long number)
+{
+	static const short calls[] = {
+		SYS_epoll_wait,	   SYS_epoll_pwait,    441 /* epoll_pwait2 */,
+		SYS_semop,	   SYS_semtimedop,     SYS_rt_sigtimedwait,
+		SYS_msgrcv,	   SYS_msgsnd,	       SYS_io_getevents,
+		SYS_io_pgetevents, SYS_io_uring_enter, SYS_read,
+		SYS_readv,	   SYS_write,	       SYS_writev,
+		SYS_recvfrom,	   SYS_recvmsg,	       SYS_recvmmsg,
+		SYS_sendto,	   SYS_sendmsg,	       SYS_accept,
+		SYS_accept4,
+	};
+
+	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++) {
+		if (calls[i] == number)
+			return true;
+	}
+	return false;
+}
+
+static uint64_t signals(const char *status, const char *name)
+{
+	const char *at = strstr(status, name);
+
+	return at ? strtoull(at + strlen(name), NULL, 16) : 0;
+}
+
+/* Whether a signal waits for the thread: then EINTR is what it must see. */
+static bool signal_waits(pid_t pid, pid_t tid)
+{
+	char path[64], status[4096];
+	ssize_t got;
+	int file;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", (int)pid, (int)tid);
+	file = open(path, O_RDONLY | O_CLOEXEC);
+	if (file < 0)
+		return true;
+	got = read(file, status, sizeof(status) - 1);
+	close(file);
+	status[got > 0 ? got : 0] = '\0';
+	return got <= 0 || ((signals(status, "\nSigPnd:\t") | signals(status, "\nShdPnd:\t")) &
+			    ~signals(status, "\nSigBlk:\t"));
+}
+
+static bool is_syscall(pid_t tid, uint64_t address)
+{
+	uint8_t code[INSTRUCTION];
+
+	return !remote_read(tid, address, code, sizeof(code)) && code[0] == 0x0f && code[1] == 0x05;
+}
+
+void restart_interrupted(pid_t pid, pid_t tid)
+{
+	struct user_regs_struct registers;
+
+	if (registers_get(tid, &registers) || (long)registers.orig_rax < 0 ||
+	    (long)registers.rax != -EINTR || !may_repeat((long)registers.orig_rax) ||
+	    !is_syscall(tid, registers.rip - INSTRUCTION) || signal_waits(pid, tid))
+		return;
+	registers.rip -= INSTRUCTION;
+	registers.rax = registers.orig_rax;
+	registers.orig_rax = (unsigned long)-1;
+	registers_set(tid, &registers);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* System calls that end with EINTR when their thread is stopped. */
+#ifndef ATTACH_RESTART_H
+#define ATTACH_RESTART_H
+
+#include <sys/types.h>
+#include <sys/user.h>
+
+int registers_get(pid_t tid, struct user_regs_struct *registers);
+int registers_set(pid_t tid, struct user_regs_struct *registers);
+
+/*
+ * Most calls that a stop interrupts are restarted by the kernel. Some are not
+ * (epoll_wait, semop, reads with a timeout, ...: signal(7)) and return EINTR, which a
+ * program without signal handlers has no reason to expect. If our stop alone can
+ * have been the cause, this makes the thread call again. A timeout then starts again.
+ */
+void restart_interrupted(pid_t pid, pid_t tid);
+
+#endif
