@@ -236,13 +236,10 @@ static struct client *place_for_client(struct control *control)
 	return oldest;
 }
 
-static void accept_client(struct control *control)
+static void accept_client(struct control *control, int descriptor)
 {
-	int descriptor = accept4(control->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct client *client;
 
-	if (descriptor < 0)
-		return;
 	if (!peer_is_trusted(descriptor)) {
 		close(descriptor);
 		return;
@@ -250,6 +247,20 @@ static void accept_client(struct control *control)
 	client = place_for_client(control);
 	client->descriptor = descriptor;
 	client->used = ++control->clock;
+}
+
+/* All that wait, since a turn of the owner's loop may be long; but no more than there is room for.
+ */
+static void accept_clients(struct control *control)
+{
+	for (int i = 0; i < CONTROL_CLIENTS; i++) {
+		int descriptor =
+			accept4(control->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (descriptor < 0)
+			return;
+		accept_client(control, descriptor);
+	}
 }
 
 static void answer_line(struct control *control, struct client *client, const char *line,
@@ -342,5 +353,5 @@ void control_serve(struct control *control, const struct pollfd *polls, unsigned
 		}
 	}
 	if (polls[0].revents)
-		accept_client(control);
+		accept_clients(control);
 }

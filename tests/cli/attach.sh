@@ -4,9 +4,9 @@
 . "$(dirname "$0")/lib.sh"
 need_vswap
 
-# victim_start NAME ARGUMENTS...: its pid in $pid; ends when descriptor 9 closes.
+# victim_start ARGUMENTS...: its pid in $pid; ends when descriptor 9 closes.
 victim_start() {
-	rm -f "$work/input"
+	rm -f "$work/input" "$work/victim"
 	mkfifo "$work/input"
 	"$victim" "$@" <"$work/input" >"$work/victim" 2>"$work/victim.err" &
 	victim_job=$!
@@ -16,9 +16,9 @@ victim_start() {
 	pid=$(cut -d' ' -f1 "$work/victim")
 }
 
-victim_end() {
+victim_ends_well() {
 	exec 9>&-
-	wait $victim_job
+	ends_with 0 $victim_job
 }
 
 refused 1 "no such process" "a process that does not exist" "$vswap" attach 4194303
@@ -27,25 +27,21 @@ refused 1 "kernel" "a kernel thread" "$vswap" attach 2
 own=$!
 sleep 0.2
 kill -INT $own 2>/dev/null
-wait $own
-check "its own parent, below its budget, and let go" [ $? = 0 ]
+check "its own parent, below its budget, and let go" ends_with 0 $own
 
 victim_start seccomp
 refused 1 "seccomp" "a process with a seccomp filter" "$vswap" attach -m 64M "$pid"
-victim_end
-check "and is unharmed" [ $? = 0 ]
+check "and is unharmed" victim_ends_well
 
 victim_start traced
 refused 1 "traced" "a process that is traced" "$vswap" attach -m 64M "$pid"
-victim_end
-check "and is unharmed" [ $? = 0 ]
+check "and is unharmed" victim_ends_well
 
 victim_start memory 8
 refused 2 "too small" "a budget below the least" "$vswap" attach -m 4096 "$pid"
 refused 1 "cannot write" "a stats file that cannot be written" "$vswap" attach --stats "$work/no/x" "$pid"
 refused 1 "." "a backend that cannot be opened" "$vswap" attach --backend "file:$work/no/x" "$pid"
-victim_end
-check "and is unharmed" [ $? = 0 ]
+check "and is unharmed" victim_ends_well
 
 # 32-bit code: an ELF file of 84 + 14 bytes that calls pause() for ever.
 elf32() {
@@ -90,34 +86,28 @@ attached() { "$vswap" stat --json "$pid" 9>&- | grep -q '"attached": *true'; }
 check "it comes to be attached" wait_for 20 attached
 run "$vswap" detach "$pid"
 check "detach succeeds" [ "$status" = 0 ]
-wait $owner
-check "attach ends with 0" [ $? = 0 ]
+check "attach ends with 0" ends_with 0 $owner
 check "the stats file is there" grep -q '"attached": *true' "$work/stats.json"
 check "nothing traces it" grep -q '^TracerPid:.0$' "/proc/$pid/status"
 check "no thread of ours is left" [ "$(ls "/proc/$pid/task" | wc -l)" = 1 ]
 check "no descriptor of ours is left" [ "$(ls "/proc/$pid/fd" | wc -l)" = 3 ]
 refused 1 "no virtual swap space" "a second detach" "$vswap" detach "$pid"
-victim_end
-check "its data is right" [ $? = 0 ]
+check "its data is right" victim_ends_well
 
 victim_start memory 96
 "$vswap" attach -q -m 48M "$pid" 2>"$work/attach.err" 9>&- &
 owner=$! started="$started $owner"
 wait_for 20 attached
 kill -INT $owner
-wait $owner
-check "Ctrl-C detaches, status 0" [ $? = 0 ]
-victim_end
-check "its data is right" [ $? = 0 ]
+check "Ctrl-C detaches, status 0" ends_with 0 $owner
+check "its data is right" victim_ends_well
 
 victim_start memory 96
 "$vswap" attach -q -m 48M "$pid" 2>"$work/attach.err" 9>&- &
 owner=$! started="$started $owner"
 wait_for 20 attached
-victim_end
-check "its data is right while attached" [ $? = 0 ]
-wait $owner
-check "attach ends with the program, status 0" [ $? = 0 ]
+check "its data is right while attached" victim_ends_well
+check "attach ends with the program, status 0" ends_with 0 $owner
 check "no socket is left" [ -z "$(ls "$work/vswap")" ]
 
 finish

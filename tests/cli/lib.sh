@@ -88,6 +88,14 @@ is_gone() {
 	[ -z "$state" ] || [ "$state" = Z ]
 }
 
+# ends_with STATUS PID: our child PID ends soon, and so.
+ends_with() {
+	wait_for 20 is_gone "$2" || return 1
+	code=0
+	wait "$2" || code=$?
+	[ "$code" = "$1" ]
+}
+
 # Ends the script early where vswap cannot work at all.
 need_vswap() {
 	"$vswap" doctor >/dev/null && return

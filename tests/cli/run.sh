@@ -50,8 +50,7 @@ for signal in TERM HUP USR1; do
 	owner=$!
 	wait_for 10 [ -e "$work/up" ]
 	kill -$signal $owner
-	wait $owner
-	check "SIG$signal is passed on" [ $? = 33 ]
+	check "SIG$signal is passed on" ends_with 33 $owner
 	rm -f "$work/up"
 done
 
@@ -66,8 +65,7 @@ kill -CONT $owner
 check "SIGCONT wakes the program" wait_for 10 [ "$(state_of $program)" != T ]
 check "and vswap" wait_for 10 state_is $owner S
 kill -TERM $program
-wait $owner
-check "and its end is seen" [ $? = 143 ]
+check "and its end is seen" ends_with 143 $owner
 rm -f "$work/up"
 
 # ---- --stats ----

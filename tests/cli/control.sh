@@ -1,0 +1,133 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The control socket: stat, where, limit, thaw on a live space; garbage, slow and many clients.
+. "$(dirname "$0")/lib.sh"
+need_vswap
+
+mkfifo "$work/input"
+"$vswap" run -q -m 48M "$victim" memory 96 <"$work/input" >"$work/victim" 2>"$work/run.err" &
+owner=$! started=$!
+exec 9>"$work/input"
+wait_for 20 [ -s "$work/victim" ]
+read -r pid address <"$work/victim"
+figure() { "$vswap" stat --json "$pid" 9>&- | sed -n "s/^ *\"$1\": *\([^,]*\),*$/\1/p" | head -n 1; }
+attached() { [ "$(figure attached)" = true ]; }
+
+# ---- looking ----
+check "stat --json knows the program" [ "$(figure pid)" = "$pid" ]
+check "its name" [ "$(figure command)" = '"victim"' ]
+check "its budget" [ "$(figure limit_bytes)" = $((48 << 20)) ]
+check "no exit status yet" [ "$(figure exit_status)" = null ]
+check "it comes to be attached" wait_for 20 attached
+run "$vswap" stat "$pid"
+check "stat PID: the table" grep -qE '^  budget +48\.0 MiB' "$work/out"
+run "$vswap" stat
+check "stat: one line for it" grep -qE "^ *$pid victim +48\.0 MiB" "$work/out"
+run "$vswap" where "$pid" "$address"
+check "where: a slot" grep -qE '^slot +[1-9]' "$work/out"
+run "$vswap" where "$pid" "0x$address"
+check "where: with 0x" grep -qE '^slot +[1-9]' "$work/out"
+run "$vswap" where "$pid" 1000
+check "where: an address that is no slot" [ "$status" = 0 -o "$status" = 1 ]
+
+# ---- changing ----
+refused 1 "least|small" "limit: below the least" "$vswap" limit 4K "$pid"
+check "and nothing changed" [ "$(figure limit_bytes)" = $((48 << 20)) ]
+run "$vswap" limit 64M "$pid"
+check "limit: another budget" [ "$status" = 0 -a "$(figure limit_bytes)" = $((64 << 20)) ]
+run "$vswap" thaw "$pid"
+check "thaw succeeds" [ "$status" = 0 ]
+all_in() { [ "$(figure resident_bytes)" -ge $((96 << 20)) ]; }
+check "thaw: all of it is resident" all_in
+run "$vswap" limit 48M "$pid"
+shrunk() { [ "$(figure resident_bytes)" -le $((48 << 20)) ]; }
+check "limit after thaw: it shrinks again" wait_for 20 shrunk
+
+# ---- the socket itself ----
+socket=$work/vswap/$pid.sock
+check "the folder is ours alone" [ "$(stat -c %a "$work/vswap")" = 700 ]
+check "so is the socket" [ "$(stat -c %a "$socket")" = 600 ]
+
+# A client in Python: connects, does what the case says, prints the last line of the answer.
+client() {
+	timeout 60 python3 - "$socket" "$1" 9>&- <<-'END'
+	import json, os, random, socket, sys
+	path, case = sys.argv[1:]
+	def connect():
+	    s = socket.socket(socket.AF_UNIX)
+	    s.connect(path)
+	    s.settimeout(20)
+	    return s
+	def ask(s, line):
+	    s.sendall(line)
+	    got = b""
+	    while not got.endswith(b"\n"):
+	        more = s.recv(65536)
+	        if not more: break
+	        got += more
+	    return got.decode()
+	if case == "garbage":
+	    random.seed(1)
+	    for _ in range(200):
+	        s = connect()
+	        line = bytes(random.randrange(256) for _ in range(random.randrange(300)))
+	        assert "error" in ask(s, line.replace(b"\n", b"x") + b"\n")
+	elif case == "long":
+	    s = connect()
+	    assert "longer" in ask(s, b"x" * 4096)
+	    assert s.recv(1) == b""
+	elif case == "several":
+	    s = connect()
+	    s.sendall(b'{"request":"report"}\n' * 3)
+	    got = b""
+	    while got.count(b"\n") < 3: got += s.recv(65536)
+	    assert all("report" in json.loads(l) for l in got.decode().splitlines())
+	elif case == "pieces":
+	    s = connect()
+	    for c in b'{"request":"report"': s.sendall(bytes([c]))
+	    assert "report" in ask(s, b'}\n')
+	elif case == "idle":
+	    idle = [connect() for _ in range(40)]
+	    for s in idle:
+	        try: s.sendall(b'{"request":')
+	        except OSError: pass  # let go, to make room for the next
+	    assert "report" in ask(connect(), b'{"request":"report"}\n')
+	elif case == "deaf":
+	    s = connect()
+	    s.setblocking(False)
+	    try:
+	        for _ in range(5000): s.send(b'{"request":"report"}\n' * 50)
+	    except (BlockingIOError, BrokenPipeError, ConnectionResetError): pass
+	    assert "report" in ask(connect(), b'{"request":"report"}\n')
+	elif case == "leaves":
+	    for _ in range(50):
+	        s = connect()
+	        s.sendall(b'{"request":"report"}\n')
+	        s.close()
+	    assert "report" in ask(connect(), b'{"request":"report"}\n')
+	END
+}
+check "garbage is refused" client garbage
+check "a line that is too long is refused, the client let go" client long
+check "several requests at once" client several
+check "a request in pieces" client pieces
+check "idle clients do not lock others out" client idle
+check "a client that does not read does not stop the owner" client deaf
+check "clients that leave at once do no harm" client leaves
+
+# ---- a socket without an owner ----
+python3 -c 'import socket,sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$work/vswap/4194303.sock"
+run "$vswap" stat
+check "a dead owner's socket is not listed" sh -c "! grep -q 4194303 '$work/out'"
+check "and is cleared away" [ ! -e "$work/vswap/4194303.sock" ]
+
+exec 9>&-
+check "the program's data is right, status 0" ends_with 0 $owner
+check "the socket is gone" [ ! -e "$socket" ]
+
+# ---- a runtime folder that another user could have made ----
+chmod 777 "$work/vswap"
+run "$vswap" run true
+check "a folder that others may write to is not used" [ -z "$(ls "$work/vswap")" -a "$status" = 0 ]
+
+finish
