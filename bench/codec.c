@@ -54,7 +54,7 @@ struct result {
 };
 
 static struct codec *codec;
-static size_t wanted = 7; /* the first so many methods */
+static size_t wanted = 8; /* the first so many methods */
 static LZ4_stream_t lz4_stream;
 
 static uint64_t now(void)
@@ -71,6 +71,20 @@ static size_t encode_word(const uint8_t *page, uint8_t *out, enum codec_kind *ki
 
 	*kind = length ? CODEC_WORD : CODEC_RAW;
 	return length;
+}
+
+static size_t encode_portable(const uint8_t *page, uint8_t *out, enum codec_kind *kind)
+{
+	size_t length = word_portable.encode(page, out, PAGE - 1);
+
+	*kind = length ? CODEC_WORD : CODEC_RAW;
+	return length;
+}
+
+static int decode_portable(const uint8_t *in, size_t length,
+			   enum codec_kind kind __attribute__((unused)), uint8_t *page)
+{
+	return word_portable.decode(in, length, page);
 }
 
 /* lz4 as a plain caller has it: LZ4_compress_default clears its table for each page. */
@@ -139,6 +153,7 @@ static int decode_zstd16(const uint8_t *in, size_t length, enum codec_kind kind,
 
 static const struct method methods[] = {
 	{"word", 1, encode_word, decode_one},
+	{"word, plain C", 1, encode_portable, decode_portable},
 	{"lz4", 1, encode_lz4, decode_one},
 	{"lz4, reused state", 1, encode_lz4_reused, decode_one},
 	{"mixture", 1, encode_mixture, decode_one},
@@ -327,7 +342,7 @@ int main(int argc, char **argv)
 		else if (option == 'p')
 			pattern = true;
 		else if (option == 'w')
-			wanted = 1;
+			wanted = 2;
 		else
 			most = 0;
 	}

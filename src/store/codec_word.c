@@ -20,17 +20,52 @@
 #include <string.h>
 #include "store/codec_word.h"
 
-static const uint64_t tag_keep[16] = {WORD_TAG_KEEPS};
-/* WORD_TAG_BYTES as length, as a mask of the word's bits, and as where the payload begins. */
-static const uint8_t tag_length[16] = {0, 1, 2, 3, 4, 6, 4, 8, 0, 1, 2, 3, 4, 4, 8, 8};
-static const uint64_t tag_mask[16] = {
-	0,     0xff,  0xffff, 0xffffff, 0xffffffff, 0xffffffffffff, 0xffffffffull << 32,
-	~0ull, 0,     0xff,   0xffff,	0xffffff,   0xffffffff,	    0xffffffffull << 32,
-	~0ull, ~0ull,
+/* A tag as the decoder wants it. */
+struct shape {
+	uint64_t mask, keep; /* bits from the payload, and from the earlier word */
+	uint8_t length;	     /* of payload */
+	uint8_t shift;	     /* where in the word it begins */
+	uint8_t far;
 };
-static const uint8_t tag_shift[16] = {[6] = 32, [13] = 32};
-static const uint8_t near_high[16] = {WORD_NEAR_HIGH}, near_low[16] = {WORD_NEAR_LOW};
-static const uint8_t far_high[16] = {WORD_FAR_HIGH}, far_low[16] = {WORD_FAR_LOW};
+
+#define LOW(bytes) ((1ull << (bytes)*8) - 1)
+#define NEAR(bytes)                        \
+	{                                  \
+		LOW(bytes), 0, bytes, 0, 0 \
+	}
+#define FAR(bytes)                                   \
+	{                                            \
+		LOW(bytes), ~LOW(bytes), bytes, 0, 1 \
+	}
+
+static const struct shape shapes[16] = {
+	NEAR(0),
+	NEAR(1),
+	NEAR(2),
+	NEAR(3),
+	NEAR(4),
+	NEAR(6),
+	{~LOW(4), 0, 4, 32, 0},
+	{~0ull, 0, 8, 0, 0},
+	FAR(0),
+	FAR(1),
+	FAR(2),
+	FAR(3),
+	FAR(4),
+	{~LOW(4), LOW(4), 4, 32, 1},
+	{~0ull, 0, 8, 0, 1},
+	{~0ull, 0, 8, 0, 1},
+};
+
+/* The tables of the header, by number of significant bytes. */
+static const uint8_t near_cost[9] = {
+	WORD_COST(0, 0), WORD_COST(1, 1), WORD_COST(2, 2), WORD_COST(3, 3), WORD_COST(4, 4),
+	WORD_COST(6, 5), WORD_COST(6, 5), WORD_COST(8, 7), WORD_COST(8, 7),
+};
+static const uint8_t far_cost[9] = {
+	WORD_COST(1, 8), WORD_COST(2, 9), WORD_COST(3, 10), WORD_COST(4, 11), WORD_COST(5, 12),
+	WORD_NEVER,	 WORD_NEVER,	  WORD_NEVER,	    WORD_NEVER,
+};
 
 struct encoder {
 	uint64_t words[WORDS + WORD_GROUP];
@@ -69,22 +104,14 @@ static inline unsigned int hash(uint64_t word)
 	return (uint64_t)(uint32_t)(word ^ word >> 32) * WORD_MULTIPLIER >> 32 & (WORD_TABLE - 1);
 }
 
-/* One bit for each byte that is not zero. */
-static inline unsigned int bytes_of(uint64_t word)
+/* The cost of a word by its highest byte that is not zero, or by having no low half. */
+static inline unsigned int cost_of(uint64_t word, const uint8_t *by_bytes, unsigned int only_high)
 {
-	const uint64_t sevens = 0x7f7f7f7f7f7f7f7full;
-	uint64_t tops = (((word & sevens) + sevens) | word) & ~sevens;
+	unsigned int bytes = word ? (71 - (unsigned int)__builtin_clzll(word)) / 8 : 0;
+	unsigned int cost = by_bytes[bytes];
 
-	return (unsigned int)((tops >> 7) * 0x0102040810204080ull >> 56);
-}
-
-static inline unsigned int cost_of(unsigned int bytes, const uint8_t *high, const uint8_t *low,
-				   unsigned int only_high)
-{
-	unsigned int cost = high[bytes >> 4], other = low[bytes & 15];
-
-	cost = other > cost ? other : cost;
-	return !(bytes & 15) && only_high < cost ? only_high : cost;
+	only_high = (uint32_t)word ? WORD_NEVER : only_high;
+	return only_high < cost ? only_high : cost;
 }
 
 /* Costs of the words by themselves; lists the wide ones. */
@@ -92,8 +119,7 @@ static void cost_near(struct encoder *e)
 {
 	e->wide_count = 0;
 	for (unsigned int i = 0; i < e->count; i++) {
-		unsigned int cost =
-			cost_of(bytes_of(e->words[i]), near_high, near_low, WORD_NEAR_ONLY_HIGH);
+		unsigned int cost = cost_of(e->words[i], near_cost, WORD_NEAR_ONLY_HIGH);
 
 		e->costs[i] = (uint8_t)cost;
 		e->wide[e->wide_count] = (uint16_t)i;
@@ -119,12 +145,11 @@ static void look_up(struct encoder *e, unsigned int at, unsigned int end, struct
 }
 
 /* The cost of word i by way of the word at `place`, and its distance - 1. */
-static inline unsigned int far_cost(const struct encoder *e, unsigned int i, uint8_t place,
-				    uint8_t *distance)
+static inline unsigned int cost_from(const struct encoder *e, unsigned int i, uint8_t place,
+				     uint8_t *distance)
 {
 	*distance = (uint8_t)(i - 1 - place);
-	return cost_of(bytes_of(e->words[i] ^ e->words[i - 1 - *distance]), far_high, far_low,
-		       WORD_FAR_ONLY_HIGH);
+	return cost_of(e->words[i] ^ e->words[i - 1 - *distance], far_cost, WORD_FAR_ONLY_HIGH);
 }
 
 /* Looks for earlier words for a block of the wide ones. Returns the bytes saved. */
@@ -139,8 +164,8 @@ static unsigned int search_block(struct encoder *e, unsigned int at)
 		unsigned int place = e->wide[i], near = e->costs[place], all, high;
 		uint8_t distance_high;
 
-		all = far_cost(e, place, c.all[i - at], &e->distances[place]);
-		high = far_cost(e, place, c.high[i - at], &distance_high);
+		all = cost_from(e, place, c.all[i - at], &e->distances[place]);
+		high = cost_from(e, place, c.high[i - at], &distance_high);
 		e->distances[place] = high < all ? distance_high : e->distances[place];
 		all = high < all ? high : all;
 		all = all < near ? all : near;
@@ -189,27 +214,29 @@ static void emit(const struct encoder *e, unsigned int far, uint8_t *tags)
 {
 	uint8_t *distance = tags + e->count / 2, *p = distance + far;
 
+	for (unsigned int i = 0; i < e->count; i += 2)
+		tags[i / 2] = (uint8_t)((e->costs[i] & 15) | e->costs[i + 1] << 4);
 	for (unsigned int i = 0; i < e->count; i++) {
-		unsigned int tag = e->costs[i] & 15;
-
-		tags[i / 2] = (uint8_t)(i % 2 ? tags[i / 2] | tag << 4 : tag);
-		if (tag & 8)
-			*distance++ = e->distances[i];
+		*distance = e->distances[i]; /* kept if the word is far */
+		distance += e->costs[i] >> 3 & 1;
 	}
 	for (unsigned int i = 0; i < e->count; i++) {
-		store64(p, little(e->words[i] >> tag_shift[e->costs[i] & 15]));
-		p += tag_length[e->costs[i] & 15];
+		store64(p, little(e->words[i] >> shapes[e->costs[i] & 15].shift));
+		p += shapes[e->costs[i] & 15].length;
 	}
 }
 
 static size_t encode(const void *page, uint8_t *out, size_t most)
 {
-	struct encoder e = {.all = {0}};
+	struct encoder e;
 	uint8_t bitmap[WORD_BITMAP], *p = out + 1;
 	enum word_mode mode = take_words(&e, page, bitmap);
 	unsigned int far = 0;
 	size_t length = 1 + (mode == WORD_SPARSE ? WORD_BITMAP : 0) + e.count / 2;
 
+	memset(e.all, 0, sizeof(e.all));
+	memset(e.high, 0, sizeof(e.high));
+	memset(e.distances, 0, sizeof(e.distances));
 	cost_near(&e);
 	search(&e);
 	for (unsigned int i = 0; i < e.count; i++) {
@@ -246,43 +273,48 @@ bool word_read_head(struct word_head *head, const uint8_t *in, size_t length)
 	return length >= 1 + WORD_BITMAP + head->count / 2;
 }
 
-/* Number of far words, and in *bytes those of the payload. */
-static unsigned int measure_tags(const struct word_head *head, unsigned int *bytes)
+/* Number of far words: of nibbles with the high bit. */
+static unsigned int count_far(const struct word_head *head)
 {
-	unsigned int far = 0;
+	const uint64_t ones = 0x0101010101010101ull;
+	uint64_t far = 0;
 
-	*bytes = 0;
-	for (unsigned int i = 0; i < head->count / 2; i++) {
-		unsigned int low = head->tags[i] & 15, high = head->tags[i] >> 4;
+	for (unsigned int i = 0; i < head->count / 2; i += 8) {
+		uint64_t tags = load64(head->tags + i);
 
-		*bytes += tag_length[low] + tag_length[high];
-		far += (low >> 3) + (high >> 3);
+		far += (tags >> 3 & ones) + (tags >> 7 & ones); /* at most 64 in each byte */
 	}
-	return far;
+	return (unsigned int)((far & 0x00ff00ff00ff00ffull) * 0x0001000100010001ull >> 48) +
+	       (unsigned int)((far >> 8 & 0x00ff00ff00ff00ffull) * 0x0001000100010001ull >> 48);
 }
 
 /*
- * Decodes all words, whose distances and payload were measured to be there. The
- * payload is in a copy that can be read a little past its end. False if a far
- * word leads before the first.
+ * Decodes all words. Distances and payload are in copies that can be read past
+ * their end: what a group of words may take. False if the payload does not end
+ * at `end`, or a far word leads before the first.
  */
 static bool decode_words(const struct word_head *head, const uint8_t *distances, const uint8_t *p,
-			 uint8_t *out)
+			 const uint8_t *end, uint8_t *out)
 {
 	int lowest = 0;
 
-	for (unsigned int i = 0; i < head->count; i++) {
-		unsigned int tag = head->tags[i / 2] >> i % 2 * 4 & 15;
-		int from = (int)i - 1 - *distances, far = (int)tag >> 3;
-		uint64_t earlier = load64(out + ((unsigned int)from % WORDS) * 8);
-		uint64_t word = little(load64(p)) << tag_shift[tag];
+	for (unsigned int i = 0; i < head->count && p <= end; i += WORD_GROUP) {
+		uint64_t tags = little(load64(head->tags + i / 2));
 
-		store64(out + (size_t)i * 8, (word & tag_mask[tag]) | (earlier & tag_keep[tag]));
-		lowest |= from & -far;
-		distances += far;
-		p += tag_length[tag];
+		for (unsigned int j = i; j < i + WORD_GROUP; j++, tags >>= 4) {
+			const struct shape *shape = &shapes[tags & 15];
+			int from = (int)j - 1 - *distances;
+			uint64_t earlier = load64(out + ((unsigned int)from % WORDS) * 8);
+			uint64_t word = little(load64(p)) << shape->shift;
+
+			word = (word & shape->mask) | (earlier & shape->keep);
+			store64(out + (size_t)j * 8, word);
+			lowest |= from & -(int)shape->far;
+			distances += shape->far;
+			p += shape->length;
+		}
 	}
-	return lowest >= 0;
+	return lowest >= 0 && p == end;
 }
 
 /* Puts words where the bitmap has ones. */
@@ -297,27 +329,30 @@ static void spread_words(const uint64_t *words, const uint8_t *bitmap, uint8_t *
 
 static int decode(const uint8_t *in, size_t length, void *page)
 {
-	uint8_t distances[WORDS + 1] = {0}, payload[WORDS * 8 + 8];
+	uint8_t distances[WORDS + 1], payload[WORDS * 8 + WORD_GROUP * 8];
 	uint64_t words[WORDS];
 	struct word_head head;
-	unsigned int far, bytes;
+	size_t far, bytes;
 	const uint8_t *p;
 	uint8_t *out = page;
 
 	if (!word_read_head(&head, in, length))
 		return -EILSEQ;
-	far = measure_tags(&head, &bytes);
+	far = count_far(&head);
 	p = head.tags + head.count / 2;
-	if (far + bytes != length - (size_t)(p - in))
+	bytes = length - (size_t)(p - in);
+	if (bytes < far || bytes - far > WORDS * 8)
 		return -EILSEQ;
+	bytes -= far;
 	memcpy(distances, p, far);
+	distances[far] = 0;
 	memcpy(payload, p + far, bytes);
-	memset(payload + bytes, 0, 8);
+	memset(payload + bytes, 0, WORD_GROUP * 8);
 	/* Corrupt input may name words that are not there yet. */
 	if (head.bitmap)
 		out = (uint8_t *)words;
 	memset(out, 0, WORDS * 8);
-	if (!decode_words(&head, distances, payload, out))
+	if (!decode_words(&head, distances, payload, payload + bytes, out))
 		return -EILSEQ;
 	if (head.bitmap)
 		spread_words(words, head.bitmap, page);
