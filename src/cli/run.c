@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,8 @@
 #include "cli/cli.h"
 #include "control/owner.h"
 #include "control/spawn.h"
+
+#define ENDING_MS 100
 
 struct run_options {
 	struct space_options space;
@@ -76,6 +79,14 @@ static int end_like(int status)
 	return 128 + WTERMSIG(status);
 }
 
+/* A program that is just ending has no memory any more, and looks like what cannot be attached. */
+static bool is_ending(const struct spawn *spawn)
+{
+	struct pollfd ended = {.fd = spawn->pidfd, .events = POLLIN};
+
+	return poll(&ended, 1, ENDING_MS) > 0;
+}
+
 /* Everything up to the program's first instruction. 0, or the exit status. */
 static int start(struct owner **owner, const struct owner_config *config, struct spawn *spawn)
 {
@@ -94,7 +105,7 @@ static int start(struct owner **owner, const struct owner_config *config, struct
 		return exec_failed(config->command, -result);
 	}
 	result = owner_take(*owner, spawn->pid, spawn->pidfd, message);
-	if (result && result != -ESRCH) {
+	if (result && !is_ending(spawn)) {
 		kill(spawn->pid, SIGKILL);
 		waitpid(spawn->pid, NULL, 0);
 		owner_close(*owner);
