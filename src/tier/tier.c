@@ -51,6 +51,7 @@
 /* A step of cleaning that beats writing back a segment. */
 #define GOOD_GAIN      (SEGMENT_BYTES * 2 / 5)
 #define EMPTIEST_PAUSE (100 * MILLISECOND)
+/* When nothing was worth it. */
 #define HOPELESS_PAUSE (100 * MILLISECOND)
 #define DESPAIR_AFTER  (1 * SECOND) /* before the user is told */
 #define POLL_MS	       10
@@ -75,7 +76,9 @@ struct tier {
 	_Atomic uint32_t kicks, rooms;
 	_Atomic uint32_t made; /* counts occasions on which there really was new room */
 	atomic_uint waiters;
-	atomic_bool asleep, urgent, hopeless, stop;
+	atomic_bool asleep, urgent, stop;
+	atomic_bool hopeless;	  /* somebody waited, and there was nothing to be done */
+	_Atomic int64_t clean_at; /* ns: no cleaning before, unless somebody waits */
 
 	/* The tier thread. */
 	bool progress; /* something was written or cleaned in this pass */
@@ -84,7 +87,6 @@ struct tier {
 	int64_t kicked_at;	       /* the last urgent kick */
 	int64_t emptiest_at;	       /* no cleaning instead of writing before */
 	int64_t others_cpu, others_at; /* is_paging's last look */
-	int64_t clean_at;	       /* no cleaning before, unless it is urgent */
 	int64_t hopeless_at;	       /* the last time that nothing could be done */
 };
 
@@ -218,7 +220,7 @@ static void rest(struct tier *tier, int64_t start, int64_t times)
 {
 	int64_t end = now_ns();
 
-	tier->clean_at = end + times * (end - start);
+	atomic_store(&tier->clean_at, end + times * (end - start));
 }
 
 /*
@@ -254,31 +256,44 @@ static bool compact(struct tier *tier)
 }
 
 /* One step in the cheapest way there is: copying what is alive, reading it back from a full
- * backend, encoding it anew. False: nothing was worth it. */
-static bool clean(struct tier *tier)
+ * backend, encoding it anew. The last makes pages slow to come back, so only if somebody waits.
+ * False: nothing was worth it. */
+static bool clean(struct tier *tier, bool urgent)
 {
 	if (!store_clean(tier->store, tier->cleaner, false) && !compact(tier) &&
-	    !store_clean(tier->store, tier->cleaner, true))
+	    !(urgent && store_clean(tier->store, tier->cleaner, true)))
 		return false;
 	tier->progress = true;
+	atomic_store(&tier->hopeless, false);
 	return true;
 }
 
-/* Above the target and nothing on its way: clean, or find that nothing can be done. */
-static void clean_or_despair(struct tier *tier, bool urgent)
+/* Above the share, nothing on its way, and nobody waits. */
+static void clean_at_leisure(struct tier *tier)
 {
 	int64_t now = now_ns();
-	bool hopeless = atomic_load(&tier->hopeless);
 
-	if (hopeless ? now - tier->hopeless_at >= HOPELESS_PAUSE
-		     : urgent || now >= tier->clean_at) {
-		hopeless = !clean(tier);
-		rest(tier, now, urgent ? 0 : ABOVE_REST);
+	if (now < atomic_load(&tier->clean_at))
+		return;
+	if (clean(tier, false))
+		rest(tier, now, ABOVE_REST);
+	else
+		atomic_store(&tier->clean_at, now + HOPELESS_PAUSE);
+}
+
+/* Somebody waits for room, and nothing is on its way: clean, or find that nothing can be done. */
+static void clean_or_despair(struct tier *tier)
+{
+	int64_t now = now_ns();
+
+	if (!atomic_load(&tier->hopeless) || now - tier->hopeless_at >= HOPELESS_PAUSE) {
+		if (clean(tier, true))
+			return;
 		tier->hopeless_at = now;
-		atomic_store(&tier->hopeless, hopeless);
+		atomic_store(&tier->hopeless, true);
 	}
 	/* Not at once: a backend that failed is tried again, and pages die. */
-	if (urgent && hopeless && now - tier->progress_at > DESPAIR_AFTER)
+	if (now - tier->progress_at > DESPAIR_AFTER)
 		places_say_no_room(&tier->places, &tier->told_no_room);
 }
 
@@ -299,8 +314,11 @@ static bool make_room(struct tier *tier, bool urgent)
 		atomic_store(&tier->hopeless, false);
 		return expected_ram(tier) <= target && !arriving(tier);
 	}
-	clean_or_despair(tier, urgent);
-	return atomic_load(&tier->hopeless) || now_ns() < tier->clean_at;
+	if (urgent)
+		clean_or_despair(tier);
+	else
+		clean_at_leisure(tier);
+	return atomic_load(&tier->hopeless) || now_ns() < atomic_load(&tier->clean_at);
 }
 
 static int64_t cpu_ns(clockid_t clock)
@@ -327,16 +345,16 @@ static void clean_when_idle(struct tier *tier)
 {
 	int64_t now = now_ns();
 
-	if (tier->in_flight || now - tier->kicked_at < IDLE_AFTER || now < tier->clean_at ||
-	    store_ram_bytes(tier->store) < IDLE_BYTES)
+	if (tier->in_flight || now - tier->kicked_at < IDLE_AFTER ||
+	    now < atomic_load(&tier->clean_at) || store_ram_bytes(tier->store) < IDLE_BYTES)
 		return;
 	if (is_paging(tier, now)) {
-		tier->clean_at = now + IDLE_AFTER;
+		atomic_store(&tier->clean_at, now + IDLE_AFTER);
 	} else if (store_clean(tier->store, tier->cleaner, true)) {
 		tier->progress = true;
 		rest(tier, now, IDLE_REST);
 	} else {
-		tier->clean_at = now + IDLE_PAUSE;
+		atomic_store(&tier->clean_at, now + IDLE_PAUSE);
 	}
 }
 
@@ -345,7 +363,7 @@ static int64_t nap(struct tier *tier)
 {
 	uint64_t ram = store_ram_bytes(tier->store);
 	int64_t longest = ram + NEAR_BYTES > atomic_load(&tier->share) ? WATCH_NEAR : WATCH_FAR;
-	int64_t until_clean = tier->clean_at - now_ns();
+	int64_t until_clean = atomic_load(&tier->clean_at) - now_ns();
 
 	if (ram >= IDLE_BYTES && until_clean < longest)
 		longest = until_clean;
@@ -463,7 +481,9 @@ void tier_close(struct tier *tier)
 void tier_set_share(struct tier *tier, uint64_t ram_bytes)
 {
 	atomic_store(&tier->share, ram_bytes);
-	if (store_ram_bytes(tier->store) > ram_bytes && !atomic_load(&tier->hopeless))
+	/* Called often: wakes the thread only if it would do something. */
+	if (store_ram_bytes(tier->store) > ram_bytes && !atomic_load(&tier->hopeless) &&
+	    (tier->places.count || now_ns() >= atomic_load(&tier->clean_at)))
 		wake(tier);
 }
 

@@ -354,6 +354,34 @@ static void test_no_backends(void **state)
 	close_world(world);
 }
 
+/* A full backend of segments that are mostly dead is read back, cleaned and used again. */
+static void test_full_of_dead_pages(void **state)
+{
+	struct world *world = open_world(1, (unsigned int[]){20}, (int[]){0});
+	unsigned int page = 0, filled;
+
+	while (page < PAGES && put(world, page, 1))
+		page++;
+	assert_true(page < PAGES);
+	/* One page in five stays, everywhere: no segment dies by itself. */
+	for (filled = page, page = 0; page < filled; page++)
+		if (page % 5)
+			drop(world, page);
+	/* More than fits into RAM. */
+	for (page = 0; page < filled / 10 * 6; page++) {
+		unsigned int tries = 0;
+
+		if (page % 5 == 0)
+			continue;
+		while (!put(world, page, 2)) {
+			assert_true(++tries < 10000);
+			usleep(1000);
+		}
+	}
+	check_all(world);
+	close_world(world);
+}
+
 static void test_stall(void **state)
 {
 	struct world *world = open_world(2, (unsigned int[]){100, 100}, (int[]){2, 1});
@@ -514,6 +542,7 @@ int main(void)
 		cmocka_unit_test(test_death),
 		cmocka_unit_test(test_nothing_anywhere),
 		cmocka_unit_test(test_no_backends),
+		cmocka_unit_test(test_full_of_dead_pages),
 		cmocka_unit_test(test_stall),
 		cmocka_unit_test(test_in_flight_is_bounded),
 		cmocka_unit_test(test_corruption),
