@@ -117,14 +117,16 @@ static inline unsigned int cost_of(uint64_t word, const uint8_t *by_bytes, unsig
 /* Costs of the words by themselves; lists the wide ones. */
 static void cost_near(struct encoder *e)
 {
-	e->wide_count = 0;
+	unsigned int wide = 0; /* not in *e: through memory each step would wait for the last */
+
 	for (unsigned int i = 0; i < e->count; i++) {
 		unsigned int cost = cost_of(e->words[i], near_cost, WORD_NEAR_ONLY_HIGH);
 
 		e->costs[i] = (uint8_t)cost;
-		e->wide[e->wide_count] = (uint16_t)i;
-		e->wide_count += cost >= WORD_COST(2, 0);
+		e->wide[wide] = (uint16_t)i;
+		wide += cost >= WORD_COST(2, 0);
 	}
+	e->wide_count = wide;
 }
 
 /* Where the two tables point for each word of a block. */
@@ -189,20 +191,25 @@ static void search(struct encoder *e)
 /* Takes the words over, without those that are zero if they are many. */
 static enum word_mode take_words(struct encoder *e, const uint8_t *page, uint8_t *bitmap)
 {
-	unsigned int count = 0;
+	unsigned int zeros = 0, count = 0;
 
-	memset(bitmap, 0, WORD_BITMAP);
-	for (unsigned int i = 0; i < WORDS; i++) {
-		uint64_t word = load64(page + (size_t)i * 8);
-
-		e->words[count] = word;
-		bitmap[i / 8] |= (uint8_t)((word != 0) << i % 8);
-		count += word != 0;
-	}
-	if (count > WORDS - WORD_SPARSE_FROM) {
-		memcpy(e->words, page, WORDS * 8);
-		e->count = WORDS;
+	memcpy(e->words, page, WORDS * 8);
+	for (unsigned int i = 0; i < WORDS; i++)
+		zeros += e->words[i] == 0;
+	e->count = WORDS;
+	if (zeros < WORD_SPARSE_FROM)
 		return WORD_DENSE;
+	for (unsigned int i = 0; i < WORDS; i += 8) {
+		unsigned int bits = 0;
+
+		for (unsigned int j = 0; j < 8; j++) {
+			uint64_t word = e->words[i + j];
+
+			e->words[count] = word;
+			bits |= (unsigned int)(word != 0) << j;
+			count += word != 0;
+		}
+		bitmap[i / 8] = (uint8_t)bits;
 	}
 	memset(e->words + count, 0, WORD_GROUP * 8);
 	e->count = (count + WORD_GROUP - 1) / WORD_GROUP * WORD_GROUP;
