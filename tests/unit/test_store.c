@@ -57,7 +57,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void put(struct fixture *f, unsigned int page, uint64_t number)
+static void put_reserved(struct fixture *f, unsigned int page, uint64_t number)
 {
 	uint64_t address = (uint64_t)page * PAGE_BYTES;
 	slot_t *slot = memory_bind(f->memory, address);
@@ -65,10 +65,15 @@ static void put(struct fixture *f, unsigned int page, uint64_t number)
 	desc_t old;
 
 	pattern_fill(number, bytes);
-	assert_int_equal(store_reserve(f->writer, 1), 0);
 	old = slot_lock(slot);
 	slot_unlock(slot, store_put(f->writer, memory_slot_id(f->memory, address), bytes));
 	space_drop(f->space, old);
+}
+
+static void put(struct fixture *f, unsigned int page, uint64_t number)
+{
+	assert_int_equal(store_reserve(f->writer, 1), 0);
+	put_reserved(f, page, number);
 }
 
 static void expect_in(struct fixture *f, struct memory *memory, unsigned int page, uint64_t number)
@@ -173,11 +178,27 @@ static void test_limit(void **state)
 	assert_int_equal(store_reserve(f->writer, 300), 0);
 	store_set_ram(f->store, SEGMENT_BYTES);
 	for (unsigned int i = 0; i < 300; i++)
-		put(f, pages + i, RANDOM + 8 * i);
+		put_reserved(f, pages + i, RANDOM + 8 * i);
 	store_published(f->writer);
 	clear(f, 0, pages + 300);
 	store_set_ram(f->store, RAM_SEGMENTS * SEGMENT_BYTES);
 	assert_int_equal(store_reserve(f->writer, 600), 0);
+}
+
+static void test_reserve(void **state)
+{
+	struct fixture *f = *state;
+
+	/* The worst case, from every place in a segment: nothing compresses. */
+	for (unsigned int count = 1; count < 600; count += count < 40 ? 1 : 53) {
+		assert_int_equal(store_reserve(f->writer, count), 0);
+		for (unsigned int i = 0; i < count; i++)
+			put_reserved(f, i, RANDOM + 8 * i);
+		store_published(f->writer);
+	}
+	assert_int_equal(store_reserve(f->writer, 1000000), -ENOSPC);
+	store_set_ram(f->store, 2 * RAM_SEGMENTS * SEGMENT_BYTES);
+	assert_int_equal(store_reserve(f->writer, 1000000), -EINVAL);
 }
 
 static void test_dead_segment(void **state)
@@ -359,6 +380,41 @@ static void test_recoding(void **state)
 		;
 	for (unsigned int i = 0; i < 1000; i += 3)
 		expect(f, i, 4 + 8 * i);
+}
+
+/* Nothing that was bad before the cleaner came is taken for good afterwards. */
+static void test_bad_run(void **state)
+{
+	struct fixture *f = *state;
+	unsigned char bytes[PAGE_BYTES];
+	unsigned int bad = 0;
+	const void *segment;
+	uint32_t id;
+
+	for (unsigned int i = 0; i < 2000; i++)
+		put(f, i, 4 + 8 * i);
+	seal(f);
+	for (int i = 0; i < 40; i++)
+		store_clean(f->store, f->cleaner, true);
+	store_writer_close(f->cleaner);
+	assert_int_equal(store_writer_open(f->store, &f->cleaner), 0);
+	id = store_oldest_for_writeback(f->store, &segment);
+	for (unsigned int i = 0; i < 2000; i += 16)
+		if (desc_segment(word_of(f, i)) == id)
+			((unsigned char *)segment)[desc_offset(word_of(f, i)) + 180 + i % 64] ^= 1;
+	store_segment_unwritten(f->store, id);
+	for (unsigned int i = 0; i < 2000; i++)
+		if (i % 5)
+			clear(f, i, 1);
+	for (int i = 0; i < 20; i++)
+		store_clean(f->store, f->cleaner, i % 2);
+	for (unsigned int i = 0; i < 2000; i += 5) {
+		int error = store_get(f->store, word_of(f, i), bytes);
+
+		assert_true(error == -EILSEQ || (!error && pattern_matches(4 + 8 * i, bytes)));
+		bad += error != 0;
+	}
+	assert_true(bad > 0);
 }
 
 /* Stored pages of a parent and its child; the parent, whose slots the headers name, goes. */
@@ -600,6 +656,65 @@ static void *run_worker(void *argument)
 	return NULL;
 }
 
+#define FORK_PAGES 700u
+
+static void fork_put(struct worker *worker, struct memory *memory, uint64_t address,
+		     uint64_t number)
+{
+	slot_t *slot = memory_bind(memory, address);
+	unsigned char bytes[PAGE_BYTES];
+	desc_t old;
+
+	while (store_reserve(worker->writer, 1))
+		sched_yield();
+	pattern_fill(number, bytes);
+	old = slot_lock(slot);
+	slot_unlock(slot, store_put(worker->writer, memory_slot_id(memory, address), bytes));
+	space_drop(worker->f->space, old);
+	store_published(worker->writer);
+}
+
+static void fork_expect(struct worker *worker, struct memory *memory, uint64_t base, unsigned int i)
+{
+	slot_t *slot = memory_look(memory, base + (uint64_t)i * PAGE_BYTES);
+	unsigned char bytes[PAGE_BYTES];
+	desc_t word = slot_lock(slot);
+
+	if (store_get(worker->f->store, word, bytes) ||
+	    !pattern_matches(i % 3 ? 4 + 8 * i : 5 + 8 * i, bytes))
+		worker->failed = true;
+	slot_unlock(slot, word);
+}
+
+/* A parent, its child with pages of its own, the parent's end, a move of the child's pages: all
+ * of it under the cleaner's hands. */
+static void *run_forks(void *argument)
+{
+	const uint64_t base = 7 * PAGE_BYTES, moved = (1ull << 30) + 3 * PAGE_BYTES;
+	struct worker *worker = argument;
+	struct memory *parent, *child;
+
+	for (unsigned int round = 0; round < 25 && !worker->failed; round++) {
+		if (memory_open(&parent, worker->f->space) || memory_open(&child, worker->f->space))
+			worker->failed = true;
+		for (unsigned int i = 0; i < FORK_PAGES; i++)
+			fork_put(worker, parent, base + (uint64_t)i * PAGE_BYTES, 4 + 8 * i);
+		if (memory_fork(parent, child))
+			worker->failed = true;
+		for (unsigned int i = 0; i < FORK_PAGES; i += 3)
+			fork_put(worker, child, base + (uint64_t)i * PAGE_BYTES, 5 + 8 * i);
+		memory_close(parent);
+		for (unsigned int i = 0; i < FORK_PAGES; i++)
+			fork_expect(worker, child, base, i);
+		if (memory_move(child, base, moved, FORK_PAGES * PAGE_BYTES))
+			worker->failed = true;
+		for (unsigned int i = 0; i < FORK_PAGES; i++)
+			fork_expect(worker, child, moved, i);
+		memory_close(child);
+	}
+	return NULL;
+}
+
 static void *run_cleaner(void *argument)
 {
 	struct fixture *f = argument;
@@ -631,8 +746,8 @@ static void *run_tier(void *argument)
 static void test_threads(void **state)
 {
 	struct fixture *f = *state;
-	struct worker workers[THREADS];
-	pthread_t threads[THREADS], cleaner, tier;
+	struct worker workers[THREADS], forker = {.f = f};
+	pthread_t threads[THREADS], cleaner, tier, forks;
 
 	store_set_ram(f->store, 10 * SEGMENT_BYTES);
 	for (unsigned int i = 0; i < THREADS * THREAD_PAGES; i++)
@@ -645,10 +760,13 @@ static void test_threads(void **state)
 		assert_int_equal(store_writer_open(f->store, &workers[i].writer), 0);
 		pthread_create(&threads[i], NULL, run_worker, &workers[i]);
 	}
+	assert_int_equal(store_writer_open(f->store, &forker.writer), 0);
+	pthread_create(&forks, NULL, run_forks, &forker);
 	pthread_create(&cleaner, NULL, run_cleaner, f);
 	pthread_create(&tier, NULL, run_tier, f);
 	for (unsigned int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
+	pthread_join(forks, NULL);
 	stop = true;
 	pthread_join(cleaner, NULL);
 	pthread_join(tier, NULL);
@@ -656,6 +774,8 @@ static void test_threads(void **state)
 		store_writer_close(workers[i].writer);
 		assert_false(workers[i].failed);
 	}
+	store_writer_close(forker.writer);
+	assert_false(forker.failed);
 	store_check(f->store);
 }
 
@@ -667,6 +787,7 @@ int main(void)
 		TEST(test_kinds),
 		TEST(test_other_words),
 		TEST(test_limit),
+		TEST(test_reserve),
 		TEST(test_dead_segment),
 		TEST(test_clean_pages),
 		TEST(test_bad_bytes),
@@ -674,6 +795,7 @@ int main(void)
 		TEST(test_shadows_go_first),
 		TEST(test_peeks_are_no_shadows),
 		TEST(test_recoding),
+		TEST(test_bad_run),
 		TEST(test_orphans),
 		TEST(test_orphans_of_runs),
 		TEST(test_bad_header),
