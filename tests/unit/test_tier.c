@@ -173,12 +173,17 @@ static void check_all(struct world *world)
 
 static void close_world(struct world *world)
 {
+	struct store_statistics left;
+
 	tier_close(world->tier);
 	store_writer_close(world->writer);
 	store_check(world->store);
 	space_check(world->space);
 	for (unsigned int i = 0; i < CLUSTERS; i++)
 		cluster_put(world->space, world->clusters[i]);
+	store_statistics(world->store, &left);
+	assert_int_equal(left.segments_ram, 0);
+	assert_int_equal(left.segments_backend, 0);
 	for (unsigned int i = 0; i < world->backend_count; i++) {
 		struct backend_statistics statistics;
 
