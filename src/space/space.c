@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <time.h>
 
 /* Anchors are never more than the slots that name them. */
 static uint64_t anchor_limit(uint32_t clusters)
@@ -73,28 +74,33 @@ uint64_t space_id(const struct space *space, const slot_t *slot)
 	return (uint64_t)(slot - space->slots);
 }
 
-#define LOCK_SPINS 100u
+#define LOCK_SPINS  100u
+#define LOCK_YIELDS 100u
 
-static void slot_wait(unsigned int *spins)
+/* The holder may wait for this very CPU, or for a device. */
+void space_wait(unsigned int *rounds)
 {
-	/* The holder may wait for this very CPU. */
-	if (++*spins >= LOCK_SPINS) {
+	const struct timespec nap = {.tv_nsec = 20000};
+
+	if (++*rounds > LOCK_SPINS + LOCK_YIELDS) {
+		nanosleep(&nap, NULL);
+	} else if (*rounds > LOCK_SPINS) {
 		sched_yield();
-		return;
-	}
+	} else {
 #if defined(__x86_64__)
-	__builtin_ia32_pause();
+		__builtin_ia32_pause();
 #endif
+	}
 }
 
 desc_t slot_lock(slot_t *slot)
 {
-	unsigned int spins = 0;
+	unsigned int rounds = 0;
 	desc_t word = atomic_load_explicit(slot, memory_order_relaxed);
 
 	for (;;) {
 		if (word & DESC_LOCK) {
-			slot_wait(&spins);
+			space_wait(&rounds);
 			word = atomic_load_explicit(slot, memory_order_relaxed);
 		} else if (atomic_compare_exchange_weak_explicit(slot, &word, word | DESC_LOCK,
 								 memory_order_acquire,

@@ -74,8 +74,12 @@ slot_t *space_slot(const struct space *space, uint64_t id);
 /* True for a slot of a cluster in use. */
 bool space_is_bound(struct space *space, uint64_t id);
 
-/* Locks a descriptor (spins, then yields; holders never wait on a program for
- * long) and returns the word as it was, without DESC_LOCK. */
+/* One round of waiting for another thread: spins, then yields, then sleeps for 20 us at a time.
+ * *rounds is 0 at first. */
+void space_wait(unsigned int *rounds);
+
+/* Locks a descriptor (waits as space_wait; holders wait for a device at most) and
+ * returns the word as it was, without DESC_LOCK. */
 desc_t slot_lock(slot_t *slot);
 /* The same, but only if the word is still `expected`; false otherwise. */
 bool slot_trylock(slot_t *slot, desc_t expected);

@@ -7,12 +7,13 @@
  */
 #include "store/private.h"
 #include <errno.h>
-#include <sched.h>
 #include <xxhash.h>
 
 struct reader *reader_take(struct store *store)
 {
 	static _Thread_local unsigned int last; /* most often the same one, still in the cache */
+
+	unsigned int rounds = 0;
 
 	for (unsigned int i = 0;; i++) {
 		struct reader *reader = &store->readers[(last + i) % READERS];
@@ -23,7 +24,7 @@ struct reader *reader_take(struct store *store)
 			return reader;
 		}
 		if (i % READERS == READERS - 1)
-			sched_yield();
+			space_wait(&rounds);
 	}
 }
 

@@ -3,7 +3,6 @@
 #include "store/private.h"
 #include "space/map.h"
 #include <assert.h>
-#include <sched.h>
 
 /* ---- frames ---- */
 
@@ -178,8 +177,10 @@ bool segment_hold(struct segment *segment)
 
 void segment_wait_pins(struct segment *segment)
 {
+	unsigned int rounds = 0;
+
 	while (atomic_load(&segment->pins))
-		sched_yield();
+		space_wait(&rounds);
 }
 
 struct backend *segment_backend(struct store *store, struct segment *segment)
