@@ -29,10 +29,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PAGE_BYTES	   4096u
-#define CLUSTER_SLOTS	   512u
-#define CLUSTER_SHIFT	   21 /* log2 of the bytes that a cluster maps */
-#define STORE_GRAIN	   16u /* unit of offset16 and length16, bytes */
+#define PAGE_BYTES    4096u
+#define CLUSTER_SLOTS 512u
+#define CLUSTER_SHIFT 21  /* log2 of the bytes that a cluster maps */
+#define STORE_GRAIN   16u /* unit of offset16 and length16, bytes */
 
 typedef uint64_t desc_t;	 /* a descriptor's value */
 typedef _Atomic uint64_t slot_t; /* a descriptor in its cluster */

@@ -33,7 +33,7 @@ struct memory;
 
 #define SPACE_NO_CLUSTER 0u
 /* A slot id with this bit names an anchor: headers of shared pages carry it. */
-#define SLOT_ANCHOR	 (1ull << 40)
+#define SLOT_ANCHOR (1ull << 40)
 
 /* What becomes of the bytes behind a descriptor that is being given up. `word`
  * is unlocked and already out of every table. May be called with any space

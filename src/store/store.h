@@ -139,11 +139,11 @@ int store_drain_one(struct store *store, struct backend *backend);
 /* ---- statistics ---- */
 
 struct store_statistics {
-	uint64_t ram_bytes;	    /* frames in use, whole */
-	uint64_t header_bytes;	    /* of live objects */
-	uint64_t metadata_bytes;    /* segment table and all else that is resident */
-	uint64_t live_bytes;	    /* objects that descriptors name, headers included */
-	uint64_t shadow_bytes;	    /* of these, needed only as clean copies */
+	uint64_t ram_bytes;	     /* frames in use, whole */
+	uint64_t header_bytes;	     /* of live objects */
+	uint64_t metadata_bytes;     /* segment table and all else that is resident */
+	uint64_t live_bytes;	     /* objects that descriptors name, headers included */
+	uint64_t shadow_bytes;	     /* of these, needed only as clean copies */
 	uint64_t zero, same, stored; /* slots of each kind now */
 	uint64_t put_zero, put_same; /* pages ever put, by kind */
 	uint64_t put_word, put_lz4, put_raw;

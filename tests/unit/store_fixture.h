@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* A store with one memory and a backend in memory, and what its tests do with them. */
+#ifndef TESTS_STORE_FIXTURE_H
+#define TESTS_STORE_FIXTURE_H
+
+#include "fake_backend.h"
+#include "pattern.h"
+#include "store/store.h"
+
+#define RAM_SEGMENTS 16u
+#define RANDOM	     3u /* pattern numbers that are 3 modulo 8 do not compress */
+#define HEAP	     5u
+
+struct fixture {
+	struct store *store;
+	struct space *space;
+	struct store_writer *writer, *cleaner;
+	struct memory *memory;
+	struct fake_backend fake;
+};
+
+int setup(void **state);
+int teardown(void **state);
+
+/* Stores pattern `number` in page `page`; _reserved: room was reserved before. */
+void put_reserved(struct fixture *f, unsigned int page, uint64_t number);
+void put(struct fixture *f, unsigned int page, uint64_t number);
+void expect(struct fixture *f, unsigned int page, uint64_t number);
+void clear(struct fixture *f, unsigned int page, unsigned int count);
+desc_t word_of(struct fixture *f, unsigned int page);
+/* Seals the writer's open segment. */
+void seal(struct fixture *f);
+/* Writes the oldest sealed segment to the backend; 0: there is none. */
+uint32_t write_oldest(struct fixture *f, bool keep);
+
+#endif
