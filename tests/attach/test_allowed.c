@@ -55,6 +55,7 @@ static int foreign_program(void)
 {
 	if (setgid(65534) || setuid(65534))
 		return 1;
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a new user clears it */
 	return simple_program();
 }
 

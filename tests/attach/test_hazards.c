@@ -84,6 +84,7 @@ static int calls_setuid(void)
 	prepare();
 	if (!getuid() && setuid(65534))
 		return 1;
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a new user clears it */
 	board->value = 1;
 	wait_stop_sign(2);
 	return getuid() == 0;
@@ -106,13 +107,15 @@ static int calls_seccomp(void)
 /* The agent must hold no copy of the pipe's end that the program closes. */
 static int closes_pipe(void)
 {
-	int ends[2];
+	int ends[2], high;
 	char byte;
 
 	if (pipe(ends))
 		return 1;
+	high = fcntl(ends[1], F_DUPFD, 500);
 	prepare();
 	close(ends[1]);
+	close(high);
 	return read(ends[0], &byte, 1) != 0;
 }
 
@@ -271,6 +274,7 @@ static int has_no_rights(void)
 {
 	if (!getuid() && (setgid(65534) || setuid(65534)))
 		return 1;
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a new user clears it */
 	prepare();
 	return write(-1, (void *)board->memory, PAGE) != -1;
 }

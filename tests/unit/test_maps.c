@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/* Description: mappings and present pages of this very process are found as they are. */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "attach/maps.h"
+
+#define PAGE 4096ul
+
+static const struct mapping *find(const struct maps *maps, const void *address)
+{
+	for (size_t i = 0; i < maps->count; i++) {
+		if (maps->items[i].start <= (uintptr_t)address &&
+		    (uintptr_t)address < maps->items[i].end)
+			return &maps->items[i];
+	}
+	return NULL;
+}
+
+static char *map(size_t pages, int protection, int flags)
+{
+	/* Two pages without access around it keep it apart from its neighbours. */
+	char *at = mmap(NULL, (pages + 2) * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	assert_ptr_not_equal(at, MAP_FAILED);
+	at = mmap(at + PAGE, pages * PAGE, protection, MAP_FIXED | MAP_ANONYMOUS | flags, -1, 0);
+	assert_ptr_not_equal(at, MAP_FAILED);
+	return at;
+}
+
+static void test_pageable(void **state)
+{
+	char *plain = map(4, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+	char *read_only = map(4, PROT_READ, MAP_PRIVATE);
+	char *shared = map(4, PROT_READ | PROT_WRITE, MAP_SHARED);
+	char *code = map(4, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE);
+	struct maps maps = {0};
+	int on_stack = 0;
+
+	assert_int_equal(maps_read(getpid(), &maps), 0);
+	assert_true(find(&maps, plain)->pageable);
+	assert_int_equal(find(&maps, plain)->start, (uintptr_t)plain);
+	assert_int_equal(find(&maps, plain)->end, (uintptr_t)plain + 4 * PAGE);
+	assert_false(find(&maps, read_only)->pageable);
+	assert_false(find(&maps, shared)->pageable);
+	assert_false(find(&maps, code)->pageable);
+	assert_false(find(&maps, plain - 1)->pageable);
+	assert_true(find(&maps, &on_stack)->stack);
+	assert_false(find(&maps, plain)->stack);
+	assert_false(find(&maps, (void *)(uintptr_t)test_pageable)->pageable);
+	/* Used again, it says how things are now. */
+	munmap(plain, 4 * PAGE);
+	assert_int_equal(maps_read(getpid(), &maps), 0);
+	assert_null(find(&maps, plain));
+	assert_int_equal(maps_read(0x3fffff00, &maps), -ESRCH);
+	maps_free(&maps);
+}
+
+struct wiped {
+	uint64_t start, end;
+	unsigned int count;
+};
+
+static void note_wipe(void *argument, uint64_t start, uint64_t end)
+{
+	struct wiped *wiped = argument;
+
+	wiped->start = start;
+	wiped->end = end;
+	wiped->count++;
+}
+
+static void test_flags(void **state)
+{
+	char *plain = map(4, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+	char *locked = map(4, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+	char *device = map(4, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+	char *wipe = map(4, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+	struct wiped wiped = {0};
+	struct maps maps = {0};
+
+	assert_int_equal(maps_read(getpid(), &maps), 0);
+	if (syscall(SYS_mlock, locked, 4 * PAGE)) /* the address sanitizer makes mlock do nothing */
+		locked = NULL;			  /* not allowed to */
+	assert_int_equal(madvise(device, 4 * PAGE, MADV_DONTFORK), 0);
+	assert_int_equal(madvise(wipe, 4 * PAGE, MADV_WIPEONFORK), 0);
+	assert_int_equal(maps_check_flags(getpid(), &maps, note_wipe, &wiped), 0);
+	assert_true(find(&maps, plain)->pageable);
+	if (locked)
+		assert_false(find(&maps, locked)->pageable);
+	assert_false(find(&maps, device)->pageable);
+	assert_true(find(&maps, wipe)->pageable);
+	assert_int_equal(wiped.count, 1);
+	assert_int_equal(wiped.start, (uintptr_t)wipe);
+	assert_int_equal(wiped.end, (uintptr_t)wipe + 4 * PAGE);
+	/* A mapping that was split since it was read is not judged by a part of it. */
+	assert_int_equal(mprotect(plain + PAGE, PAGE, PROT_READ), 0);
+	assert_int_equal(maps_check_flags(getpid(), &maps, NULL, NULL), 0);
+	assert_false(find(&maps, plain)->pageable);
+	maps_free(&maps);
+}
+
+struct seen {
+	uint64_t start;
+	bool pages[2048];
+};
+
+static void note_run(void *argument, uint64_t start, uint64_t end)
+{
+	struct seen *seen = argument;
+
+	for (; start < end; start += PAGE)
+		seen->pages[(start - seen->start) / PAGE] = true;
+}
+
+static void test_present(void **state)
+{
+	static struct seen seen;
+	char *memory = map(2048, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+	int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	bool present[512];
+
+	assert_true(pagemap >= 0);
+	madvise(memory, 2048 * PAGE, MADV_NOHUGEPAGE);
+	for (unsigned int i = 0; i < 2048; i += i % 7 + 1)
+		memory[i * PAGE] = 1;
+	/* Reading maps the zero page: that is present too. */
+	(void)*(volatile char *)(memory + 2047 * PAGE);
+	seen.start = (uintptr_t)memory;
+	assert_int_equal(maps_present(pagemap, (uintptr_t)memory, (uintptr_t)memory + 2048 * PAGE,
+				      note_run, &seen),
+			 0);
+	for (unsigned int i = 0, next = 0; i < 2047; i++) {
+		assert_int_equal(seen.pages[i], i == next);
+		if (i == next)
+			next += next % 7 + 1;
+	}
+	assert_true(seen.pages[2047]);
+	for (unsigned int at = 0; at < 2048; at += 512) {
+		assert_int_equal(
+			maps_present_pages(pagemap, (uintptr_t)memory + at * PAGE, 512, present),
+			0);
+		assert_memory_equal(present, seen.pages + at, sizeof(present));
+	}
+	assert_int_equal(maps_present_pages(pagemap, (uintptr_t)memory, 513, present), -EINVAL);
+	assert_int_equal(maps_present_pages(pagemap, (uintptr_t)memory, 0, present), -EINVAL);
+	close(pagemap);
+}
+
+static void test_size(void **state)
+{
+	char *memory = map(4096, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+	int statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	struct process_size before, after;
+
+	assert_true(statm >= 0);
+	assert_int_equal(maps_size(statm, &before), 0);
+	memset(memory, 1, 4096 * PAGE);
+	assert_int_equal(maps_size(statm, &after), 0);
+	assert_int_equal(after.total, before.total);
+	/* The kernel counts by thread and in steps. */
+	assert_true(after.anonymous - before.anonymous > 3500 * PAGE);
+	assert_true(after.anonymous - before.anonymous < 4700 * PAGE);
+	close(statm);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_pageable),
+		cmocka_unit_test(test_flags),
+		cmocka_unit_test(test_present),
+		cmocka_unit_test(test_size),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
