@@ -17,6 +17,8 @@
 
 static int counter_program(void)
 {
+	/* A group of its own, whose parent is in another: SIGTSTP stops no orphaned group. */
+	setpgid(0, 0);
 	board->memory = (uintptr_t)mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE,
 					MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	memset((void *)board->memory, 7, PAGES * PAGE);
