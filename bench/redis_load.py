@@ -22,6 +22,10 @@ VALUE_BYTES = 1024
 BATCH = 64
 WORDS = ("amber birch cedar dune ember fjord grove heath iris jade kelp larch moss nimbus "
          "ochre plum quartz reed slate tidal umber vale wren yarrow zephyr").split()
+# A shop's catalogue: what it sells at which price, in cents.
+CATALOGUE = [(number, "%s %s" % (WORDS[number % 25], WORDS[number * 7 // 25 % 25]),
+              199 + number * 37 % 9000) for number in range(500)]
+STATES = ("new", "paid", "packed", "sent")
 
 
 def count_for(mib):
@@ -30,15 +34,21 @@ def count_for(mib):
 
 
 def value(number):
+    """An order of a shop: an id, a customer, a time, and lines from the catalogue."""
     dice = random.Random(number)
     bits = dice.getrandbits
-    fields = ['{"id": %d, "session": "%016x", "visits": %d' % (number, bits(64), bits(12))]
-    size = 0
-    while size < VALUE_BYTES - 90:
-        fields.append('"%s_%s": {"count": %d, "at": 17%08d}' % (
-            WORDS[bits(4)], WORDS[bits(4)], bits(10), bits(26)))
-        size += len(fields[-1]) + 2
-    return (", ".join(fields) + "}").encode()
+    fields = ['{"id": %d, "customer": "c%06d", "token": "%016x", "state": "%s", '
+              '"created": "2024-%02d-%02dT%02d:%02d:%02dZ", "lines": [' % (
+                  number, bits(19), bits(64), STATES[bits(2)], 1 + bits(3), 1 + bits(4), bits(4),
+                  bits(5), bits(5))]
+    size = len(fields[0])
+    while size < VALUE_BYTES - 110:
+        sku, name, cents = CATALOGUE[bits(8)]
+        fields.append('%s{"sku": "A-%05d", "name": "%s", "count": %d, "price": %d.%02d, '
+                      '"currency": "EUR"}' % (", " if len(fields) > 1 else "", sku, name,
+                                              1 + bits(2), cents // 100, cents % 100))
+        size += len(fields[-1])
+    return ("".join(fields) + "]}").encode()
 
 
 def key(number):

@@ -182,8 +182,22 @@ def programs(folder):
             rows.append(row)
     rows.append(["**geometric mean**"] + [""] * (4 + len(kernel)) +
                 ["**%s**" % mean(walls), "**%s**" % mean(cpus)])
-    return table(["program", "wants, MiB", "limit / vswap's budget", "alone, s", "vswap, s"] +
+    return killed(section, load) + table(["program", "wants, MiB", "limit / vswap's budget", "alone, s", "vswap, s"] +
                  [name + ", s" for name in kernel] + ["× best", "CPU / best's CPU"], rows)
+
+
+def killed(*sections):
+    """One line on runs that ended badly, whoever's they were."""
+    counts = {}
+    for source in sections:
+        for run in source.failed if source else []:
+            what = "%s over %s" % (run["case"], run["variant"])
+            counts[what] = counts.get(what, 0) + 1
+    if not counts:
+        return ""
+    return "Runs that did not end well (in a cgroup: ended by the kernel's out-of-memory killer), " \
+        "and are not in the medians: %s.\n\n" % ", ".join(
+            "%s %d" % item for item in counts.items())
 
 
 def mean(values):

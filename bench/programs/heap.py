@@ -19,18 +19,18 @@ class Order:
 
 
 def main():
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 400000
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 300000
     dice = random.Random(7)
     orders = {number: Order(number, dice) for number in range(count)}
     by_customer = {}
     for order in orders.values():
         by_customer.setdefault(order.customer, []).append(order)
     total = 0
-    for _ in range(count // 4):
+    for _ in range(count // 10):
         order = orders[dice.randrange(count)]
         order.tags["weight"] += 1
         total += order.tags["weight"] + order.lines[0][0]
-    for _ in range(count // 40):
+    for _ in range(count // 100):
         for order in by_customer.get("customer-%d" % dice.randrange(50000), ()):
             total += len(order.customer) + order.number
     for number in range(0, count, 3):
