@@ -4,11 +4,15 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kcmp.h>
+#include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include "pager/futex.h"
 #include "pager/state.h"
 #include "pager/userfault.h"
 
@@ -16,54 +20,121 @@
  * at all. Above the kernel's lowest mappable address. */
 #define PROBE_ADDRESS 0x10000u
 
+/* How long to wait for a child to show itself after its FORK event, ns. */
+#define NEWBORN_NS 2000000u
+
 static bool is_known(struct pager *pager, pid_t pid)
 {
 	for (unsigned int i = 0; i < pager->attached_count; i++)
 		if (pager->attached[i]->pid == pid)
 			return true;
+	for (size_t i = 0; i < pager->elder_count; i++)
+		if (pager->elders[i] == pid)
+			return true;
 	return false;
 }
 
-/* The last child in /proc/PID/task/TID/children that is not known yet; the file
- * lists them in the order of their birth. */
-static pid_t newest_child_of_thread(struct pager *pager, const char *path)
+/* Where a process's stack begins: fork keeps it, exec changes it. 0: dead or not to be seen. */
+static uint64_t stack_start(pid_t pid)
 {
-	pid_t newest = 0, pid;
+	unsigned long long start = 0;
+	char path[64], text[1024], *at;
+	ssize_t got;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	got = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[got > 0 ? got : 0] = 0;
+	at = strrchr(text, ')');
+	for (int field = 2; at && field < 28; field++)
+		at = strchr(at + 1, ' ');
+	if (!at || sscanf(at, "%llu", &start) != 1)
+		return 0;
+	return start;
+}
+
+typedef bool (*child_fn)(struct pager *pager, pid_t child);
+
+/* Calls `found` for the children in /proc/PID/task/TID/children until it says true. */
+static pid_t each_child_of_thread(struct pager *pager, const char *path, child_fn found)
+{
 	FILE *file = fopen(path, "re");
+	pid_t pid, result = 0;
 
 	if (!file)
 		return 0;
-	while (fscanf(file, "%d", &pid) == 1)
-		if (!is_known(pager, pid))
-			newest = pid;
+	while (!result && fscanf(file, "%d", &pid) == 1)
+		if (found(pager, pid))
+			result = pid;
 	fclose(file);
-	return newest;
+	return result;
 }
 
-/* The event does not say which process the child is. It is the newest child: it has
- * just been made. (A thread that forked at the same time may confuse the two for a
- * moment; the first fault says for sure.) */
-static pid_t newest_child(struct pager *pager, pid_t parent)
+static pid_t each_child(struct pager *pager, pid_t parent, child_fn found)
 {
 	char path[300];
 	struct dirent *entry;
-	pid_t newest = 0, pid;
+	pid_t result = 0;
 	DIR *tasks;
 
 	snprintf(path, sizeof(path), "/proc/%d/task", parent);
 	tasks = opendir(path);
 	if (!tasks)
 		return 0;
-	while ((entry = readdir(tasks))) {
+	while (!result && (entry = readdir(tasks))) {
 		if (entry->d_name[0] == '.')
 			continue;
 		snprintf(path, sizeof(path), "/proc/%d/task/%s/children", parent, entry->d_name);
-		pid = newest_child_of_thread(pager, path);
-		if (pid > newest)
-			newest = pid;
+		result = each_child_of_thread(pager, path, found);
 	}
 	closedir(tasks);
-	return newest;
+	return result;
+}
+
+static bool is_newborn(struct pager *pager, pid_t pid)
+{
+	return !is_known(pager, pid) && stack_start(pid) == pager->stack_start &&
+	       syscall(SYS_kcmp, pager->pid, pid, KCMP_VM, 0, 0) != 0;
+}
+
+static bool note_elder(struct pager *pager, pid_t pid)
+{
+	pid_t *elders = realloc(pager->elders, (pager->elder_count + 1) * sizeof(pid_t));
+
+	if (elders) {
+		pager->elders = elders;
+		pager->elders[pager->elder_count++] = pid;
+	}
+	return false;
+}
+
+void children_note_elders(struct pager *pager)
+{
+	pager->stack_start = stack_start(pager->pid);
+	each_child(pager, pager->pid, note_elder);
+}
+
+/*
+ * The event does not say which process the child is; the child shows itself a moment
+ * later. No other fork can come between: its event has not been read yet. So it is
+ * the one child with a copy of the program's memory (fork keeps where the stack
+ * begins, exec does not) that we do not know.
+ */
+static pid_t find_newborn(struct pager *pager, pid_t parent)
+{
+	uint64_t since = monotonic_ns();
+	pid_t pid;
+
+	do {
+		pid = each_child(pager, parent, is_newborn);
+		if (!pid)
+			sched_yield();
+	} while (!pid && monotonic_ns() - since < NEWBORN_NS);
+	return pid;
 }
 
 static void set_pid(struct attached *child, pid_t pid)
@@ -85,32 +156,46 @@ static void set_pid(struct attached *child, pid_t pid)
 	child->keeper_handle = keeper_add(child->pager->keeper, pid, pidfd);
 }
 
+static void drop(struct attached *child, uint64_t start, uint64_t end)
+{
+	if (start < end &&
+	    (memory_clear(child->memory, start, end) || region_remove(&child->regions, start, end)))
+		pager_lose(child);
+}
+
 /* What the child does not have (MADV_DONTFORK) must not keep its parent's bytes: something else
- * may come to lie there. */
-static void drop_unmapped(struct attached *child, const struct maps *maps)
+ * may come to lie there. Spares [from, to), which has just moved away. */
+static void drop_unmapped(struct attached *child, const struct maps *maps, uint64_t from,
+			  uint64_t to)
 {
 	uint64_t at = 0;
 
 	for (size_t i = 0; i <= maps->count; i++) {
 		uint64_t end = i < maps->count ? maps->items[i].start : MEMORY_END;
 
-		if (at < end && end <= MEMORY_END &&
-		    (memory_clear(child->memory, at, end) ||
-		     region_remove(&child->regions, at, end)))
-			pager_lose(child);
+		if (end > MEMORY_END)
+			end = MEMORY_END;
+		if (from < to && at < to && from < end) {
+			drop(child, at, from);
+			at = to;
+		}
+		drop(child, at, end);
 		if (i < maps->count)
 			at = maps->items[i].end;
 	}
 }
 
-/* Looks at the child's mappings before it has had time to change them. */
+/* Looks at the child's mappings before it has had time to change them. If it was so quick that
+ * a message waits already, its mappings are looked at with the first fault instead. */
 static void look_at_newborn(struct attached *child)
 {
+	struct pollfd message = {.fd = child->userfault, .events = POLLIN};
 	struct maps maps = {0};
 
-	child->needs_maps = !child->pid || maps_read(child->pid, &maps);
+	child->needs_maps =
+		!child->pid || maps_read(child->pid, &maps) || poll(&message, 1, 0) != 0;
 	if (!child->needs_maps)
-		drop_unmapped(child, &maps);
+		drop_unmapped(child, &maps, 0, 0);
 	maps_free(&maps);
 }
 
@@ -127,7 +212,7 @@ void children_add(struct attached *parent, int userfault)
 	fcntl(userfault, F_SETFL, O_NONBLOCK);
 	fcntl(userfault, F_SETFD, FD_CLOEXEC);
 	child->needs_wipe = true;
-	set_pid(child, newest_child(pager, parent->pid));
+	set_pid(child, find_newborn(pager, parent->pid));
 	if (memory_fork(parent->memory, child->memory) ||
 	    region_copy(&child->regions, &parent->regions) || server_add(pager, child)) {
 		pager_kill(child);
@@ -136,6 +221,24 @@ void children_add(struct attached *parent, int userfault)
 		return;
 	}
 	look_at_newborn(child);
+}
+
+/* A first event that came before its mappings could be looked at: they show how it is after it. */
+void children_first_event(struct attached *child, const struct uffd_msg *message)
+{
+	uint64_t from = message->arg.remap.from, to = message->arg.remap.to;
+	uint64_t length = message->event == UFFD_EVENT_REMAP ? message->arg.remap.len : 0;
+	struct maps maps = {0};
+
+	if (!child->pid || maps_read(child->pid, &maps))
+		return;
+	child->needs_maps = false;
+	for (size_t i = 0; length && i < maps.count; i++)
+		if (maps.items[i].start <= to && to < maps.items[i].end &&
+		    memory_clear(child->memory, to, maps.items[i].end))
+			pager_lose(child);
+	drop_unmapped(child, &maps, from, from + length);
+	maps_free(&maps);
 }
 
 static pid_t process_of(pid_t thread)

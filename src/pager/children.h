@@ -7,16 +7,21 @@
 #ifndef PAGER_CHILDREN_H
 #define PAGER_CHILDREN_H
 
+#include <linux/userfaultfd.h>
 #include <sys/types.h>
 
 struct attached;
 struct pager;
 
+/* At the time of attaching: the children that are there already are not ours. Control thread. */
+void children_note_elders(struct pager *pager);
 /* Takes over `userfault`. Parent's lock held for writing, its batch quiet. Server only. */
 void children_add(struct attached *parent, int userfault);
 /* Learns who the child is, and empties what MADV_WIPEONFORK says it must not see. Child's lock held
  * for writing, before its first fault is served. Server only. */
 void children_first_fault(struct attached *child, pid_t thread);
+/* Before a child's first event is applied, if its mappings are not known yet. The same. */
+void children_first_event(struct attached *child, const struct uffd_msg *message);
 /* Marks the children whose address space is gone. Server only. */
 void children_find_dead(struct pager *pager);
 

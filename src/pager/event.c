@@ -13,8 +13,24 @@
 #include "pager/evict.h"
 #include "pager/state.h"
 
+/* The agent knows addresses only: it must not go on with those whose pages are
+ * somebody else's from now on. The writer's lock keeps it out until it is told. */
+static void withdraw(struct attached *attached, uint64_t start, uint64_t end)
+{
+	struct batch *batch = &attached->batch;
+
+	if (!attached->has_agent || batch->state != BATCH_MOVING)
+		return;
+	for (unsigned int i = 0; i < batch->count; i++)
+		if (batch->address[i] >= start && batch->address[i] < end) {
+			lock_expel_agent(&attached->lock);
+			return;
+		}
+}
+
 static void clear(struct attached *attached, uint64_t start, uint64_t end)
 {
+	withdraw(attached, start, end);
 	if (memory_clear(attached->memory, start, end))
 		pager_lose(attached);
 }

@@ -118,8 +118,8 @@ static void pick(struct attached *attached, unsigned int want)
 	}
 }
 
-/* Has the agent move the pages; afterwards nothing more can move. */
-static void move(struct attached *attached)
+/* Has the agent move the pages; afterwards nothing more can move. False: it was not even asked. */
+static bool move(struct attached *attached)
 {
 	struct target *target = &attached->target;
 	struct channel *channel = target->channel;
@@ -127,7 +127,7 @@ static void move(struct attached *attached)
 	uint64_t staging = target->staging[batch->staging];
 
 	if (userfault_register(attached->userfault, staging, STAGING_BYTES))
-		return;
+		return false;
 	channel->staging = staging;
 	channel->empty = target->staging[!batch->staging];
 	channel->empty_pages = CHANNEL_BATCH;
@@ -140,6 +140,7 @@ static void move(struct attached *attached)
 		userfault_unregister(attached->userfault, staging, STAGING_BYTES);
 	else
 		evict_revoke(attached); /* its lock is taken away only behind the barrier */
+	return true;
 }
 
 /* Copies what moved out of the staging area, runs at a time. */
@@ -257,6 +258,17 @@ static void return_kept(struct attached *attached)
 	}
 }
 
+/* Staging was empty before: what stands in it has left. */
+static int find_moved(struct attached *attached)
+{
+	struct batch *batch = &attached->batch;
+	int error = maps_present_pages(attached->target.pagemap,
+				       attached->target.staging[batch->staging], batch->count,
+				       batch->moved);
+
+	return error ? error : read_staging(attached);
+}
+
 static enum evict_result prepare(struct attached *attached, unsigned int want)
 {
 	if (attached->dead)
@@ -274,6 +286,7 @@ enum evict_result evict_batch(struct attached *attached, unsigned int want)
 {
 	struct batch *batch = &attached->batch;
 	enum evict_result result = prepare(attached, want);
+	bool sent;
 	int error;
 
 	if (result != EVICT_DONE)
@@ -282,16 +295,11 @@ enum evict_result evict_batch(struct attached *attached, unsigned int want)
 	if (!batch->count)
 		return EVICT_NOTHING;
 
-	move(attached);
-	error = maps_present_pages(attached->target.pagemap,
-				   attached->target.staging[batch->staging], batch->count,
-				   batch->moved);
-	if (!error)
-		error = read_staging(attached);
+	sent = move(attached);
+	error = sent ? find_moved(attached) : 0;
 	if (error) {
 		/* Only the end of the process may do this; anything else must not go on. */
 		pager_kill(attached);
-		attached->dead = true;
 		set_state(batch, BATCH_IDLE);
 		return EVICT_GONE;
 	}
@@ -299,7 +307,8 @@ enum evict_result evict_batch(struct attached *attached, unsigned int want)
 	if (attached->pager->deferred)
 		server_kick(attached->pager);
 	result = commit(attached);
-	batch->staging = !batch->staging;
+	if (sent)
+		batch->staging = !batch->staging;
 	set_state(batch, BATCH_IDLE);
 	if (attached->pager->deferred)
 		server_kick(attached->pager);

@@ -168,6 +168,7 @@ void pager_close(struct pager *pager)
 	fault_buffers_free(pager->server_buffers);
 	fault_buffers_free(pager->control_buffers);
 	maps_free(&pager->maps);
+	free(pager->elders);
 	if (pager->wake_server >= 0)
 		close(pager->wake_server);
 	if (pager->own_statm >= 0)

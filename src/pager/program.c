@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include "pager/children.h"
 #include "pager/evict.h"
 #include "pager/futex.h"
 #include "pager/state.h"
@@ -55,34 +56,68 @@ static bool is_ours(const struct target *target, const struct mapping *mapping)
 	       mapping->end > target->agent_address;
 }
 
-/* Registers what no region covers of one mapping. A refusal (another userfaultfd has it, the
- * mapping is gone) leaves it alone. */
-static int register_gap(struct attached *attached, uint64_t start, uint64_t end)
+/* Registers what no region covers of one mapping, noting it in `fresh`. A refusal (another
+ * userfaultfd has it, the mapping is gone) leaves it alone. */
+static int register_gaps(struct attached *attached, const struct mapping *mapping,
+			 struct region_list *fresh)
 {
-	int error = userfault_register(attached->userfault, start, end - start);
-
-	if (error == -ESRCH)
-		return error;
-	if (error)
-		return 0;
-	return region_add(&attached->regions, start, end, true);
-}
-
-static int register_mappings(struct attached *attached, const struct maps *maps)
-{
+	uint64_t from, to, at = mapping->start;
 	int error = 0;
 
-	for (size_t i = 0; i < maps->count && !error; i++) {
-		const struct mapping *mapping = &maps->items[i];
-		uint64_t from, to, at = mapping->start;
-
-		if (!mapping->pageable || is_ours(&attached->target, mapping))
-			continue;
-		while (!error && region_gap(&attached->regions, at, mapping->end, &from, &to)) {
-			error = register_gap(attached, from, to);
-			at = to;
-		}
+	while (!error && region_gap(&attached->regions, at, mapping->end, &from, &to)) {
+		error = userfault_register(attached->userfault, from, to - from);
+		if (!error)
+			error = region_add(fresh, from, to, true);
+		else if (error != -ESRCH)
+			error = 0;
+		at = to;
 	}
+	return error;
+}
+
+/*
+ * Of what was registered, takes into the regions what is now part of one single mapping. The
+ * program may have changed its mappings since they were read: the kernel registers what it
+ * finds in a range, and a mapping put into a hole of it later is not registered. Then it is a
+ * mapping of its own, since registered and unregistered ones do not merge. (What was left out
+ * here is looked at again, or found by its first fault.)
+ */
+static int confirm(struct attached *attached, const struct region_list *fresh,
+		   const struct maps *maps)
+{
+	size_t at = 0;
+	int error = 0;
+
+	for (size_t i = 0; i < fresh->count && !error; i++) {
+		const struct region *region = &fresh->items[i];
+
+		while (at < maps->count && maps->items[at].end <= region->start)
+			at++;
+		if (at == maps->count || !maps->items[at].pageable ||
+		    maps->items[at].start > region->start || maps->items[at].end < region->end)
+			continue;
+		/* A descriptor means something only inside a region. */
+		error = memory_clear(attached->memory, region->start, region->end);
+		if (!error)
+			error = region_add(&attached->regions, region->start, region->end, true);
+	}
+	return error;
+}
+
+/* pager->maps has been read. Memory lock held for writing, or all threads stopped. */
+static int register_mappings(struct attached *attached, struct maps *maps)
+{
+	struct region_list fresh = {0};
+	int error = 0;
+
+	for (size_t i = 0; i < maps->count && !error; i++)
+		if (maps->items[i].pageable && !is_ours(&attached->target, &maps->items[i]))
+			error = register_gaps(attached, &maps->items[i], &fresh);
+	if (!error && fresh.count)
+		error = maps_read(attached->target.pid, maps);
+	if (!error)
+		error = confirm(attached, &fresh, maps);
+	region_free(&fresh);
 	return error;
 }
 
@@ -94,6 +129,7 @@ static int first_stop(struct target *target, void *argument)
 	struct pager *pager = attached->pager;
 	int error;
 
+	children_note_elders(pager);
 	attached->userfault = target->userfault;
 	attached->lock.word = &target->channel->lock;
 	attached->lock.waiters = &target->channel->waiters;

@@ -53,6 +53,16 @@ int region_add(struct region_list *list, uint64_t start, uint64_t end, bool unre
 	return 0;
 }
 
+int region_grow(struct region_list *list, uint64_t start, uint64_t end)
+{
+	struct region *before = start ? region_find(list, start - 1) : NULL;
+
+	if (!before)
+		return region_add(list, start, end, false);
+	before->end = end;
+	return 0;
+}
+
 int region_remove(struct region_list *list, uint64_t start, uint64_t end)
 {
 	size_t first = first_after(list, start), last;

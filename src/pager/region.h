@@ -21,6 +21,8 @@ struct region_list {
 
 /* 0 or -ENOMEM. The range must not overlap another. */
 int region_add(struct region_list *list, uint64_t start, uint64_t end, bool unrecorded);
+/* The same for a range that a mapping has grown by: a region that ends there grows with it. */
+int region_grow(struct region_list *list, uint64_t start, uint64_t end);
 /* Takes [start, end) out, cutting regions that overlap it. 0 or -ENOMEM. */
 int region_remove(struct region_list *list, uint64_t start, uint64_t end);
 /* The region that has the address, or NULL. */

@@ -23,7 +23,6 @@
 #include "pager/state.h"
 #include "pager/userfault.h"
 
-#define MESSAGES  16u
 #define ASIDE	  1024u
 #define FOLLOW_NS 1000000u
 /* How often it looks for children that have ended. */
@@ -94,62 +93,65 @@ static void finish(struct server *server, struct fault *fault, enum fault_result
 	put_aside(server, fault);
 }
 
-/* Serves faults under one hold of the lock, which the caller has for writing. */
-static void serve(struct server *server, struct fault *faults, unsigned int count)
+/* Serves a fault and gives up the lock, which the caller holds for writing. */
+static void serve(struct server *server, struct fault *fault)
 {
-	struct attached *attached = faults[0].attached;
-	enum fault_result results[MESSAGES];
+	struct attached *attached = fault->attached;
+	enum fault_result result;
 
-	for (unsigned int i = 0; i < count; i++)
-		if (memory_must_bind(attached->memory, faults[i].address))
-			memory_bind(attached->memory, faults[i].address);
+	if (memory_must_bind(attached->memory, fault->address))
+		memory_bind(attached->memory, fault->address);
 	lock_downgrade(&attached->lock);
-	for (unsigned int i = 0; i < count; i++)
-		results[i] = fault_serve(&faults[i], server->pager->server_buffers);
+	result = fault_serve(fault, server->pager->server_buffers);
 	unlock_read(&attached->lock);
-	for (unsigned int i = 0; i < count; i++)
-		finish(server, &faults[i], results[i]);
+	finish(server, fault, result);
 }
 
-/* Reads what is there and applies it in one step. */
-static void read_messages(struct server *server, struct attached *attached)
+/*
+ * An address that is registered but in none of our regions: a mapping has grown in
+ * place or while it moved, which no event tells. Nothing of what a descriptor says there
+ * is about the new pages. Lock held for writing.
+ */
+static void adopt_growth(struct attached *attached, uint64_t address)
 {
-	struct uffd_msg messages[MESSAGES];
-	struct fault faults[MESSAGES];
-	unsigned int fault_count = 0;
-	uint64_t now;
-	ssize_t got;
+	if (region_find(&attached->regions, address))
+		return;
+	if (memory_clear(attached->memory, address, address + PAGE_BYTES) ||
+	    region_grow(&attached->regions, address, address + PAGE_BYTES))
+		pager_lose(attached);
+}
+
+/* Reads one message and, if it is an event, applies it in the same step. One at a time: what
+ * comes behind a FORK must wait until the child is known. */
+static void read_message(struct server *server, struct attached *attached)
+{
+	struct uffd_msg message;
+	struct fault fault;
 
 	lock_write(&attached->lock);
-	got = read(attached->userfault, messages, sizeof(messages));
-	if (got <= 0) {
+	if (read(attached->userfault, &message, sizeof(message)) != sizeof(message)) {
 		unlock_write(&attached->lock);
 		return;
 	}
-	now = monotonic_ns();
-	for (unsigned int i = 0; i < (size_t)got / sizeof(messages[0]); i++) {
-		const struct uffd_msg *message = &messages[i];
-
-		if (message->event != UFFD_EVENT_PAGEFAULT) {
-			event_apply(attached, message);
-			continue;
-		}
-		faults[fault_count++] = (struct fault){
-			.attached = attached,
-			.address = message->arg.pagefault.address & PAGE_MASK,
-			.since = now,
-			.thread = (pid_t)message->arg.pagefault.feat.ptid,
-			.write = message->arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_WRITE,
-		};
-	}
-	if (!fault_count) {
+	if (message.event != UFFD_EVENT_PAGEFAULT) {
+		if (attached->needs_maps)
+			children_first_event(attached, &message);
+		event_apply(attached, &message);
 		unlock_write(&attached->lock);
 		return;
 	}
+	fault = (struct fault){
+		.attached = attached,
+		.address = message.arg.pagefault.address & PAGE_MASK,
+		.since = monotonic_ns(),
+		.thread = (pid_t)message.arg.pagefault.feat.ptid,
+		.write = message.arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_WRITE,
+	};
 	if (attached->needs_wipe)
-		children_first_fault(attached, faults[0].thread);
-	serve(server, faults, fault_count);
-	follow(server, faults[0].thread, now);
+		children_first_fault(attached, fault.thread);
+	adopt_growth(attached, fault.address);
+	serve(server, &fault);
+	follow(server, fault.thread, fault.since);
 }
 
 /* Tries again what was put aside. */
@@ -168,7 +170,7 @@ static void retry(struct server *server)
 			continue;
 		fault.overdue = now - fault.since > BRAKE_NS;
 		lock_write(&fault.attached->lock);
-		serve(server, &fault, 1);
+		serve(server, &fault);
 	}
 }
 
@@ -255,7 +257,7 @@ static void *server_main(void *argument)
 		}
 		for (unsigned int i = 0; ready > 0 && i < server->count; i++)
 			if (server->polls[i + 1].revents & POLLIN)
-				read_messages(server, server->attached[i]);
+				read_message(server, server->attached[i]);
 		if (server->aside_count)
 			retry(server);
 		now = monotonic_ns();

@@ -38,6 +38,9 @@ struct pager {
 	/* ---- the program; control thread */
 	pid_t pid;
 	int pidfd, statm;
+	pid_t *elders; /* children that were there before it was attached */
+	size_t elder_count;
+	uint64_t stack_start; /* fork keeps it */
 	bool was_attached;
 	uint64_t peaks_ns;	/* last look at the peaks */
 	bool left_alone;	/* must not be attached (any more) */
