@@ -17,10 +17,7 @@ struct parcel {
 	struct msghdr header;
 	struct iovec bytes;
 	char byte;
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control;
+	uint64_t control[CMSG_SPACE(sizeof(int)) / sizeof(uint64_t)]; /* aligned for a cmsghdr */
 	int ends[2];
 };
 
@@ -51,8 +48,8 @@ static int send_descriptor(int socket, int descriptor)
 	parcel.header = (struct msghdr){
 		.msg_iov = &parcel.bytes,
 		.msg_iovlen = 1,
-		.msg_control = parcel.control.bytes,
-		.msg_controllen = sizeof(parcel.control.bytes),
+		.msg_control = parcel.control,
+		.msg_controllen = sizeof(parcel.control),
 	};
 	control = CMSG_FIRSTHDR(&parcel.header);
 	control->cmsg_level = SOL_SOCKET;
@@ -66,6 +63,7 @@ static int send_descriptor(int socket, int descriptor)
 static int receive_there(struct trace *trace, int socket, uint64_t scratch)
 {
 	struct parcel parcel = {.byte = 0};
+	struct cmsghdr *control = (void *)parcel.control;
 	int descriptor = -EIO, error;
 	long got;
 
@@ -74,7 +72,7 @@ static int receive_there(struct trace *trace, int socket, uint64_t scratch)
 	parcel.header.msg_iov = (void *)(scratch + offsetof(struct parcel, bytes));
 	parcel.header.msg_iovlen = 1;
 	parcel.header.msg_control = (void *)(scratch + offsetof(struct parcel, control));
-	parcel.header.msg_controllen = sizeof(parcel.control.bytes);
+	parcel.header.msg_controllen = sizeof(parcel.control);
 	error = remote_write(trace->borrowed, scratch, &parcel, sizeof(parcel));
 	if (error)
 		return error;
@@ -86,8 +84,8 @@ static int receive_there(struct trace *trace, int socket, uint64_t scratch)
 	error = remote_read(trace->borrowed, scratch, &parcel, sizeof(parcel));
 	if (error)
 		return error;
-	if (parcel.control.align.cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(&descriptor, CMSG_DATA(&parcel.control.align), sizeof(int));
+	if (control->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(&descriptor, CMSG_DATA(control), sizeof(int));
 	return descriptor;
 }
 

@@ -15,7 +15,19 @@
 #include <unistd.h>
 #include "attach/remote.h"
 
-#define INSTRUCTION 2 /* bytes of `syscall` */
+#define INSTRUCTION 2	   /* bytes of `syscall` */
+#define GET_RSEQ    0x420f /* PTRACE_GET_RSEQ_CONFIGURATION, Linux 5.13 */
+#define RSEQ_CS_AT  8	   /* where struct rseq has the address of the running sequence */
+
+struct rseq_configuration {
+	uint64_t area;
+	uint32_t size, signature, flags, unused;
+};
+
+struct rseq_sequence {
+	uint32_t version, flags;
+	uint64_t start, length, abort;
+};
 
 int registers_get(pid_t tid, struct user_regs_struct *registers)
 {
@@ -96,4 +108,20 @@ void restart_interrupted(pid_t pid, pid_t tid)
 	registers.rax = registers.orig_rax;
 	registers.orig_rax = (unsigned long)-1;
 	registers_set(tid, &registers);
+}
+
+void restart_sequence(pid_t tid, struct user_regs_struct *registers)
+{
+	struct rseq_configuration configuration = {0};
+	struct rseq_sequence sequence;
+	uint64_t address = 0;
+
+	if (ptrace(GET_RSEQ, tid, (void *)sizeof(configuration), &configuration) < 0 ||
+	    !configuration.area)
+		return;
+	if (remote_read(tid, configuration.area + RSEQ_CS_AT, &address, sizeof(address)) ||
+	    !address || remote_read(tid, address, &sequence, sizeof(sequence)))
+		return;
+	if (registers->rip - sequence.start < sequence.length)
+		registers->rip = sequence.abort;
 }

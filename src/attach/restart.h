@@ -17,4 +17,11 @@ int registers_set(pid_t tid, struct user_regs_struct *registers);
  */
 void restart_interrupted(pid_t pid, pid_t tid);
 
+/*
+ * For a thread that is made to run something else meanwhile: if it stands in a restartable
+ * sequence (rseq(2)), its registers are sent to the abort handler, as the kernel does when it
+ * takes the CPU away. The kernel itself cannot: it sees the other code.
+ */
+void restart_sequence(pid_t tid, struct user_regs_struct *registers);
+
 #endif

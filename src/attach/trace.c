@@ -341,8 +341,7 @@ int trace_session(pid_t pid, pid_t skip, int timeout_ms, trace_fn work, void *ar
 	return session.result;
 }
 
-/* A thread that waits in a system call is best: it is surely not inside a critical section
- * that the kernel would restart (rseq). */
+/* A thread that waits in a system call is best: it loses no time by it. */
 static pid_t choose(const struct trace *trace, pid_t except)
 {
 	struct user_regs_struct registers;
@@ -373,6 +372,7 @@ int trace_borrow(struct trace *trace, pid_t except)
 	error = error ?: registers_get(tid, &trace->registers);
 	if (error)
 		return error;
+	restart_sequence(tid, &trace->registers);
 	if (ptrace(PTRACE_GETSIGMASK, tid, (void *)sizeof(all), &trace->signal_mask) ||
 	    ptrace(PTRACE_SETOPTIONS, tid, NULL, (void *)(OPTIONS | PTRACE_O_EXITKILL)) ||
 	    ptrace(PTRACE_SETSIGMASK, tid, (void *)sizeof(all), &all))

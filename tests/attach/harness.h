@@ -19,6 +19,12 @@
 #define SKIP  77
 #define PAGES 1024u /* of the shared range that the small pager pages */
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+
 #define check(condition, ...)                                                           \
 	do {                                                                            \
 		if (!(condition)) {                                                     \

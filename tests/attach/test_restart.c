@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/rseq.h>
 #include <sys/select.h>
 #include <sys/sem.h>
 #include <sys/socket.h>
@@ -22,6 +23,7 @@
 #define LENGTH_MS 400
 
 static int pipe_ends[2];
+static long current_changes; /* by how much the word of in_sequence changes at a stop */
 
 /* Each returns 0 when the call did what it must. Those of `timed` end by themselves. */
 static int in_nanosleep(void)
@@ -203,6 +205,51 @@ static int in_arithmetic(void)
 	return 0;
 }
 
+/*
+ * A restartable sequence that looks twice at a word, which changes only while the
+ * program is stopped: it must never get to the end with two different values.
+ */
+static int in_sequence(void)
+{
+	const char *thread;
+
+	__asm__("mov %%fs:0, %0" : "=r"(thread));
+	while (!board->stop) {
+		const void *area = thread + __rseq_offset;
+		long first, last;
+
+		__asm__ volatile(".pushsection __rseq_cs, \"aw\"\n"
+				 ".balign 32\n"
+				 "3:	.long 0, 0\n"
+				 "	.quad 1f, 2f - 1f, 4f\n"
+				 ".popsection\n"
+				 "	lea 3b(%%rip), %%rax\n"
+				 "	mov %%rax, 8(%[area])\n"
+				 "1:	mov (%[word]), %[first]\n"
+				 "	mov $200000, %%ecx\n"
+				 "5:	dec %%ecx\n"
+				 "	jnz 5b\n"
+				 "	mov (%[word]), %[last]\n"
+				 "2:	jmp 6f\n"
+				 "	.long 0x53053053\n"
+				 "4:	xor %[first], %[first]\n"
+				 "	mov %[first], %[last]\n"
+				 "6:\n"
+				 : [first] "=&r"(first), [last] "=&r"(last)
+				 : [area] "r"(area), [word] "r"(&board->value)
+				 : "rax", "rcx", "cc", "memory");
+		if (first != last)
+			return 1;
+	}
+	return 0;
+}
+
+static int change_word(struct target *target, void *argument)
+{
+	board->value += current_changes;
+	return 0;
+}
+
 enum ending { TIMED, BYTE, SIGNAL, STOP };
 static const struct {
 	const char *name;
@@ -226,6 +273,7 @@ static const struct {
 	{"waitpid", in_wait, BYTE},
 	{"getpid in a loop", in_getpid, STOP},
 	{"arithmetic", in_arithmetic, STOP},
+	{"a restartable sequence", in_sequence, STOP},
 };
 static unsigned int current;
 
@@ -251,6 +299,10 @@ int main(void)
 		pid_t pid;
 		int status;
 
+		/* Without rseq there is no such section. */
+		if (calls[current].call == in_sequence && !__rseq_size)
+			continue;
+		current_changes = calls[current].call == in_sequence;
 		check(!pipe(pipe_ends), "pipe");
 		pid = start_program(program);
 		usleep(20000);
@@ -258,7 +310,7 @@ int main(void)
 			/* On a slow machine its time may be over by now. */
 			if (calls[current].ending == TIMED && state_of(pid) == 'Z')
 				break;
-			status = attach_inject(pid, &target, NULL, NULL, message);
+			status = attach_inject(pid, &target, change_word, NULL, message);
 			if (calls[current].ending == TIMED && status == -ESRCH)
 				break;
 			check(!status, "%s: %s", calls[current].name, message);
