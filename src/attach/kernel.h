@@ -41,6 +41,7 @@ struct uffdio_poison {
 #ifndef PAGEMAP_SCAN /* Linux 6.7 */
 #define PAGE_IS_FILE	(1 << 2)
 #define PAGE_IS_PRESENT (1 << 3)
+#define PAGE_IS_SWAPPED (1 << 4)
 struct page_region {
 	uint64_t start, end, categories;
 };

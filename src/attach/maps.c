@@ -162,8 +162,9 @@ int maps_present(int pagemap, uint64_t start, uint64_t end, maps_run_fn run, voi
 			.end = end,
 			.vec = (uintptr_t)regions,
 			.vec_len = PAGEMAP_REGION,
-			.category_mask = PAGE_IS_PRESENT | PAGE_IS_FILE,
+			.category_mask = PAGE_IS_FILE,
 			.category_inverted = PAGE_IS_FILE,
+			.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
 			.return_mask = PAGE_IS_PRESENT,
 		};
 		int count = ioctl(pagemap, PAGEMAP_SCAN, &scan);
@@ -193,9 +194,10 @@ int maps_present_pages(int pagemap, uint64_t start, unsigned int pages, bool *pr
 		    (off_t)(start / PAGE * sizeof(*entries)));
 	if (got < 0)
 		return -errno;
-	/* Bit 63: present; bit 61: a page of a file or shared memory. */
+	/* Bit 63: present; 62: in the kernel's own swap, which is as good; 61: a page of a file or
+	 * shared memory. */
 	for (unsigned int i = 0; i < pages; i++)
-		present[i] = (size_t)got >= (i + 1) * sizeof(*entries) && entries[i] >> 63 &&
+		present[i] = (size_t)got >= (i + 1) * sizeof(*entries) && entries[i] >> 62 &&
 			     !(entries[i] >> 61 & 1);
 	return got ? 0 : -ESRCH;
 }

@@ -32,7 +32,7 @@ void maps_free(struct maps *maps);
 typedef void (*maps_wipe_fn)(void *argument, uint64_t start, uint64_t end);
 int maps_check_flags(pid_t pid, struct maps *maps, maps_wipe_fn wipe, void *argument);
 
-/* Which pages of [start, end) are present: calls `run` for every run of present pages
+/* Which pages of [start, end) are present (or in the kernel's own swap): calls `run` for every run of present pages
  * (PAGEMAP_SCAN; private anonymous, not file pages). 0 or -errno. */
 typedef void (*maps_run_fn)(void *argument, uint64_t start, uint64_t end);
 int maps_present(int pagemap, uint64_t start, uint64_t end, maps_run_fn run, void *argument);

@@ -21,6 +21,14 @@
 
 struct pager;
 
+#define UNBORN 8
+#define REMAPS 32
+
+/* A mapping's move that was in flight while a child was born. */
+struct remap {
+	uint64_t from, to, length;
+};
+
 struct attached {
 	struct pager *pager;
 	struct space *space; /* pager's, at hand */
@@ -36,6 +44,11 @@ struct attached {
 	bool needs_maps;   /* child: its mappings at birth could not be looked at */
 	bool needs_wipe;   /* child: look for MADV_WIPEONFORK before its first fault */
 	_Atomic bool dead; /* ESRCH: the address space is gone */
+
+	/* Server: children whose FORK was read while other events were in flight. */
+	struct attached *unborn[UNBORN];
+	struct remap remaps[REMAPS];
+	unsigned int unborn_count, remap_count;
 
 	/* The word and sleepers of a child's lock; the program's are in the channel. */
 	uint32_t own_word, own_waiters;

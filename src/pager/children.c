@@ -16,10 +16,6 @@
 #include "pager/state.h"
 #include "pager/userfault.h"
 
-/* An address that is never registered: the ioctl says whether there is an address space
- * at all. Above the kernel's lowest mappable address. */
-#define PROBE_ADDRESS 0x10000u
-
 /* How long to wait for a child to show itself after its FORK event, ns. */
 #define NEWBORN_NS 2000000u
 
@@ -220,6 +216,55 @@ void children_add(struct attached *parent, int userfault)
 		attached_free(child);
 		return;
 	}
+	if (parent->unborn_count < UNBORN)
+		parent->unborn[parent->unborn_count++] = child;
+	else
+		look_at_newborn(child);
+}
+
+/* A move that overtook, or was overtaken by, the FORK of a child: whether it happened to the
+ * child as well is seen from its mappings. */
+static void follow_remap(struct attached *child, const struct maps *maps, const struct remap *remap)
+{
+	bool has_from = false, has_to = false;
+
+	for (size_t i = 0; i < maps->count; i++) {
+		has_from |= maps->items[i].start <= remap->from && remap->from < maps->items[i].end;
+		has_to |= maps->items[i].start <= remap->to && remap->to < maps->items[i].end;
+	}
+	if (!has_to || has_from)
+		return;
+	if (memory_move(child->memory, remap->from, remap->to, remap->length) ||
+	    region_add(&child->regions, remap->to, remap->to + remap->length, false))
+		pager_lose(child);
+}
+
+void children_note_remap(struct attached *parent, const struct uffd_msg *message)
+{
+	if (parent->unborn_count && parent->remap_count < REMAPS)
+		parent->remaps[parent->remap_count++] = (struct remap){
+			.from = message->arg.remap.from,
+			.to = message->arg.remap.to,
+			.length = message->arg.remap.len,
+		};
+}
+
+void children_born(struct attached *parent)
+{
+	struct attached *child;
+
+	if (!parent->unborn_count)
+		return;
+	child = parent->unborn[--parent->unborn_count];
+	for (unsigned int i = 0; i < parent->remap_count; i++) {
+		struct maps maps = {0};
+
+		if (child->pid && !maps_read(child->pid, &maps))
+			follow_remap(child, &maps, &parent->remaps[i]);
+		maps_free(&maps);
+	}
+	if (!parent->unborn_count)
+		parent->remap_count = 0;
 	look_at_newborn(child);
 }
 

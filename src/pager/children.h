@@ -17,6 +17,11 @@ struct pager;
 void children_note_elders(struct pager *pager);
 /* Takes over `userfault`. Parent's lock held for writing, its batch quiet. Server only. */
 void children_add(struct attached *parent, int userfault);
+/* While children are being born: a REMAP of the parent that was in flight with their FORK. */
+void children_note_remap(struct attached *parent, const struct uffd_msg *message);
+/* Nothing is in flight in the parent any more: what the last added child really has is looked up.
+ */
+void children_born(struct attached *parent);
 /* Learns who the child is, and empties what MADV_WIPEONFORK says it must not see. Child's lock held
  * for writing, before its first fault is served. Server only. */
 void children_first_fault(struct attached *child, pid_t thread);

@@ -46,16 +46,23 @@ static void apply_unmap(struct attached *attached, uint64_t start, uint64_t end)
  * (an UNMAP event of its own). */
 static void move_regions(struct attached *attached, uint64_t from, uint64_t to, uint64_t length)
 {
-	uint64_t end = from + length;
-	struct region *region;
-	uint64_t at = from;
+	struct region_list *regions = &attached->regions;
+	uint64_t end = from + length, at = from, gap_start, gap_end;
 
-	region_remove(&attached->regions, to, to + length);
-	while (at < end && (region = region_find(&attached->regions, at))) {
-		uint64_t stop = region->end < end ? region->end : end;
+	region_remove(regions, to, to + length);
+	while (at < end) {
+		const struct region *region = region_find(regions, at);
+		uint64_t stop;
 
-		region_add(&attached->regions, at - from + to, stop - from + to,
-			   region->unrecorded);
+		if (!region) {
+			if (!region_gap(regions, at, end, &gap_start, &gap_end))
+				return;
+			at = gap_end;
+			continue;
+		}
+		stop = region->end < end ? region->end : end;
+		if (region_add(regions, at - from + to, stop - from + to, region->unrecorded))
+			pager_lose(attached);
 		at = stop;
 	}
 }

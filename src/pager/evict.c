@@ -14,6 +14,7 @@
 #include "pager/evict.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <sys/uio.h>
 #include "attach/maps.h"
 #include "pager/futex.h"
@@ -204,10 +205,10 @@ static void store_page(struct attached *attached, unsigned int i)
 	desc_t leaving = batch->leaving[i], word;
 	const uint8_t *page = batch->bytes + ((size_t)i << PAGE_SHIFT);
 
-	if (!slot_trylock(batch->slot[i], leaving)) {
-		while (atomic_load(batch->slot[i]) == (leaving | DESC_LOCK))
-			futex_wait((uint32_t *)&batch->state, BATCH_READ, 20000);
-		return;
+	while (!slot_trylock(batch->slot[i], leaving)) {
+		if ((atomic_load(batch->slot[i]) & ~DESC_LOCK) != leaving)
+			return;
+		sched_yield(); /* the server copies from the buffer */
 	}
 	if (desc_segment(leaving) && store_is_same(pager->store, leaving, page)) {
 		word = desc_make_stored(leaving);

@@ -95,24 +95,10 @@ static unsigned int count_absent(slot_t *slots, unsigned int pages)
 	return i;
 }
 
-/* The evictor may have picked the slot of a page that the program had dropped: then it will
- * find out by itself whether the new page moved. */
-static void became_resident(struct attached *attached, slot_t *slot)
-{
-	desc_t word = atomic_load(slot);
-
-	while (desc_state(word) == DESC_ABSENT || desc_state(word) == DESC_RESIDENT) {
-		if (slot_change(slot, word, DESC_RESIDENT | DESC_REFERENCED)) {
-			space_drop(attached->pager->space, word);
-			return;
-		}
-		word = atomic_load(slot);
-	}
-}
-
-/* Zeros for a page that was never touched, or that the program dropped. */
+/* Zeros for a page that was never touched, or that the program dropped. Locked, so that the evictor
+ * cannot take the page away between the look at its word and the zeros. */
 static enum fault_result first_touch(struct fault *fault, struct fault_buffers *buffers,
-				     slot_t *slots, unsigned int limit)
+				     slot_t *slots, desc_t word, unsigned int limit)
 {
 	struct attached *attached = fault->attached;
 	unsigned int stream, pages;
@@ -121,6 +107,8 @@ static enum fault_result first_touch(struct fault *fault, struct fault_buffers *
 	pages = stream_plan(&attached->streams, fault->address,
 			    fault->write || limit < ZERO_RUN_READ ? limit : ZERO_RUN_READ, &stream);
 	pages = count_absent(slots, pages);
+	if (!slot_trylock(&slots[0], word))
+		return FAULT_CHANGING;
 	do {
 		if (fault->write)
 			done = userfault_copy(attached->userfault, fault->address, buffers->zeros,
@@ -130,8 +118,10 @@ static enum fault_result first_touch(struct fault *fault, struct fault_buffers *
 	} while ((done == -ENOENT || done == -EINVAL) && pages > 1 && (pages = 1));
 
 	if (done > 0) {
-		for (int i = 0; i < done; i++)
-			became_resident(attached, &slots[i]);
+		for (int i = 1; i < done; i++)
+			slot_change(&slots[i], DESC_ABSENT, DESC_RESIDENT | DESC_REFERENCED);
+		slot_unlock(&slots[0], DESC_RESIDENT | DESC_REFERENCED);
+		space_drop(attached->space, word);
 		stream_done(&attached->streams, stream,
 			    fault->address + ((uint64_t)done << PAGE_SHIFT), (uint32_t)done);
 		came_in(attached, done);
@@ -139,6 +129,7 @@ static enum fault_result first_touch(struct fault *fault, struct fault_buffers *
 					  memory_order_relaxed);
 		return FAULT_DONE;
 	}
+	slot_unlock(&slots[0], word);
 	if (done == -ESRCH)
 		attached->dead = true;
 	if (done == -EEXIST || done == -ENOENT || done == -EINVAL)
@@ -221,7 +212,7 @@ enum fault_result fault_serve(struct fault *fault, struct fault_buffers *buffers
 	case DESC_RESIDENT:
 		if (must_brake(fault))
 			return FAULT_BRAKED;
-		return first_touch(fault, buffers, slot, run_limit(attached, fault->address));
+		return first_touch(fault, buffers, slot, word, run_limit(attached, fault->address));
 	case DESC_BAD:
 		userfault_poison(attached->userfault, fault->address);
 		userfault_wake(attached->userfault, fault->address);

@@ -121,32 +121,109 @@ static void adopt_growth(struct attached *attached, uint64_t address)
 		pager_lose(attached);
 }
 
-/* Reads one message and, if it is an event, applies it in the same step. One at a time: what
- * comes behind a FORK must wait until the child is known. */
+static struct fault fault_of(struct attached *attached, const struct uffd_msg *message)
+{
+	return (struct fault){
+		.attached = attached,
+		.address = message->arg.pagefault.address & PAGE_MASK,
+		.since = monotonic_ns(),
+		.thread = (pid_t)message->arg.pagefault.feat.ptid,
+		.write = message->arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_WRITE,
+	};
+}
+
+static bool next_message(struct attached *attached, struct uffd_msg *message)
+{
+	return read(attached->userfault, message, sizeof(*message)) == sizeof(*message);
+}
+
+/*
+ * Some thread's event has not been read yet, or the thread has not woken up since. The kernel
+ * refuses every change then; the address of this one is never registered.
+ */
+static bool events_in_flight(struct attached *attached)
+{
+	return userfault_zero(attached->userfault, PROBE_ADDRESS, 1) == -EAGAIN;
+}
+
+static void apply(struct server *server, struct attached *attached, const struct uffd_msg *message);
+
+/* Reads on while something is in flight and `more` says so; faults are put aside. */
+static void read_on(struct server *server, struct attached *attached,
+		    bool (*more)(struct attached *attached, const struct uffd_msg *message),
+		    const struct uffd_msg *about)
+{
+	struct uffd_msg message;
+
+	while (!attached->dead && more(attached, about) && events_in_flight(attached)) {
+		if (!next_message(attached, &message)) {
+			sched_yield();
+		} else if (message.event == UFFD_EVENT_PAGEFAULT) {
+			struct fault fault = fault_of(attached, &message);
+
+			server->changing = true;
+			put_aside(server, &fault);
+		} else {
+			apply(server, attached, &message);
+		}
+	}
+}
+
+static bool destination_is_taken(struct attached *attached, const struct uffd_msg *message)
+{
+	uint64_t to = message->arg.remap.to, from, end = to + message->arg.remap.len;
+	uint64_t at = to;
+
+	/* One gap over all of it: no region is there. */
+	return end > to &&
+	       !(region_gap(&attached->regions, to, end, &from, &at) && from == to && at == end);
+}
+
+static bool always(struct attached *attached, const struct uffd_msg *message)
+{
+	return true;
+}
+
+/*
+ * Applies an event, in the order in which things happened: a thread queues its event a moment
+ * after it has let the mappings go, so that an event of another thread, which came to use the
+ * same addresses, may overtake it.
+ *
+ *   REMAP  to addresses that are still taken: what freed them has yet to be read
+ *   FORK   what else is in flight happened to the child, too, or did not: its mappings tell
+ */
+static void apply(struct server *server, struct attached *attached, const struct uffd_msg *message)
+{
+	if (attached->needs_maps)
+		children_first_event(attached, message);
+	if (message->event == UFFD_EVENT_REMAP) {
+		read_on(server, attached, destination_is_taken, message);
+		children_note_remap(attached, message);
+	}
+	event_apply(attached, message);
+	if (message->event == UFFD_EVENT_FORK && attached->unborn_count == 1)
+		read_on(server, attached, always, message);
+	if (message->event == UFFD_EVENT_FORK)
+		children_born(attached);
+}
+
+/* Reads one message and, if it is an event, applies it in the same step. */
 static void read_message(struct server *server, struct attached *attached)
 {
 	struct uffd_msg message;
 	struct fault fault;
 
 	lock_write(&attached->lock);
-	if (read(attached->userfault, &message, sizeof(message)) != sizeof(message)) {
+	if (!next_message(attached, &message)) {
 		unlock_write(&attached->lock);
 		return;
 	}
 	if (message.event != UFFD_EVENT_PAGEFAULT) {
-		if (attached->needs_maps)
-			children_first_event(attached, &message);
-		event_apply(attached, &message);
+		apply(server, attached, &message);
 		unlock_write(&attached->lock);
 		return;
 	}
-	fault = (struct fault){
-		.attached = attached,
-		.address = message.arg.pagefault.address & PAGE_MASK,
-		.since = monotonic_ns(),
-		.thread = (pid_t)message.arg.pagefault.feat.ptid,
-		.write = message.arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_WRITE,
-	};
+	fault = fault_of(attached, &message);
 	if (attached->needs_wipe)
 		children_first_fault(attached, fault.thread);
 	adopt_growth(attached, fault.address);
@@ -170,6 +247,9 @@ static void retry(struct server *server)
 			continue;
 		fault.overdue = now - fault.since > BRAKE_NS;
 		lock_write(&fault.attached->lock);
+		if (fault.attached->needs_wipe)
+			children_first_fault(fault.attached, fault.thread);
+		adopt_growth(fault.attached, fault.address);
 		serve(server, &fault);
 	}
 }
