@@ -26,11 +26,8 @@ def tool(name):
 
 def parse_lines(data):
     """The JSON lines that usemem and churn print."""
-    found = []
-    for line in data.decode(errors="replace").splitlines():
-        if line.startswith("{"):
-            found.append(json.loads(line))
-    return found
+    lines = [line for line in data.splitlines() if line.startswith((b'{"label"', b'{"phase"'))]
+    return [json.loads(line) for line in lines]
 
 
 class Run:
