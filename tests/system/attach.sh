@@ -35,7 +35,7 @@ loop() {
 	name=$1
 	for round in $(seq "$rounds"); do
 		tasks=$(ls "/proc/$program/task" 2>/dev/null | wc -l)
-		"$VSWAP" attach -q -m 14M "$program" >"$work/attach" 2>&1 &
+		"$VSWAP" attach -q -m 16M "$program" >"$work/attach" 2>&1 &
 		owner=$!
 		started="$started $owner"
 		if ! attached "$owner" "$program"; then
@@ -119,7 +119,7 @@ shrinks() {
 }
 
 storm_loop() {
-	start timeout -s KILL 200 "$storm" --seconds $((rounds * 3)) --mib 48 --threads 3 --only -fork
+	start timeout -s KILL 200 "$storm" --seconds $((rounds * 3)) --mib 64 --threads 3 --only -fork
 	sleep 1
 	parent=$program
 	program=$(pgrep -P "$parent" -x storm | head -n 1)

@@ -6,7 +6,7 @@
 
 HAZARD_SWAPPED=1
 export HAZARD_SWAPPED
-budget=${HAZARD_MEMORY:-12M}
+budget=${HAZARD_MEMORY:-16M}
 
 # Two at a time; each leaves its status in a file.
 one() {

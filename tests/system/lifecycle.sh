@@ -56,7 +56,7 @@ start_victim() {
 owner_killed() {
 	name="owner killed, $1 children" ok=0
 	for round in $(seq "$rounds"); do
-		if ! start_victim 12M 40 "$1"; then
+		if ! start_victim 16M 56 "$1"; then
 			bad "$name" "the program did not start" "$work/out"
 			return
 		fi
@@ -81,7 +81,7 @@ owner_killed() {
 
 program_killed() {
 	for round in $(seq "$rounds"); do
-		if ! start_victim 12M 40 0; then
+		if ! start_victim 16M 56 0; then
 			bad "program killed" "it did not start" "$work/out"
 			return
 		fi
@@ -109,7 +109,7 @@ program_killed() {
 
 # The program's own signals come through, and it ends in order.
 signal_passes() {
-	if ! start_victim 12M 40 "$1"; then
+	if ! start_victim 16M 56 "$1"; then
 		bad "SIGTERM to vswap, $1 children" "it did not start" "$work/out"
 		return
 	fi

@@ -128,7 +128,7 @@ redis() {
 	rm -f "$work/tmp/dump.rdb"
 }
 
-check_run "a static program" 12M "$BUILD/tests/hazard/hazard-static_program"
+check_run "a static program" 16M "$BUILD/tests/hazard/hazard-static_program"
 if have python3; then python; else skip "Python" "not installed"; fi
 if have node; then node_heap; else skip "Node.js" "not installed"; fi
 if have redis-server && have redis-cli; then redis; else skip "redis" "not installed"; fi

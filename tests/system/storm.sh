@@ -36,8 +36,8 @@ run() {
 
 [ -x "$storm" ] || { echo "skip: no $storm"; exit 77; }
 run "a quarter" 40 16M -- --mib 64 --threads 4
-run "one thread" 15 12M -- --mib 48 --threads 1
-run "no forks" 15 12M -- --mib 64 --threads 3 --only -fork
+run "one thread" 15 16M -- --mib 48 --threads 1
+run "no forks" 15 16M -- --mib 64 --threads 3 --only -fork
 run "many threads" 10 16M -- --mib 64 --threads 12
-run "with a file" 20 12M "file:$work/tmp" -- --mib 64 --threads 3
+run "with a file" 20 16M "file:$work/tmp" -- --mib 64 --threads 3
 finish
