@@ -169,7 +169,7 @@ static int read_staging(struct attached *attached)
 	}
 	if (!runs)
 		return 0;
-	got = process_vm_readv(attached->target.pid, local, runs, remote, runs, 0);
+	got = process_vm_readv(attached->target.agent_tid, local, runs, remote, runs, 0);
 	if (got == bytes)
 		return 0;
 	return got < 0 ? -errno : -EIO;
@@ -276,6 +276,15 @@ static enum evict_result prepare(struct attached *attached, unsigned int want)
 		return EVICT_GONE;
 	if (agent_is_busy(attached->target.channel))
 		return EVICT_NOT_NOW;
+	switch (attach_agent_refusal(&attached->target)) {
+	case CHANNEL_DONE:
+		break;
+	case CHANNEL_SECCOMP:
+		attached->pager->agent_refused = attached->pager->paused = true;
+		return EVICT_NOT_NOW;
+	default:
+		return EVICT_NOT_NOW;
+	}
 	if (store_reserve(attached->pager->writer, want))
 		return EVICT_NO_ROOM;
 	if (kept_pages_scan(attached->target.pid, &attached->kept))
@@ -324,7 +333,7 @@ void evict_empty_staging(struct attached *attached)
 {
 	struct channel *channel = attached->target.channel;
 
-	if (agent_is_busy(channel))
+	if (agent_is_busy(channel) || attach_agent_refusal(&attached->target) != CHANNEL_DONE)
 		return;
 	channel->empty = attached->target.staging[!attached->batch.staging];
 	channel->empty_pages = CHANNEL_BATCH;

@@ -91,8 +91,6 @@ static void work(struct evictor *evictor, uint32_t seen)
 		no_room(evictor, seen);
 		break;
 	case EVICT_NOT_NOW:
-		if (pager->program->target.channel->refusal == CHANNEL_SECCOMP)
-			pager->agent_refused = pager->paused = true;
 		give_up(evictor, seen, NULL);
 		break;
 	case EVICT_GONE:

@@ -95,6 +95,20 @@ static unsigned int count_absent(slot_t *slots, unsigned int pages)
 	return i;
 }
 
+/* The kernel did not take a page of zeros: what to do with the fault. */
+static enum fault_result not_installed(struct fault *fault, int error)
+{
+	struct attached *attached = fault->attached;
+
+	if (error == -ESRCH)
+		attached->dead = true;
+	if (error == -EEXIST || error == -ENOENT || error == -EINVAL)
+		userfault_wake(attached->userfault, fault->address);
+	if (error == -ENOMEM || error == -ENOSPC)
+		return FAULT_BRAKED;
+	return error == -EAGAIN ? FAULT_CHANGING : FAULT_DONE;
+}
+
 /* Zeros for a page that was never touched, or that the program dropped. Locked, so that the evictor
  * cannot take the page away between the look at its word and the zeros. */
 static enum fault_result first_touch(struct fault *fault, struct fault_buffers *buffers,
@@ -130,13 +144,25 @@ static enum fault_result first_touch(struct fault *fault, struct fault_buffers *
 		return FAULT_DONE;
 	}
 	slot_unlock(&slots[0], word);
-	if (done == -ESRCH)
-		attached->dead = true;
-	if (done == -EEXIST || done == -ENOENT || done == -EINVAL)
-		userfault_wake(attached->userfault, fault->address);
-	if (done == -ENOMEM || done == -ENOSPC)
-		return FAULT_BRAKED;
-	return done == -EAGAIN ? FAULT_CHANGING : FAULT_DONE;
+	return not_installed(fault, done);
+}
+
+enum fault_result fault_serve_growth(struct fault *fault, struct fault_buffers *buffers)
+{
+	struct attached *attached = fault->attached;
+	int done = userfault_copy(attached->userfault, fault->address, buffers->zeros, 1);
+	slot_t *slot;
+
+	if (done != 1)
+		return not_installed(fault, done);
+	if (memory_clear(attached->memory, fault->address, fault->address + PAGE_BYTES) ||
+	    region_grow(&attached->regions, fault->address, fault->address + PAGE_BYTES))
+		return FAULT_DONE; /* unknown to us: it just stays */
+	slot = memory_bind(attached->memory, fault->address);
+	if (slot)
+		slot_change(slot, DESC_ABSENT, DESC_RESIDENT | DESC_REFERENCED);
+	came_in(attached, 1);
+	return FAULT_DONE;
 }
 
 /* A page that an eviction batch has: its bytes are in the batch's buffer, once it was read. */

@@ -38,6 +38,14 @@ void fault_buffers_free(struct fault_buffers *buffers);
 enum fault_result fault_serve(struct fault *fault, struct fault_buffers *buffers);
 
 /*
+ * Serves a fault at an address that is in none of our regions: a mapping has grown in place or
+ * while it moved, which no event tells. The page is new; what a descriptor says there is
+ * about something else. Only when the kernel took the page is it known that the address is
+ * registered (the fault may be an old one), and the region grows. Memory lock held for writing.
+ */
+enum fault_result fault_serve_growth(struct fault *fault, struct fault_buffers *buffers);
+
+/*
  * Brings in up to `pages` swapped pages from `address`, all in one cluster;
  * `filled` says how many. Memory lock held for reading. For faults and for
  * bringing everything back.

@@ -75,12 +75,22 @@ static int register_gaps(struct attached *attached, const struct mapping *mappin
 	return error;
 }
 
+/* True if the range is part of one single mapping that we may page. */
+static bool is_one_mapping(const struct maps *maps, const struct region *region, size_t *at)
+{
+	while (*at < maps->count && maps->items[*at].end <= region->start)
+		++*at;
+	return *at < maps->count && maps->items[*at].pageable &&
+	       maps->items[*at].start <= region->start && maps->items[*at].end >= region->end;
+}
+
 /*
  * Of what was registered, takes into the regions what is now part of one single mapping. The
  * program may have changed its mappings since they were read: the kernel registers what it
  * finds in a range, and a mapping put into a hole of it later is not registered. Then it is a
- * mapping of its own, since registered and unregistered ones do not merge. (What was left out
- * here is looked at again, or found by its first fault.)
+ * mapping of its own, since registered and unregistered ones do not merge. What does not fit is
+ * given back, so that no mapping of the program stays split, unless an event is in
+ * flight that may tell of a registered mapping there; it will be looked at again.
  */
 static int confirm(struct attached *attached, const struct region_list *fresh,
 		   const struct maps *maps)
@@ -91,11 +101,12 @@ static int confirm(struct attached *attached, const struct region_list *fresh,
 	for (size_t i = 0; i < fresh->count && !error; i++) {
 		const struct region *region = &fresh->items[i];
 
-		while (at < maps->count && maps->items[at].end <= region->start)
-			at++;
-		if (at == maps->count || !maps->items[at].pageable ||
-		    maps->items[at].start > region->start || maps->items[at].end < region->end)
+		if (!is_one_mapping(maps, region, &at)) {
+			if (userfault_zero(attached->userfault, PROBE_ADDRESS, 1) != -EAGAIN)
+				userfault_unregister(attached->userfault, region->start,
+						     region->end - region->start);
 			continue;
+		}
 		/* A descriptor means something only inside a region. */
 		error = memory_clear(attached->memory, region->start, region->end);
 		if (!error)
@@ -104,19 +115,26 @@ static int confirm(struct attached *attached, const struct region_list *fresh,
 	return error;
 }
 
+/* Mappings that grew while they were registered are split until the rest is, too. */
+#define REGISTER_ROUNDS 3
+
 /* pager->maps has been read. Memory lock held for writing, or all threads stopped. */
 static int register_mappings(struct attached *attached, struct maps *maps)
 {
 	struct region_list fresh = {0};
 	int error = 0;
 
-	for (size_t i = 0; i < maps->count && !error; i++)
-		if (maps->items[i].pageable && !is_ours(&attached->target, &maps->items[i]))
-			error = register_gaps(attached, &maps->items[i], &fresh);
-	if (!error && fresh.count)
-		error = maps_read(attached->target.pid, maps);
-	if (!error)
-		error = confirm(attached, &fresh, maps);
+	for (int round = 0; round < REGISTER_ROUNDS && !error; round++) {
+		fresh.count = 0;
+		for (size_t i = 0; i < maps->count && !error; i++)
+			if (maps->items[i].pageable && !is_ours(&attached->target, &maps->items[i]))
+				error = register_gaps(attached, &maps->items[i], &fresh);
+		if (error || !fresh.count)
+			break;
+		error = maps_read(attached->target.agent_tid, maps);
+		if (!error)
+			error = confirm(attached, &fresh, maps);
+	}
 	region_free(&fresh);
 	return error;
 }
@@ -133,15 +151,24 @@ static int first_stop(struct target *target, void *argument)
 	attached->userfault = target->userfault;
 	attached->lock.word = &target->channel->lock;
 	attached->lock.waiters = &target->channel->waiters;
-	error = maps_read(target->pid, &pager->maps);
+	error = maps_read(target->agent_tid, &pager->maps);
 	if (!error)
-		error = maps_check_flags(target->pid, &pager->maps, NULL, NULL);
+		error = maps_check_flags(target->agent_tid, &pager->maps, NULL, NULL);
 	if (!error)
 		error = register_mappings(attached, &pager->maps);
 	for (size_t i = 0; i < attached->regions.count && !error; i++)
 		error = record_region(&recording, &attached->regions.items[i]);
 	attached->resident_pages = (int64_t)recording.pages;
 	return error;
+}
+
+void program_stop_threads(struct pager *pager)
+{
+	if (!pager->threads_run)
+		return;
+	evictor_stop(pager);
+	server_stop(pager);
+	pager->threads_run = false;
 }
 
 static int start_threads(struct pager *pager)
@@ -201,7 +228,7 @@ int program_register_new(struct pager *pager)
 {
 	struct attached *attached = pager->program;
 	size_t before;
-	int error = maps_read(attached->target.pid, &pager->maps);
+	int error = maps_read(attached->target.agent_tid, &pager->maps);
 
 	if (error)
 		return error;
@@ -349,9 +376,13 @@ int program_release(struct pager *pager, char message[PAGER_MESSAGE])
 			 strerror(-error));
 		return error;
 	}
-	error = attach_leave(&attached->target, message);
+	/* Nothing is registered any more; leaving takes the channel away, which they use. */
+	program_stop_threads(pager);
+	do {
+		error = attach_leave(&attached->target, message);
+	} while (error == -ETIMEDOUT);
 	program_forget(pager);
-	return error;
+	return error == -ESRCH ? 0 : error;
 }
 
 void program_forget(struct pager *pager)
@@ -362,11 +393,7 @@ void program_forget(struct pager *pager)
 	if (!attached)
 		return;
 	attached->dead = true;
-	if (pager->threads_run) {
-		evictor_stop(pager);
-		server_stop(pager);
-		pager->threads_run = false;
-	}
+	program_stop_threads(pager);
 	pager->program = NULL;
 	for (unsigned int i = 0; i < pager->attached_count; i++)
 		if (pager->attached[i] != attached)

@@ -23,6 +23,9 @@ int program_bring_back(struct pager *pager, pager_progress_fn progress, void *ar
 /* Everything is back: unregisters and takes the agent out. */
 int program_release(struct pager *pager, char message[PAGER_MESSAGE]);
 
+/* Stops server and evictor; program_forget starts a server again for children that live on. */
+void program_stop_threads(struct pager *pager);
+
 /* The address space is gone (exit, exec): stops the evictor, frees the slots. */
 void program_forget(struct pager *pager);
 

@@ -107,18 +107,21 @@ static void serve(struct server *server, struct fault *fault)
 	finish(server, fault, result);
 }
 
-/*
- * An address that is registered but in none of our regions: a mapping has grown in
- * place or while it moved, which no event tells. Nothing of what a descriptor says there
- * is about the new pages. Lock held for writing.
- */
-static void adopt_growth(struct attached *attached, uint64_t address)
+/* Memory lock held for writing; given up here. */
+static void answer(struct server *server, struct fault *fault)
 {
-	if (region_find(&attached->regions, address))
+	struct attached *attached = fault->attached;
+	enum fault_result result;
+
+	if (attached->needs_wipe)
+		children_first_fault(attached, fault->thread);
+	if (region_find(&attached->regions, fault->address)) {
+		serve(server, fault);
 		return;
-	if (memory_clear(attached->memory, address, address + PAGE_BYTES) ||
-	    region_grow(&attached->regions, address, address + PAGE_BYTES))
-		pager_lose(attached);
+	}
+	result = fault_serve_growth(fault, server->pager->server_buffers);
+	unlock_write(&attached->lock);
+	finish(server, fault, result);
 }
 
 static struct fault fault_of(struct attached *attached, const struct uffd_msg *message)
@@ -224,10 +227,7 @@ static void read_message(struct server *server, struct attached *attached)
 		return;
 	}
 	fault = fault_of(attached, &message);
-	if (attached->needs_wipe)
-		children_first_fault(attached, fault.thread);
-	adopt_growth(attached, fault.address);
-	serve(server, &fault);
+	answer(server, &fault);
 	follow(server, fault.thread, fault.since);
 }
 
@@ -247,10 +247,7 @@ static void retry(struct server *server)
 			continue;
 		fault.overdue = now - fault.since > BRAKE_NS;
 		lock_write(&fault.attached->lock);
-		if (fault.attached->needs_wipe)
-			children_first_fault(fault.attached, fault.thread);
-		adopt_growth(fault.attached, fault.address);
-		serve(server, &fault);
+		answer(server, &fault);
 	}
 }
 

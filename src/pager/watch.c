@@ -117,6 +117,13 @@ static int attached_tick(struct pager *pager)
 		pager_detach(pager, NULL, NULL, message);
 		return DELAY_LEAST;
 	}
+	if (attach_abandoned(&program->target)) {
+		/* Only the agent keeps the process: nobody needs its memory any more. */
+		program_stop_threads(pager);
+		if (attach_leave(&program->target, message) != -ETIMEDOUT)
+			program_forget(pager);
+		return DELAY_LEAST;
+	}
 	budget_refresh(pager);
 	if (monotonic_ns() - pager->peaks_ns > PEAKS_NS) {
 		figures_keep_peaks(pager);
