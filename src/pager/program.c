@@ -277,9 +277,9 @@ static unsigned int bring_back_run(struct pager *pager, struct attached *attache
 		desc_state(atomic_load(&slot[passed])) == DESC_ABSENT ||
 		desc_state(atomic_load(&slot[passed])) == DESC_BAD))
 		passed++;
-	if (!slot || !region)
+	if (!slot)
 		passed = slots;
-	if (passed == 0) {
+	if (passed == 0 && region) {
 		uint64_t room = (region->end - address) >> PAGE_SHIFT;
 		unsigned int run = slots < RUN_PAGES ? slots : RUN_PAGES;
 
