@@ -24,8 +24,9 @@ statuses() {
 			bad "exit status $status" "got $got" "$work/out"
 		fi
 	done
-	for signal in TERM USR1 KILL; do
-		want=$((128 + $(kill -l $signal)))
+	for signal in TERM:15 USR1:10 KILL:9; do
+		want=$((128 + ${signal#*:}))
+		signal=${signal%:*}
 		"$VSWAP" run -q -m 16M -- sh -c "kill -$signal \$\$" >"$work/out" 2>&1
 		got=$?
 		if [ "$got" = "$want" ]; then
