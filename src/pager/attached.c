@@ -43,3 +43,11 @@ void attached_free(struct attached *attached)
 	kept_pages_free(&attached->kept);
 	free(attached);
 }
+
+void attached_lock_private(struct attached *attached, uint64_t address)
+{
+	lock_write(&attached->lock);
+	if (memory_look(attached->memory, address) && memory_must_bind(attached->memory, address))
+		memory_bind(attached->memory, address);
+	lock_downgrade(&attached->lock);
+}

@@ -251,7 +251,7 @@ static void return_kept(struct attached *attached)
 
 		if (!batch->moved[i] || !kept_pages_has(&attached->kept, batch->address[i]))
 			continue;
-		lock_read(&attached->lock);
+		attached_lock_private(attached, batch->address[i]);
 		if (memory_look(attached->memory, batch->address[i]))
 			fill_swapped(attached, attached->pager->control_buffers, batch->address[i],
 				     1, &filled);

@@ -269,7 +269,7 @@ static unsigned int bring_back_run(struct pager *pager, struct attached *attache
 	const struct region *region;
 	slot_t *slot;
 
-	lock_read(&attached->lock);
+	attached_lock_private(attached, address);
 	slot = memory_look(attached->memory, address);
 	region = region_find(&attached->regions, address);
 	while (slot && passed < slots &&

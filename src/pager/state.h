@@ -107,6 +107,9 @@ uint64_t budget_attach_bytes(struct pager *pager);
 void figures_keep_peaks(struct pager *pager);
 
 /* attached.c */
+/* Takes the lock for reading, with the cluster of the address, if there is one, not shared with
+ * a child: a slot may then be changed. */
+void attached_lock_private(struct attached *attached, uint64_t address);
 struct attached *attached_new(struct pager *pager, int userfault);
 /* Closes everything; nobody else uses it any more. */
 void attached_free(struct attached *attached);
