@@ -35,7 +35,7 @@ loop() {
 	name=$1
 	for round in $(seq "$rounds"); do
 		tasks=$(ls "/proc/$program/task" 2>/dev/null | wc -l)
-		"$VSWAP" attach -q -m 16M "$program" >"$work/attach" 2>&1 &
+		"$VSWAP" attach -q -m 16M --backend "file:$work/tmp" "$program" >"$work/attach" 2>&1 &
 		owner=$!
 		started="$started $owner"
 		if ! attached "$owner" "$program"; then
@@ -91,7 +91,7 @@ victim_loop() {
 shrinks() {
 	start "$victim" 64 0 0
 	wait_for 20 "$work/out" ready || { bad "shrinks" "did not start"; return; }
-	"$VSWAP" attach -q -m 16M "$program" >"$work/attach" 2>&1 &
+	"$VSWAP" attach -q -m 16M --backend "file:$work/tmp" "$program" >"$work/attach" 2>&1 &
 	owner=$!
 	started="$started $owner"
 	small=0
@@ -136,7 +136,7 @@ storm_loop() {
 twice() {
 	start "$victim" 40 0 0
 	wait_for 20 "$work/out" ready || { bad "twice" "did not start"; return; }
-	"$VSWAP" attach -q -m 16M "$program" >"$work/attach" 2>&1 &
+	"$VSWAP" attach -q -m 16M --backend "file:$work/tmp" "$program" >"$work/attach" 2>&1 &
 	owner=$!
 	started="$started $owner"
 	if ! attached "$owner" "$program"; then

@@ -81,6 +81,8 @@ owner_killed() {
 }
 
 program_killed() {
+	# An owner that was killed cannot remove its socket.
+	find "$work/run" -name '*.sock' -delete
 	for round in $(seq "$rounds"); do
 		if ! start_victim 16M 56 0; then
 			bad "program killed" "it did not start" "$work/out"
