@@ -23,6 +23,8 @@ import runner
 from runner import MIB, VSWAP
 
 SAMPLE_SECONDS = 0.1
+# The least budget that `vswap run` takes.
+LEAST_BUDGET = 16 * MIB
 
 
 def say(text):
@@ -194,7 +196,7 @@ def redis_part(options, folder, rows):
 def make_inputs(folder):
     inputs = __import__("programs.inputs", fromlist=["inputs"])
     inputs.records(os.path.join(folder, "sort.json"), 400000)
-    inputs.records(os.path.join(folder, "xz.json"), 60000)
+    inputs.records(os.path.join(folder, "xz.json"), 25000)
     return {
         "xz -9": ["xz", "-9", "-T1", "-k", "-c", os.path.join(folder, "xz.json")],
         "a Python heap": ["/usr/bin/python3", os.path.join(runner.HERE, "programs", "heap.py"),
@@ -211,7 +213,7 @@ def programs_part(folder, rows):
     for name, command in make_inputs(folder).items():
         plain = runner.run("plain", command)
         wanted = plain.measured["anonymous_peak_bytes"]
-        budget = wanted // 4 // MIB * MIB
+        budget = max(wanted // 4 // MIB * MIB, LEAST_BUDGET)
         say("  %s wants %d MiB and gets %d: vswap run -m %dM ..." % (
             name, wanted // MIB, budget // MIB, budget // MIB))
         ours = runner.run("vswap", command, budget, backend="file:" + folder)
