@@ -151,6 +151,26 @@ int maps_check_flags(pid_t pid, struct maps *maps, maps_wipe_fn wipe, void *argu
 	return error;
 }
 
+bool maps_is_registered(pid_t pid, uint64_t address)
+{
+	FILE *file = open_proc(pid, "smaps");
+	struct mapping seen = {0};
+	bool registered = false;
+	char *line = NULL;
+	size_t size = 0;
+
+	while (file && getline(&line, &size, file) > 0) {
+		if (strncmp(line, "VmFlags:", 8))
+			parse_line(line, &seen);
+		else if (seen.start <= address && address < seen.end)
+			registered = has_flag(line + 8, "um");
+	}
+	free(line);
+	if (file)
+		fclose(file);
+	return registered;
+}
+
 int maps_present(int pagemap, uint64_t start, uint64_t end, maps_run_fn run, void *argument)
 {
 	struct page_region regions[PAGEMAP_REGION];

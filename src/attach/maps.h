@@ -32,6 +32,10 @@ void maps_free(struct maps *maps);
 typedef void (*maps_wipe_fn)(void *argument, uint64_t start, uint64_t end);
 int maps_check_flags(pid_t pid, struct maps *maps, maps_wipe_fn wipe, void *argument);
 
+/* True if the mapping at the address is registered with a userfaultfd for missing pages. Reads
+ * smaps: slow. */
+bool maps_is_registered(pid_t pid, uint64_t address);
+
 /* Which pages of [start, end) are present (or in the kernel's own swap): calls `run` for every run of present pages
  * (PAGEMAP_SCAN; private anonymous, not file pages). 0 or -errno. */
 typedef void (*maps_run_fn)(void *argument, uint64_t start, uint64_t end);

@@ -24,7 +24,7 @@ struct pager;
 #define UNBORN 8
 #define REMAPS 32
 
-/* A mapping's move that was in flight while a child was born. */
+/* A mapping's move while other events were in flight. */
 struct remap {
 	uint64_t from, to, length;
 };
@@ -49,6 +49,10 @@ struct attached {
 	struct attached *unborn[UNBORN];
 	struct remap remaps[REMAPS];
 	unsigned int unborn_count, remap_count;
+
+	/* Server: moves since the last time that nothing was in flight. */
+	struct remap moved[REMAPS];
+	unsigned int moved_count;
 
 	/* The word and sleepers of a child's lock; the program's are in the channel. */
 	uint32_t own_word, own_waiters;

@@ -239,14 +239,10 @@ static void follow_remap(struct attached *child, const struct maps *maps, const 
 		pager_lose(child);
 }
 
-void children_note_remap(struct attached *parent, const struct uffd_msg *message)
+void children_note_remap(struct attached *parent, const struct remap *remap)
 {
 	if (parent->unborn_count && parent->remap_count < REMAPS)
-		parent->remaps[parent->remap_count++] = (struct remap){
-			.from = message->arg.remap.from,
-			.to = message->arg.remap.to,
-			.length = message->arg.remap.len,
-		};
+		parent->remaps[parent->remap_count++] = *remap;
 }
 
 void children_born(struct attached *parent)

@@ -12,13 +12,14 @@
 
 struct attached;
 struct pager;
+struct remap;
 
 /* At the time of attaching: the children that are there already are not ours. Control thread. */
 void children_note_elders(struct pager *pager);
 /* Takes over `userfault`. Parent's lock held for writing, its batch quiet. Server only. */
 void children_add(struct attached *parent, int userfault);
 /* While children are being born: a REMAP of the parent that was in flight with their FORK. */
-void children_note_remap(struct attached *parent, const struct uffd_msg *message);
+void children_note_remap(struct attached *parent, const struct remap *remap);
 /* Nothing is in flight in the parent any more: what the last added child really has is looked up.
  */
 void children_born(struct attached *parent);

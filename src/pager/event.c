@@ -9,6 +9,7 @@
  */
 #include "pager/event.h"
 
+#include <string.h>
 #include "pager/children.h"
 #include "pager/evict.h"
 #include "pager/state.h"
@@ -35,15 +36,39 @@ static void clear(struct attached *attached, uint64_t start, uint64_t end)
 		pager_lose(attached);
 }
 
-static void apply_unmap(struct attached *attached, uint64_t start, uint64_t end)
+static void forget(struct attached *attached, uint64_t start, uint64_t end)
 {
+	if (start >= end)
+		return;
 	clear(attached, start, end);
 	if (region_remove(&attached->regions, start, end))
 		pager_lose(attached);
 }
 
-/* The regions move with their mappings; what lay at the destination was unmapped before
- * (an UNMAP event of its own). */
+/*
+ * A thread queues its UNMAP a moment after the addresses are free. Another thread's mremap may have
+ * moved a mapping there meanwhile, and its REMAP have been read first: then this UNMAP is about
+ * what was there before. Whether it is, the kernel knows: the moved mapping is still registered.
+ */
+static void apply_unmap(struct attached *attached, uint64_t start, uint64_t end)
+{
+	for (unsigned int i = 0; i < attached->moved_count; i++) {
+		const struct remap *moved = &attached->moved[i];
+		uint64_t from = moved->to > start ? moved->to : start;
+		uint64_t to = moved->to + moved->length;
+
+		if (to > end)
+			to = end;
+		if (from >= to || !maps_is_registered(attached->pid, from))
+			continue;
+		forget(attached, start, from);
+		start = to;
+	}
+	forget(attached, start, end);
+}
+
+/* The regions move with their mappings. (After MREMAP_DONTUNMAP the old range is still registered,
+ * and empty: its next fault or the next look at the mappings finds it again.) */
 static void move_regions(struct attached *attached, uint64_t from, uint64_t to, uint64_t length)
 {
 	struct region_list *regions = &attached->regions;
@@ -67,16 +92,49 @@ static void move_regions(struct attached *attached, uint64_t from, uint64_t to, 
 	}
 }
 
-static void apply_remap(struct attached *attached, uint64_t from, uint64_t to, uint64_t length)
+static void move(struct attached *attached, uint64_t from, uint64_t to, uint64_t length)
 {
-	if (from == to || !length)
-		return;
-	evict_quiesce(attached);
 	if (memory_move(attached->memory, from, to, length)) {
 		pager_lose(attached);
 		return;
 	}
 	move_regions(attached, from, to, length);
+	region_remove(&attached->regions, from, from + length);
+}
+
+static void note_move(struct attached *attached, const struct remap *remap)
+{
+	if (attached->moved_count == REMAPS)
+		memmove(&attached->moved[0], &attached->moved[1],
+			--attached->moved_count * sizeof(attached->moved[0]));
+	attached->moved[attached->moved_count++] = *remap;
+}
+
+/* Where nothing is mapped and no region is: far below where the kernel puts mappings. */
+#define LIMBO_FIRST 0x200000000000ull
+#define LIMBO_STEP  0x010000000000ull
+#define LIMBO_LAST  0x500000000000ull
+
+uint64_t event_park(struct attached *attached, const struct remap *remap)
+{
+	uint64_t inner = remap->from & ((1ull << CLUSTER_SHIFT) - 1);
+	uint64_t limbo = LIMBO_FIRST + inner, at;
+
+	evict_quiesce(attached);
+	while (limbo < LIMBO_LAST && memory_next(attached->memory, limbo - inner, &at) &&
+	       at < limbo + remap->length)
+		limbo += LIMBO_STEP;
+	move(attached, remap->from, limbo, remap->length);
+	return limbo;
+}
+
+void event_move(struct attached *attached, uint64_t from, const struct remap *remap)
+{
+	if (remap->from == remap->to || !remap->length)
+		return;
+	evict_quiesce(attached);
+	move(attached, from, remap->to, remap->length);
+	note_move(attached, remap);
 }
 
 void event_apply(struct attached *attached, const struct uffd_msg *message)
@@ -87,10 +145,6 @@ void event_apply(struct attached *attached, const struct uffd_msg *message)
 		break;
 	case UFFD_EVENT_UNMAP:
 		apply_unmap(attached, message->arg.remove.start, message->arg.remove.end);
-		break;
-	case UFFD_EVENT_REMAP:
-		apply_remap(attached, message->arg.remap.from, message->arg.remap.to,
-			    message->arg.remap.len);
 		break;
 	case UFFD_EVENT_FORK:
 		evict_quiesce(attached);

@@ -153,8 +153,8 @@ static void apply(struct server *server, struct attached *attached, const struct
 
 /* Reads on while something is in flight and `more` says so; faults are put aside. */
 static void read_on(struct server *server, struct attached *attached,
-		    bool (*more)(struct attached *attached, const struct uffd_msg *message),
-		    const struct uffd_msg *about)
+		    bool (*more)(struct attached *attached, const struct remap *remap),
+		    const struct remap *about)
 {
 	struct uffd_msg message;
 
@@ -172,19 +172,31 @@ static void read_on(struct server *server, struct attached *attached,
 	}
 }
 
-static bool destination_is_taken(struct attached *attached, const struct uffd_msg *message)
+static bool destination_is_taken(struct attached *attached, const struct remap *remap)
 {
-	uint64_t to = message->arg.remap.to, from, end = to + message->arg.remap.len;
-	uint64_t at = to;
+	uint64_t from, to, end = remap->to + remap->length;
 
 	/* One gap over all of it: no region is there. */
-	return end > to &&
-	       !(region_gap(&attached->regions, to, end, &from, &at) && from == to && at == end);
+	return !region_gap(&attached->regions, remap->to, end, &from, &to) || from != remap->to ||
+	       to != end;
 }
 
-static bool always(struct attached *attached, const struct uffd_msg *message)
+static bool always(struct attached *attached, const struct remap *remap)
 {
 	return true;
+}
+
+/* What freed the destination has not been read yet, though it happened before. */
+static void apply_remap(struct server *server, struct attached *attached, const struct remap *remap)
+{
+	uint64_t from = remap->from;
+
+	if (destination_is_taken(attached, remap)) {
+		from = event_park(attached, remap);
+		read_on(server, attached, destination_is_taken, remap);
+	}
+	children_note_remap(attached, remap);
+	event_move(attached, from, remap);
 }
 
 /*
@@ -193,21 +205,29 @@ static bool always(struct attached *attached, const struct uffd_msg *message)
  * same addresses, may overtake it.
  *
  *   REMAP  to addresses that are still taken: what freed them has yet to be read
+ *   UNMAP  of addresses to which something was moved since: see event.c
  *   FORK   what else is in flight happened to the child, too, or did not: its mappings tell
  */
 static void apply(struct server *server, struct attached *attached, const struct uffd_msg *message)
 {
+	const struct remap remap = {
+		.from = message->arg.remap.from,
+		.to = message->arg.remap.to,
+		.length = message->arg.remap.len,
+	};
+
 	if (attached->needs_maps)
 		children_first_event(attached, message);
 	if (message->event == UFFD_EVENT_REMAP) {
-		read_on(server, attached, destination_is_taken, message);
-		children_note_remap(attached, message);
+		apply_remap(server, attached, &remap);
+		return;
 	}
 	event_apply(attached, message);
-	if (message->event == UFFD_EVENT_FORK && attached->unborn_count == 1)
-		read_on(server, attached, always, message);
-	if (message->event == UFFD_EVENT_FORK)
-		children_born(attached);
+	if (message->event != UFFD_EVENT_FORK)
+		return;
+	if (attached->unborn_count == 1)
+		read_on(server, attached, always, NULL);
+	children_born(attached);
 }
 
 /* Reads one message and, if it is an event, applies it in the same step. */
@@ -223,6 +243,8 @@ static void read_message(struct server *server, struct attached *attached)
 	}
 	if (message.event != UFFD_EVENT_PAGEFAULT) {
 		apply(server, attached, &message);
+		if (attached->moved_count && !events_in_flight(attached))
+			attached->moved_count = 0;
 		unlock_write(&attached->lock);
 		return;
 	}

@@ -47,7 +47,7 @@ struct pager {
 	uint64_t tried_ns;	/* last attempt to attach */
 	uint64_t scanned_ns;	/* last look at the mappings */
 	uint64_t scanned_total; /* bytes mapped at that time */
-	uint64_t scan_cost_ns, stopped_ns;
+	uint64_t scan_cost_ns, record_ns;
 	struct maps maps; /* reused */
 	char command[64];
 	struct attached *program; /* NULL until it is attached */

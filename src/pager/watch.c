@@ -82,20 +82,21 @@ static void record_unknown(struct pager *pager)
 	uint64_t count[8], known, resident, now = monotonic_ns();
 
 	resident = (uint64_t)program->resident_pages;
-	if (now - pager->stopped_ns < RECORD_NS || pager->paused ||
+	if (now < pager->record_ns || pager->paused ||
 	    program->resident_pages < pager->target_pages - pager->target_pages / 16)
 		return;
 	lock_read(&program->lock);
 	memory_count(program->memory, count);
 	unlock_read(&program->lock);
 	known = count[DESC_RESIDENT] + count[DESC_LEAVING];
+	pager->record_ns = monotonic_ns() + RECORD_NS;
 	if (resident <= known + (pager->limit_bytes >> PAGE_SHIFT) / UNKNOWN_PARTS)
 		return;
+	now = monotonic_ns();
 	if (program_record(pager) == -ESRCH)
 		program->dead = true;
 	/* A stop costs the program time: the longer it took, the later the next. */
-	pager->stopped_ns = monotonic_ns();
-	pager->stopped_ns += (pager->stopped_ns - now) * SCAN_SHARE;
+	pager->record_ns += (monotonic_ns() - now) * SCAN_SHARE;
 }
 
 static int attached_tick(struct pager *pager)
