@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/uio.h>
 #include "attach/maps.h"
 #include "pager/futex.h"
@@ -309,7 +310,14 @@ enum evict_result evict_batch(struct attached *attached, unsigned int want)
 	error = sent ? find_moved(attached) : 0;
 	if (error) {
 		/* Only the end of the process may do this; anything else must not go on. */
-		pager_kill(attached);
+		if (error != -ESRCH) {
+			pager_say(attached->pager,
+				  "process %d: pages that left it cannot be read (%s): killed, so "
+				  "that it never reads wrong bytes",
+				  attached->pid, strerror(-error));
+			pager_kill(attached);
+		}
+		attached->dead = true;
 		set_state(batch, BATCH_IDLE);
 		return EVICT_GONE;
 	}

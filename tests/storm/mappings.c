@@ -162,6 +162,24 @@ static void region_moved(struct worker *worker, struct region *region, char *bas
 		check_some(worker, region, kept, pages - kept);
 }
 
+/*
+ * Under a pager a mapping that was just made inside another stays one of its own for
+ * some milliseconds, and mremap over both says EFAULT: a limit that the README states. It must
+ * pass.
+ */
+static void *remap_patiently(char *base, size_t old_size, size_t new_size, int flags, void *to)
+{
+	char *moved = MAP_FAILED;
+
+	for (int tries = 0; tries < 2000; tries++) {
+		moved = mremap(base, old_size, new_size, flags, to);
+		if (moved != MAP_FAILED || errno != EFAULT)
+			break;
+		usleep(1000);
+	}
+	return moved;
+}
+
 static void remap_fixed(struct worker *worker, struct region *region)
 {
 	struct region *over = region_any(worker);
@@ -180,7 +198,8 @@ static void remap_fixed(struct worker *worker, struct region *region)
 			region++;
 	}
 	storm_record(worker, "mremap fixed from here", region->base, pages);
-	base = mremap(region->base, pages * PAGE, pages * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+	base = remap_patiently(region->base, pages * PAGE, pages * PAGE,
+			       MREMAP_MAYMOVE | MREMAP_FIXED, to);
 	if (base == MAP_FAILED)
 		storm_fail(worker, "mremap MREMAP_FIXED of %zu pages: %m", pages);
 	region_moved(worker, region, base, pages);
@@ -196,8 +215,8 @@ static void remap_keep(struct worker *worker, struct region *region)
 	if (!has_room(worker, pages, 1))
 		return;
 	storm_record(worker, "mremap dontunmap from here", region->base, pages);
-	base = mremap(region->base, pages * PAGE, pages * PAGE, MREMAP_MAYMOVE | MREMAP_DONTUNMAP,
-		      NULL);
+	base = remap_patiently(region->base, pages * PAGE, pages * PAGE,
+			       MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL);
 	if (base == MAP_FAILED) {
 		if (errno == EINVAL || errno == ENOMEM)
 			return;
@@ -238,8 +257,8 @@ void op_remap(struct worker *worker)
 			return;
 	}
 	storm_record(worker, "mremap resize", region->base, region->pages);
-	base = mremap(region->base, region->pages * PAGE, pages * PAGE,
-		      kind == 3 ? 0 : MREMAP_MAYMOVE);
+	base = remap_patiently(region->base, region->pages * PAGE, pages * PAGE,
+			       kind == 3 ? 0 : MREMAP_MAYMOVE, NULL);
 	if (base == MAP_FAILED) {
 		if (errno == ENOMEM)
 			return;
