@@ -1,0 +1,52 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The budget holds: RssAnon of the program, the owner and all that they started, looked at each 5 ms
+# while the program fills and frees memory as fast as it can, is from the first second of
+# pressure on never more than a twentieth above the budget.
+. "$(dirname "$0")/lib.sh"
+
+measure=$BUILD/bench/measure
+pressure=$BUILD/tests/system/pressure
+seconds=${BUDGET_SECONDS:-5}
+overshoot_percent=5
+
+figure() {
+	sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p" "$work/figures"
+}
+
+# holds NAME MIB HOW KEPT OPTIONS: a budget of MIB for a program that keeps KEPT MiB.
+holds() {
+	name=$1 mib=$2 how=$3 kept=$4
+	shift 4
+	limit=$((mib << 20))
+	timeout -s KILL 150 "$measure" --every 5 --budget "$limit" --out "$work/figures" \
+		--samples "$work/samples" -- "$VSWAP" run -q -m "${mib}M" "$@" -- \
+		"$pressure" "$how" "$kept" "$seconds" >"$work/out" 2>&1
+	status=$?
+	if [ "$status" != 0 ] || ! grep -q right "$work/out"; then
+		bad "$name" "status $status" "$work/out"
+		return
+	fi
+	peak=$(figure anonymous_peak_after_1s_bytes)
+	over=$(awk -v peak="$peak" -v limit="$limit" 'BEGIN { printf "%.1f", 100 * (peak / limit - 1) }')
+	said="peak $((peak >> 10)) KiB, $over % over, $(figure samples) samples, $(grep -o '[0-9]* MiB' "$work/out")"
+	if [ "$peak" = 0 ]; then
+		bad "$name" "it never came under pressure for a second: nothing was tried"
+	elif [ "$peak" -gt $((limit + limit / 100 * overshoot_percent)) ]; then
+		echo "      seconds,anonymous,resident of the ten highest samples:"
+		sort -t, -k2 -nr "$work/samples" | head -n 10 | sed 's/^/      /'
+		bad "$name" "$said"
+	else
+		good "$name: $said"
+	fi
+}
+
+if [ ! -x "$measure" ] || [ ! -x "$pressure" ]; then
+	echo "skip: no $measure or no $pressure"
+	exit 77
+fi
+for how in area mappings; do
+	holds "$how, in RAM alone" 64 $how 96
+	holds "$how, with a file" 64 $how 192 --backend "file:$work/tmp"
+done
+finish
