@@ -89,8 +89,8 @@ static bool is_one_mapping(const struct maps *maps, const struct region *region,
  * program may have changed its mappings since they were read: the kernel registers what it
  * finds in a range, and a mapping put into a hole of it later is not registered. Then it is a
  * mapping of its own, since registered and unregistered ones do not merge. What does not fit is
- * given back, so that no mapping of the program stays split, unless an event is in
- * flight that may tell of a registered mapping there; it will be looked at again.
+ * given back, so that no mapping of the program stays split. While events are in flight
+ * nothing is decided: a registered mapping may have moved to where this one was seen.
  */
 static int confirm(struct attached *attached, const struct region_list *fresh,
 		   const struct maps *maps)
@@ -98,13 +98,14 @@ static int confirm(struct attached *attached, const struct region_list *fresh,
 	size_t at = 0;
 	int error = 0;
 
+	if (userfault_zero(attached->userfault, PROBE_ADDRESS, 1) == -EAGAIN)
+		return 0;
 	for (size_t i = 0; i < fresh->count && !error; i++) {
 		const struct region *region = &fresh->items[i];
 
 		if (!is_one_mapping(maps, region, &at)) {
-			if (userfault_zero(attached->userfault, PROBE_ADDRESS, 1) != -EAGAIN)
-				userfault_unregister(attached->userfault, region->start,
-						     region->end - region->start);
+			userfault_unregister(attached->userfault, region->start,
+					     region->end - region->start);
 			continue;
 		}
 		/* A descriptor means something only inside a region. */
@@ -342,6 +343,14 @@ int program_bring_back(struct pager *pager, pager_progress_fn progress, void *ar
 	return 0;
 }
 
+static void unregister_all(struct attached *attached)
+{
+	for (size_t i = 0; i < attached->regions.count; i++)
+		userfault_unregister(attached->userfault, attached->regions.items[i].start,
+				     attached->regions.items[i].end -
+					     attached->regions.items[i].start);
+}
+
 /* Last look with every thread stopped: what is not back now would be lost. */
 static int last_stop(struct target *target, void *argument)
 {
@@ -351,10 +360,8 @@ static int last_stop(struct target *target, void *argument)
 	lock_write(&attached->lock);
 	if (swapped_pages(attached->memory))
 		error = -EAGAIN;
-	for (size_t i = 0; i < attached->regions.count && !error; i++)
-		userfault_unregister(attached->userfault, attached->regions.items[i].start,
-				     attached->regions.items[i].end -
-					     attached->regions.items[i].start);
+	if (!error)
+		unregister_all(attached);
 	unlock_write(&attached->lock);
 	return error;
 }
@@ -383,6 +390,24 @@ int program_release(struct pager *pager, char message[PAGER_MESSAGE])
 	} while (error == -ETIMEDOUT);
 	program_forget(pager);
 	return error == -ESRCH ? 0 : error;
+}
+
+int program_abandon(struct pager *pager)
+{
+	struct attached *attached = pager->program;
+	int error;
+
+	do {
+		error = program_bring_back(pager, NULL, NULL);
+		lock_write(&attached->lock);
+		if (!error && swapped_pages(attached->memory))
+			error = -EAGAIN;
+		if (!error)
+			unregister_all(attached);
+		unlock_write(&attached->lock);
+	} while (error == -EAGAIN);
+	program_forget(pager);
+	return error;
 }
 
 void program_forget(struct pager *pager)

@@ -23,6 +23,12 @@ int program_bring_back(struct pager *pager, pager_progress_fn progress, void *ar
 /* Everything is back: unregisters and takes the agent out. */
 int program_release(struct pager *pager, char message[PAGER_MESSAGE]);
 
+/*
+ * Brings all back and lets go without a stop and without a call made inside the program: its new
+ * seccomp filter could kill it for either. The agent stays asleep in the call it made before.
+ */
+int program_abandon(struct pager *pager);
+
 /* Stops server and evictor; program_forget starts a server again for children that live on. */
 void program_stop_threads(struct pager *pager);
 

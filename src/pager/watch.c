@@ -115,7 +115,7 @@ static int attached_tick(struct pager *pager)
 			  "process %d has installed a seccomp filter: its pages are brought "
 			  "back and it is left alone",
 			  pager->pid);
-		pager_detach(pager, NULL, NULL, message);
+		program_abandon(pager);
 		return DELAY_LEAST;
 	}
 	if (attach_abandoned(&program->target)) {
