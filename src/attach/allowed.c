@@ -128,7 +128,7 @@ static long yama_scope(void)
 }
 
 /* Reading the name of the program needs the same right that tracing does, but for Yama's part. */
-static int check_right(pid_t pid, char *message)
+static int check_right(pid_t pid, const struct status *status, char *message)
 {
 	char path[48];
 	int file;
@@ -139,6 +139,9 @@ static int check_right(pid_t pid, char *message)
 		close(file);
 		return 0;
 	}
+	/* The first thread has ended, others live on: asking is left to the attempt. */
+	if (errno == ESRCH && status->state == 'Z')
+		return 0;
 	if (errno == ENOENT || errno == ESRCH)
 		return refuse(message, -ESRCH, "process %d has ended", (int)pid);
 	if (yama_scope())
@@ -194,5 +197,5 @@ int attach_allowed(pid_t pid, char message[ATTACH_MESSAGE])
 		return refuse(message, -ENOEXEC,
 			      "process %d is a 32-bit program: vswap pages 64-bit programs only",
 			      (int)pid);
-	return check_right(pid, message);
+	return check_right(pid, &status, message);
 }
