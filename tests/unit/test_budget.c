@@ -115,6 +115,9 @@ static void test_marks(void **state)
 		assert_in_range(brake - target, 64 * PAGE_BYTES, 2048 * PAGE_BYTES);
 		assert_int_equal(program.resident_pages, limits[i] / 2 / PAGE_BYTES);
 	}
+	segments = 0;
+	refresh(8 * MIB, MIB, 4 * MIB);
+	assert_int_equal(pager->brake_pages - pager->target_pages, 64);
 }
 
 /* An owner that has more than all of it leaves the program nothing, not a number gone round. */
