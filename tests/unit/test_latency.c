@@ -11,7 +11,7 @@
 #include "pager/latency.h"
 
 #define THREADS 4
-#define ADDED	200000u
+#define ADDED	4000000u
 /* Few values, so that threads meet in a bucket. */
 #define SHORT 5u
 #define LONG  1000u

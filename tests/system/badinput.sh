@@ -1,0 +1,142 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# What tests/cli does not try of bad input: a kernel that lacks something (a seccomp filter makes
+# it say so), backends that are no place for data, processes that are no more. Each: one line that says
+# what and how to go on, status 1, nothing left behind, the target unharmed.
+. "$(dirname "$0")/lib.sh"
+
+without=$BUILD/tests/system/without
+
+# refused NAME PATTERN COMMAND...: status 1 and one line with the text; nothing has run.
+refused() {
+	name=$1 pattern=$2
+	shift 2
+	timeout 20 "$@" >"$work/out" 2>"$work/err"
+	got=$?
+	if [ "$got" != 1 ]; then
+		bad "$name" "status $got, not 1" "$work/err"
+	elif [ "$(wc -l <"$work/err")" != 1 ] || ! grep -q "^vswap: .*$pattern" "$work/err"; then
+		bad "$name" "not one line with '$pattern'" "$work/err"
+	elif [ -s "$work/out" ]; then
+		bad "$name" "something has run" "$work/out"
+	elif [ -n "$(left_behind)" ]; then
+		bad "$name" "left behind: $(left_behind)"
+	else
+		good "$name: $(cut -c 1-90 "$work/err")"
+	fi
+}
+
+# A program above the budget: sets $pid. It checks its memory until it is told to end.
+start_target() {
+	"$victim" 48 0 0 >"$work/target" 2>&1 &
+	pid=$!
+	started="$started $pid"
+	wait_for 30 "$work/target" ready
+}
+
+# It has noticed nothing, and nobody traces it.
+unharmed() {
+	tracer=$(sed -n 's/^TracerPid:[[:space:]]*//p' "/proc/$pid/status")
+	threads=$(sed -n 's/^Threads:[[:space:]]*//p' "/proc/$pid/status")
+	kill -TERM "$pid"
+	wait "$pid"
+	status=$?
+	if [ "$status" = 0 ] && [ "$tracer" = 0 ] && [ "$threads" = 1 ] && grep -q right "$work/target"; then
+		good "$1: the target is unharmed"
+	else
+		bad "$1: the target" "status $status, tracer $tracer, $threads threads" "$work/target"
+	fi
+}
+
+# Attaching becomes necessary at once and is found impossible: said once, target left alone, and
+# the owner goes on watching until it is told to stop.
+left_alone() {
+	start_target
+	"$without" "$1" "$VSWAP" attach -q -m 16M "$pid" >"$work/out" 2>"$work/err" &
+	owner=$!
+	started="$started $owner"
+	if ! wait_for 20 "$work/err" "left alone: .*Function not implemented"; then
+		bad "attach without $1" "does not say that it leaves it alone" "$work/err"
+	fi
+	sleep 1.2 # longer than it waits before it would try again
+	kill -INT "$owner"
+	wait "$owner"
+	status=$?
+	if [ "$status" = 0 ] && [ "$(wc -l <"$work/err")" = 1 ] && [ -z "$(left_behind)" ]; then
+		good "attach without $1: $(cut -c 1-90 "$work/err")"
+	else
+		bad "attach without $1" "status $status, left behind: $(left_behind)" "$work/err"
+	fi
+	unharmed "attach without $1"
+}
+
+doctor_names() {
+	"$without" "$1" "$VSWAP" doctor >"$work/out" 2>&1
+	status=$?
+	if [ "$status" = 1 ] && grep -q "^ *missing  *$2 .*Function not implemented" "$work/out"; then
+		good "doctor without $1 names it"
+	else
+		bad "doctor without $1" "status $status" "$work/out"
+	fi
+}
+
+kernel_lacks() {
+	refused "run without userfaultfd" "userfaultfd.*boot" \
+		"$without" userfaultfd "$VSWAP" run -m 16M -- echo ran
+	start_target
+	refused "attach without userfaultfd" "userfaultfd.*boot" \
+		"$without" userfaultfd "$VSWAP" attach -m 16M "$pid"
+	unharmed "attach without userfaultfd"
+	refused "run below a seccomp filter" "seccomp filter" \
+		"$without" ptrace "$VSWAP" run -m 16M -- echo ran
+	for call in ptrace pidfd_getfd process_vm_readv; do
+		left_alone $call
+	done
+	doctor_names userfaultfd "userfaultfd features"
+	doctor_names ptrace "ptrace of a child"
+	doctor_names pidfd_getfd pidfd_getfd
+	doctor_names process_vm_readv process_vm_readv
+}
+
+no_backends() {
+	mkfifo "$work/fifo"
+	for place in /dev/null "$work/fifo"; do
+		refused "a backend on ${place##*/}" "no file, block device or folder" \
+			"$VSWAP" run -m 16M --backend "file:$place" -- echo ran
+	done
+	echo data >"$work/file"
+	refused "a file as a folder" "file/data" \
+		"$VSWAP" run -m 16M --backend "file:$work/file/data" -- echo ran
+	if [ "$(id -u)" = 0 ] && mkdir "$work/disk" && mount -t tmpfs -o size=4m none "$work/disk" 2>/dev/null; then
+		mount -o remount,ro "$work/disk"
+		refused "a folder on a read-only file system" "disk" \
+			"$VSWAP" run -m 16M --backend "file:$work/disk" -- echo ran
+		refused "statistics on a read-only file system" "cannot write" \
+			"$VSWAP" run -m 16M --stats "$work/disk/stats" -- echo ran
+		umount "$work/disk"
+	else
+		skip "a read-only file system" "needs root"
+	fi
+}
+
+no_processes() {
+	# Its parent has become sleep, which waits for nobody.
+	sh -c 'sleep 0 & echo $! >"$1"; exec sleep 20' sh "$work/zombie" &
+	started="$started $!"
+	tries=100
+	until grep -q '^State:.Z' "/proc/$(cat "$work/zombie" 2>/dev/null)/status" 2>/dev/null; do
+		tries=$((tries - 1))
+		[ "$tries" -gt 0 ] || break
+		sleep 0.05
+	done
+	refused "attach to a zombie" "has ended" "$VSWAP" attach -m 16M "$(cat "$work/zombie")"
+}
+
+if [ ! -x "$without" ] || ! "$without" io_uring_setup true; then
+	echo "skip: no $without, or no seccomp filters here"
+	exit 77
+fi
+kernel_lacks
+no_backends
+no_processes
+finish
