@@ -128,7 +128,7 @@ static void stop(uint64_t used, uint64_t slots)
 	       (unsigned long long)slots, (unsigned long long)used,
 	       (unsigned long long)store.ram_bytes, (unsigned long long)store.header_bytes,
 	       (unsigned long long)store.stored,
-	       (unsigned long long)(store.metadata_bytes + space.metadata_bytes),
+	       (unsigned long long)store.metadata_bytes,
 	       store.segments_ram + store.segments_backend);
 	fflush(stdout);
 	for (int byte; (byte = getchar()) != '\n' && byte != EOF;)

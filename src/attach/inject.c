@@ -45,10 +45,10 @@
 #define START_MS      2000
 #define STOPPED_MS    20 /* an agent that did not start by then may be held by a group stop */
 
-#define FEATURES_NEEDED                                                                    \
-	(UFFD_FEATURE_EVENT_REMAP | UFFD_FEATURE_EVENT_REMOVE | UFFD_FEATURE_EVENT_UNMAP | \
-	 UFFD_FEATURE_THREAD_ID | UFFD_FEATURE_MOVE)
-#define FEATURES_WANTED (FEATURES_NEEDED | UFFD_FEATURE_EVENT_FORK | UFFD_FEATURE_POISON)
+#define FEATURES_NEEDED                                                                   \
+	(UFFD_FEATURE_EVENT_FORK | UFFD_FEATURE_EVENT_REMAP | UFFD_FEATURE_EVENT_REMOVE | \
+	 UFFD_FEATURE_EVENT_UNMAP | UFFD_FEATURE_THREAD_ID | UFFD_FEATURE_MOVE)
+#define FEATURES_WANTED (FEATURES_NEEDED | UFFD_FEATURE_POISON)
 
 /* The program's own numbers of the two descriptors, while it has them. */
 struct injection {
@@ -203,14 +203,16 @@ static int agree_features(struct injection *in)
 			    "this kernel's userfaultfd lacks %s: vswap needs Linux 6.8 or newer",
 			    features & UFFD_FEATURE_MOVE ? "events" : "UFFDIO_MOVE");
 	if (ioctl(in->target->userfault, UFFDIO_API, &api)) {
-		/* Without CAP_SYS_PTRACE nobody tells us of forks; the caller looks at features. */
-		features &= ~(uint64_t)UFFD_FEATURE_EVENT_FORK;
-		api = (struct uffdio_api){.api = UFFD_API, .features = features};
-		if (ioctl(in->target->userfault, UFFDIO_API, &api))
-			return fail(in, -errno,
-				    "the kernel refuses its userfaultfd features: %s; vswap needs "
-				    "Linux 6.8 or newer",
-				    strerror(errno));
+		/* Nobody would tell us of forks, and a child would read zeros for its data. */
+		if (errno == EPERM)
+			return fail(
+				in, -EPERM,
+				"following forks needs CAP_SYS_PTRACE: run vswap as root, or give "
+				"it the right with `setcap cap_sys_ptrace+ep` on its binary");
+		return fail(in, -errno,
+			    "the kernel refuses its userfaultfd features: %s; vswap needs Linux "
+			    "6.8 or newer",
+			    strerror(errno));
 	}
 	in->target->features = features;
 	return 0;

@@ -13,14 +13,14 @@
 #define IDLE_NS	     20000000u
 #define TIDY_NS	     50000000u /* idle this long: staging is emptied */
 #define BATCH_LEAST  16u
-#define FRUITLESS    8u /* batches without a page before it gives up for a moment */
+#define RETRY_NS     1000000u
+#define PATIENCE_NS  300000000u /* without a page that left: it cannot help */
 #define ROOM_WAIT_US 5000u
 
 struct evictor {
 	struct pager *pager;
-	unsigned int fruitless;
 	bool staging_used, told;
-	uint64_t worked_ns;
+	uint64_t worked_ns, success_ns;
 };
 
 static bool has_work(struct pager *pager)
@@ -43,19 +43,24 @@ static void sleep_until_kicked(struct evictor *evictor, uint32_t seen, uint64_t 
 	futex_wait(&evictor->pager->wake_evictor, seen, ns);
 }
 
-/* Pages cannot leave: nobody is braked for it, and the user is told once. */
-static void give_up(struct evictor *evictor, uint32_t seen, const char *why)
+/*
+ * No page left in this attempt: a short sleep, and another. When that goes on, pages cannot leave:
+ * then nobody is braked for it any more, and the user is told once.
+ */
+static void try_later(struct evictor *evictor, uint32_t seen, const char *why)
 {
 	struct pager *pager = evictor->pager;
 
-	pager->no_room = true;
-	if (pager->deferred)
-		server_kick(pager);
-	if (why && !evictor->told) {
-		evictor->told = true;
-		pager_say(pager, "%s", why);
+	if (monotonic_ns() - evictor->success_ns > PATIENCE_NS) {
+		pager->no_room = true;
+		if (pager->deferred)
+			server_kick(pager);
+		if (why && !evictor->told) {
+			evictor->told = true;
+			pager_say(pager, "%s", why);
+		}
 	}
-	sleep_until_kicked(evictor, seen, IDLE_NS);
+	sleep_until_kicked(evictor, seen, pager->no_room ? IDLE_NS : RETRY_NS);
 }
 
 static void no_room(struct evictor *evictor, uint32_t seen)
@@ -65,9 +70,9 @@ static void no_room(struct evictor *evictor, uint32_t seen)
 	tier_kick(pager->tier);
 	if (tier_wait_room(pager->tier, ROOM_WAIT_US))
 		return;
-	give_up(evictor, seen,
-		"over the budget: no room for more swapped pages; raise it (-m) or add a "
-		"backend (--backend file:PATH)");
+	try_later(evictor, seen,
+		  "over the budget: no room for more swapped pages; raise it (-m) or add a "
+		  "backend (--backend file:PATH)");
 }
 
 static void work(struct evictor *evictor, uint32_t seen)
@@ -80,21 +85,16 @@ static void work(struct evictor *evictor, uint32_t seen)
 	budget_refresh(pager);
 	switch (result) {
 	case EVICT_DONE:
-		evictor->fruitless = 0;
+		evictor->success_ns = evictor->worked_ns;
 		pager->no_room = false;
-		break;
-	case EVICT_NOTHING:
-		if (++evictor->fruitless > FRUITLESS)
-			give_up(evictor, seen, NULL);
 		break;
 	case EVICT_NO_ROOM:
 		no_room(evictor, seen);
 		break;
+	case EVICT_NOTHING:
 	case EVICT_NOT_NOW:
-		give_up(evictor, seen, NULL);
-		break;
 	case EVICT_GONE:
-		give_up(evictor, seen, NULL);
+		try_later(evictor, seen, NULL);
 		break;
 	}
 }
@@ -113,6 +113,7 @@ static void *evictor_main(void *argument)
 			continue;
 		}
 		pager->no_room = false;
+		evictor->success_ns = monotonic_ns();
 		if (evictor->staging_used && monotonic_ns() - evictor->worked_ns > TIDY_NS) {
 			evict_empty_staging(pager->program);
 			evictor->staging_used = false;

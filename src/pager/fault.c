@@ -50,7 +50,7 @@ void fault_buffers_free(struct fault_buffers *buffers)
 
 /* How far a run may reach: not over the region's end (one mapping an ioctl), not into the
  * next cluster (it may not be bound). */
-static unsigned int run_limit(struct attached *attached, uint64_t address)
+static unsigned int run_limit(struct attached *attached, uint64_t address, bool overdue)
 {
 	const struct region *region = region_find(&attached->regions, address);
 	uint64_t end = (address | ((1ull << CLUSTER_SHIFT) - 1)) + 1;
@@ -58,7 +58,7 @@ static unsigned int run_limit(struct attached *attached, uint64_t address)
 
 	if (region && region->end < end)
 		end = region->end;
-	if (!region)
+	if (!region || overdue)
 		return 1;
 	pages = (end - address) >> PAGE_SHIFT;
 	return pages < RUN_PAGES ? (unsigned int)pages : RUN_PAGES;
@@ -238,7 +238,8 @@ enum fault_result fault_serve(struct fault *fault, struct fault_buffers *buffers
 	case DESC_RESIDENT:
 		if (must_brake(fault))
 			return FAULT_BRAKED;
-		return first_touch(fault, buffers, slot, word, run_limit(attached, fault->address));
+		return first_touch(fault, buffers, slot, word,
+				   run_limit(attached, fault->address, fault->overdue));
 	case DESC_BAD:
 		userfault_poison(attached->userfault, fault->address);
 		userfault_wake(attached->userfault, fault->address);
@@ -246,6 +247,7 @@ enum fault_result fault_serve(struct fault *fault, struct fault_buffers *buffers
 	default:
 		if (must_brake(fault))
 			return FAULT_BRAKED;
-		return bring_in(fault, buffers, run_limit(attached, fault->address));
+		return bring_in(fault, buffers,
+				run_limit(attached, fault->address, fault->overdue));
 	}
 }

@@ -93,13 +93,11 @@ void figures_keep_peaks(struct pager *pager)
 void pager_report(struct pager *pager, struct report *report)
 {
 	struct store_statistics store;
-	struct space_statistics space;
 	struct process_size size = {0};
 
 	memset(report, 0, sizeof(*report));
 	figures_keep_peaks(pager);
 	store_statistics(pager->store, &store);
-	space_statistics(pager->space, &space);
 	if (pager->statm >= 0)
 		maps_size(pager->statm, &size);
 	report->pid = pager->pid;
@@ -111,7 +109,7 @@ void pager_report(struct pager *pager, struct report *report)
 	report->resident_bytes = size.anonymous;
 	report->pool_bytes = store.ram_bytes;
 	report->header_bytes = store.header_bytes;
-	report->metadata_bytes = store.metadata_bytes + space.metadata_bytes;
+	report->metadata_bytes = store.metadata_bytes;
 	slot_figures(pager, report);
 	report->wanted_bytes = pager->wanted_peak;
 	report->bytes.swapped_out = pager->counters.pages_out * PAGE_BYTES;

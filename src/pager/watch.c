@@ -15,7 +15,7 @@
 #define GROWTH_PER_US 2000u
 #define DELAY_LEAST   500
 #define DELAY_MOST    20000
-#define DELAY_PAGING  2000
+#define DELAY_PAGING  1000
 #define RETRY_NS      1000000000u
 /* Mappings are read again when the total size changed, at most this part of the time... */
 #define SCAN_SHARE 20
@@ -23,7 +23,9 @@
 #define SCAN_NS 200000000u
 /* Unknown pages: recorded when they are this part of the budget, at most this often. */
 #define UNKNOWN_PARTS 50
-#define RECORD_NS     50000000u
+#define RECORD_NS     10000000u
+/* ... and, since it holds up the program, at most this part of the time. */
+#define RECORD_SHARE  4
 #define PEAKS_NS      100000000u
 
 static int not_attached(struct pager *pager)
@@ -96,7 +98,7 @@ static void record_unknown(struct pager *pager)
 	if (program_record(pager) == -ESRCH)
 		program->dead = true;
 	/* A stop costs the program time: the longer it took, the later the next. */
-	pager->record_ns += (monotonic_ns() - now) * SCAN_SHARE;
+	pager->record_ns += (monotonic_ns() - now) * RECORD_SHARE;
 }
 
 static int attached_tick(struct pager *pager)
