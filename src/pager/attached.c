@@ -15,6 +15,7 @@ struct attached *attached_new(struct pager *pager, int userfault)
 	attached->space = pager->space;
 	attached->userfault = userfault;
 	attached->pidfd = attached->keeper_handle = -1;
+	pthread_mutex_init(&attached->staging_lock, NULL);
 	attached->lock = (struct memory_lock){
 		.word = &attached->own_word,
 		.waiters = &attached->own_waiters,

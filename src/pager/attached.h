@@ -6,6 +6,7 @@
 #ifndef PAGER_ATTACHED_H
 #define PAGER_ATTACHED_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -57,10 +58,11 @@ struct attached {
 	/* The word and sleepers of a child's lock; the program's are in the channel. */
 	uint32_t own_word, own_waiters;
 
-	struct target target;	/* has_agent */
-	struct kept_pages kept; /* evictor */
-	struct batch batch;	/* has_agent */
-	uint64_t hand;		/* evictor: CLOCK */
+	struct target target;	      /* has_agent */
+	struct kept_pages kept;	      /* evictor */
+	struct batch batch;	      /* has_agent */
+	uint64_t hand;		      /* evictor: CLOCK */
+	pthread_mutex_t staging_lock; /* registering staging, or revoking the agent; innermost */
 
 	/* Pages resident as far as is known between two looks at statm. */
 	_Atomic int64_t resident_pages;

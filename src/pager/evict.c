@@ -68,10 +68,13 @@ void evict_revoke(void *argument)
 
 	if (!attached->has_agent)
 		return;
+	/* Nobody registers staging for the next batch before the agent's bit is gone. */
+	pthread_mutex_lock(&attached->staging_lock);
 	for (unsigned int i = 0; i < ATTACH_STAGINGS; i++)
 		userfault_unregister(attached->userfault, attached->target.staging[i],
 				     STAGING_BYTES);
 	lock_expel_agent(&attached->lock);
+	pthread_mutex_unlock(&attached->staging_lock);
 	atomic_fetch_add(&attached->pager->counters.revoked, 1);
 }
 
@@ -103,7 +106,13 @@ static void pick(struct attached *attached, unsigned int want)
 {
 	uint64_t shared;
 
+	attached->batch.count = 0;
 	lock_read(&attached->lock);
+	/* Looked at under the lock: once the program was let go, nothing may leave. */
+	if (attached->pager->paused) {
+		unlock_read(&attached->lock);
+		return;
+	}
 	pick_pages(attached, want, &shared);
 	if (attached->batch.count) {
 		lock_admit_agent(&attached->lock);
@@ -127,8 +136,12 @@ static bool move(struct attached *attached)
 	struct channel *channel = target->channel;
 	struct batch *batch = &attached->batch;
 	uint64_t staging = target->staging[batch->staging];
+	int error;
 
-	if (userfault_register(attached->userfault, staging, STAGING_BYTES))
+	pthread_mutex_lock(&attached->staging_lock);
+	error = userfault_register(attached->userfault, staging, STAGING_BYTES);
+	pthread_mutex_unlock(&attached->staging_lock);
+	if (error)
 		return false;
 	channel->staging = staging;
 	channel->empty = target->staging[!batch->staging];
@@ -176,6 +189,20 @@ static int read_staging(struct attached *attached)
 	return got < 0 ? -errno : -EIO;
 }
 
+/* Locks a page of the batch for its last change; false if an event or a fault came first. The
+ * server may hold it for a moment, to answer a fault. */
+static bool settle(struct batch *batch, unsigned int i)
+{
+	unsigned int rounds = 0;
+
+	while (!slot_trylock(batch->slot[i], batch->leaving[i])) {
+		if ((atomic_load(batch->slot[i]) & ~DESC_LOCK) != batch->leaving[i])
+			return false;
+		space_wait(&rounds);
+	}
+	return true;
+}
+
 /* A page that did not move stays; why decides how soon it is tried again. */
 static void stay(struct attached *attached, unsigned int i)
 {
@@ -184,17 +211,19 @@ static void stay(struct attached *attached, unsigned int i)
 	int why = attached->target.channel->result[i];
 	desc_t word = (batch->leaving[i] & ~DESC_STATE_MASK) | DESC_RESIDENT;
 
+	if (!settle(batch, i))
+		return;
 	if (why == -ENOENT) {
 		/* The program has dropped it: a missing page without bytes is a zero page. */
-		if (slot_change(batch->slot[i], batch->leaving[i], DESC_ABSENT))
-			space_drop(attached->space, word);
+		slot_unlock(batch->slot[i], DESC_ABSENT);
+		space_drop(attached->space, word);
 		return;
 	}
 	if (why == -EBUSY || why == -EINVAL) {
 		atomic_fetch_add(why == -EBUSY ? &counters->busy : &counters->refused, 1);
 		word |= DESC_AGE_MASK;
 	}
-	slot_change(batch->slot[i], batch->leaving[i], word);
+	slot_unlock(batch->slot[i], word);
 }
 
 /* The bytes of a page that left get their place. The lock keeps events, faults and the
@@ -206,11 +235,8 @@ static void store_page(struct attached *attached, unsigned int i)
 	desc_t leaving = batch->leaving[i], word;
 	const uint8_t *page = batch->bytes + ((size_t)i << PAGE_SHIFT);
 
-	while (!slot_trylock(batch->slot[i], leaving)) {
-		if ((atomic_load(batch->slot[i]) & ~DESC_LOCK) != leaving)
-			return;
-		sched_yield(); /* the server copies from the buffer */
-	}
+	if (!settle(batch, i))
+		return;
 	if (desc_segment(leaving) && store_is_same(pager->store, leaving, page)) {
 		word = desc_make_stored(leaving);
 		atomic_fetch_add_explicit(&pager->counters.pages_clean, 1, memory_order_relaxed);
@@ -254,7 +280,7 @@ static void return_kept(struct attached *attached)
 			continue;
 		attached_lock_private(attached, batch->address[i]);
 		if (memory_look(attached->memory, batch->address[i]))
-			fill_swapped(attached, attached->pager->control_buffers, batch->address[i],
+			fill_swapped(attached, attached->pager->evictor_buffers, batch->address[i],
 				     1, &filled);
 		unlock_read(&attached->lock);
 	}

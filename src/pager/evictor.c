@@ -43,24 +43,29 @@ static void sleep_until_kicked(struct evictor *evictor, uint32_t seen, uint64_t 
 	futex_wait(&evictor->pager->wake_evictor, seen, ns);
 }
 
-/*
- * No page left in this attempt: a short sleep, and another. When that goes on, pages cannot leave:
- * then nobody is braked for it any more, and the user is told once.
- */
-static void try_later(struct evictor *evictor, uint32_t seen, const char *why)
+/* Pages cannot leave: nobody is braked for it, and the user is told once. */
+static void give_up(struct evictor *evictor, uint32_t seen, const char *why)
 {
 	struct pager *pager = evictor->pager;
 
-	if (monotonic_ns() - evictor->success_ns > PATIENCE_NS) {
-		pager->no_room = true;
-		if (pager->deferred)
-			server_kick(pager);
-		if (why && !evictor->told) {
-			evictor->told = true;
-			pager_say(pager, "%s", why);
-		}
+	pager->no_room = true;
+	if (pager->deferred)
+		server_kick(pager);
+	if (why && !evictor->told) {
+		evictor->told = true;
+		pager_say(pager, "%s", why);
 	}
-	sleep_until_kicked(evictor, seen, pager->no_room ? IDLE_NS : RETRY_NS);
+	sleep_until_kicked(evictor, seen, IDLE_NS);
+}
+
+/* No page left in this attempt, for a reason that passes (a stop, an agent that does not run): the
+ * brake holds for a while. */
+static void try_later(struct evictor *evictor, uint32_t seen)
+{
+	if (monotonic_ns() - evictor->success_ns > PATIENCE_NS)
+		give_up(evictor, seen, NULL);
+	else
+		sleep_until_kicked(evictor, seen, RETRY_NS);
 }
 
 static void no_room(struct evictor *evictor, uint32_t seen)
@@ -70,9 +75,9 @@ static void no_room(struct evictor *evictor, uint32_t seen)
 	tier_kick(pager->tier);
 	if (tier_wait_room(pager->tier, ROOM_WAIT_US))
 		return;
-	try_later(evictor, seen,
-		  "over the budget: no room for more swapped pages; raise it (-m) or add a "
-		  "backend (--backend file:PATH)");
+	give_up(evictor, seen,
+		"over the budget: no room for more swapped pages; raise it (-m) or add a "
+		"backend (--backend file:PATH)");
 }
 
 static void work(struct evictor *evictor, uint32_t seen)
@@ -94,7 +99,7 @@ static void work(struct evictor *evictor, uint32_t seen)
 	case EVICT_NOTHING:
 	case EVICT_NOT_NOW:
 	case EVICT_GONE:
-		try_later(evictor, seen, NULL);
+		try_later(evictor, seen);
 		break;
 	}
 }
@@ -113,6 +118,7 @@ static void *evictor_main(void *argument)
 			continue;
 		}
 		pager->no_room = false;
+		pager->brake_ns = BRAKE_NS;
 		evictor->success_ns = monotonic_ns();
 		if (evictor->staging_used && monotonic_ns() - evictor->worked_ns > TIDY_NS) {
 			evict_empty_staging(pager->program);

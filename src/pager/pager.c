@@ -116,6 +116,7 @@ int pager_open(struct pager **out, const struct pager_config *config, char messa
 	pager->config = *config;
 	pager->limit_bytes = config->limit_bytes;
 	pager->ram_highest = RAM_HIGHEST;
+	pager->brake_ns = BRAKE_NS;
 	pager->pidfd = pager->statm = -1;
 	pager->exit_status = -1;
 	pager->opened_ns = monotonic_ns();
@@ -124,8 +125,9 @@ int pager_open(struct pager **out, const struct pager_config *config, char messa
 	pager->own_statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	pager->server_buffers = fault_buffers_new();
 	pager->control_buffers = fault_buffers_new();
+	pager->evictor_buffers = fault_buffers_new();
 	if (pager->wake_server < 0 || pager->own_statm < 0 || !pager->server_buffers ||
-	    !pager->control_buffers)
+	    !pager->control_buffers || !pager->evictor_buffers)
 		goto failed;
 	error = keeper_start(&pager->keeper);
 	if (!error)
@@ -167,6 +169,7 @@ void pager_close(struct pager *pager)
 		keeper_stop(pager->keeper);
 	fault_buffers_free(pager->server_buffers);
 	fault_buffers_free(pager->control_buffers);
+	fault_buffers_free(pager->evictor_buffers);
 	maps_free(&pager->maps);
 	free(pager->elders);
 	if (pager->wake_server >= 0)

@@ -176,6 +176,10 @@ static int start_threads(struct pager *pager)
 {
 	int error;
 
+	/* There is one server: that of the children of a program that is gone ends first. */
+	if (pager->server_alone)
+		server_stop(pager);
+	pager->server_alone = false;
 	pager->stop = false;
 	error = server_start(pager);
 	if (error)

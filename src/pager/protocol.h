@@ -80,6 +80,9 @@
 /* An agent that holds the lock longer than this is revoked, microseconds. */
 #define AGENT_PATIENCE_US 2000
 
+/* Longest that the brake holds a fault, ns. */
+#define BRAKE_NS 50000000u
+
 /* A batch whose agent does not answer is revoked after this, microseconds. */
 #define BATCH_PATIENCE_US 20000
 

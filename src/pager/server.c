@@ -23,12 +23,18 @@
 #include "pager/state.h"
 #include "pager/userfault.h"
 
-#define ASIDE	  1024u
+#define ASIDE 1024u
+/* Most messages read in one hold of the lock. */
+#define READ_MOST 256u
 #define FOLLOW_NS 1000000u
 /* How often it looks for children that have ended. */
 #define BURY_NS 100000000u
-/* Under the brake no fault waits longer than this: rather over the budget than stuck. */
-#define BRAKE_NS 50000000ull
+/*
+ * Under the brake no fault waits longer than BRAKE_NS: rather over the budget than stuck. When one
+ * had to, the budget may be too small for what the program touches all the time: the next waits
+ * half as long, down to BRAKE_LEAST_NS, until the evictor has caught up (evictor.c).
+ */
+#define BRAKE_LEAST_NS 200000u
 
 struct server {
 	struct pager *pager;
@@ -70,8 +76,18 @@ static void follow(struct server *server, pid_t thread, uint64_t now)
 		server->cpu = cpu;
 }
 
+/* A thread with a signal pending does not sleep in its fault: it raises it again and again. One
+ * answer wakes all who wait for the page. */
 static void put_aside(struct server *server, const struct fault *fault)
 {
+	for (unsigned int i = 0; i < server->aside_count; i++) {
+		struct fault *known = &server->aside[i];
+
+		if (known->address == fault->address && known->attached == fault->attached) {
+			known->write |= fault->write;
+			return;
+		}
+	}
 	if (server->aside_count < ASIDE)
 		server->aside[server->aside_count++] = *fault;
 	else
@@ -230,27 +246,44 @@ static void apply(struct server *server, struct attached *attached, const struct
 	children_born(attached);
 }
 
-/* Reads one message and, if it is an event, applies it in the same step. */
+/* Nothing can be installed now: the fault waits, and what is in flight is read first. */
+static bool must_wait(struct server *server, const struct fault *fault)
+{
+	if (!events_in_flight(fault->attached))
+		return false;
+	server->changing = true;
+	put_aside(server, fault);
+	return true;
+}
+
+/*
+ * Reads a message and, if it is an event, applies it in the same step. The kernel hands out faults
+ * before events, and threads that have a signal pending raise theirs without end: while an event is
+ * waited for, faults are only taken out of its way, as fast as possible.
+ */
 static void read_message(struct server *server, struct attached *attached)
 {
 	struct uffd_msg message;
 	struct fault fault;
 
 	lock_write(&attached->lock);
-	if (!next_message(attached, &message)) {
-		unlock_write(&attached->lock);
+	for (unsigned int i = 0; i < READ_MOST; i++) {
+		if (!next_message(attached, &message))
+			break;
+		if (message.event != UFFD_EVENT_PAGEFAULT) {
+			apply(server, attached, &message);
+			if (attached->moved_count && !events_in_flight(attached))
+				attached->moved_count = 0;
+			break;
+		}
+		fault = fault_of(attached, &message);
+		if (server->changing && must_wait(server, &fault))
+			continue;
+		answer(server, &fault);
+		follow(server, fault.thread, fault.since);
 		return;
 	}
-	if (message.event != UFFD_EVENT_PAGEFAULT) {
-		apply(server, attached, &message);
-		if (attached->moved_count && !events_in_flight(attached))
-			attached->moved_count = 0;
-		unlock_write(&attached->lock);
-		return;
-	}
-	fault = fault_of(attached, &message);
-	answer(server, &fault);
-	follow(server, fault.thread, fault.since);
+	unlock_write(&attached->lock);
 }
 
 /* Tries again what was put aside. */
@@ -267,7 +300,11 @@ static void retry(struct server *server)
 
 		if (fault.attached->dead)
 			continue;
-		fault.overdue = now - fault.since > BRAKE_NS;
+		fault.overdue = now - fault.since > server->pager->brake_ns;
+		if (fault.overdue && server->pager->brake_ns > BRAKE_LEAST_NS)
+			server->pager->brake_ns = server->pager->brake_ns / 2;
+		if (must_wait(server, &fault))
+			continue;
 		lock_write(&fault.attached->lock);
 		answer(server, &fault);
 	}
@@ -319,15 +356,14 @@ static int wait_for_messages(struct server *server)
 	struct timespec timeout = {0, 0};
 
 	if (server->changing) {
-		server->turns++;
-		if (server->turns < 64)
-			sched_yield();
-		else
+		/* Always: endless faults keep the poll from sleeping. */
+		sched_yield();
+		if (++server->turns >= 64)
 			timeout.tv_nsec = 50000;
 	} else {
 		server->turns = 0;
 		if (server->aside_count)
-			timeout.tv_nsec = 2000000;
+			timeout.tv_nsec = 500000;
 		else
 			timeout.tv_nsec = BURY_NS;
 	}
@@ -365,6 +401,9 @@ static void *server_main(void *argument)
 			children_find_dead(pager);
 		}
 	}
+	/* Whoever serves next knows nothing of what was put aside: those threads fault again. */
+	for (unsigned int i = 0; i < server->aside_count; i++)
+		userfault_wake(server->aside[i].attached->userfault, server->aside[i].address);
 	if (server->followed_stat >= 0)
 		close(server->followed_stat);
 	free(server);

@@ -72,6 +72,7 @@ struct pager {
 	_Atomic uint64_t limit_bytes;
 	_Atomic int64_t target_pages;	      /* evict above it */
 	_Atomic int64_t brake_pages;	      /* answer first touches late above it */
+	_Atomic uint64_t brake_ns;	      /* how long the brake may hold a fault now */
 	_Atomic bool paused;		      /* thawed or detaching: nothing is evicted */
 	_Atomic bool no_room;		      /* evictor: nothing can leave now */
 	_Atomic uint64_t live_bytes, live_ns; /* of RAM segments, and when that was looked up */
@@ -82,7 +83,7 @@ struct pager {
 	int exit_status;
 	struct latency latency;
 	struct counters counters;
-	struct fault_buffers *server_buffers, *control_buffers;
+	struct fault_buffers *server_buffers, *control_buffers, *evictor_buffers;
 };
 
 /* server.c */

@@ -25,8 +25,8 @@
 #define UNKNOWN_PARTS 50
 #define RECORD_NS     10000000u
 /* ... and, since it holds up the program, at most this part of the time. */
-#define RECORD_SHARE  4
-#define PEAKS_NS      100000000u
+#define RECORD_SHARE 4
+#define PEAKS_NS     100000000u
 
 static int not_attached(struct pager *pager)
 {
