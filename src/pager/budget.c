@@ -18,8 +18,13 @@
 /* What a program keeps at least, however much the segments take. */
 #define PROGRAM_SHARE 8
 #define PROGRAM_LEAST (4u << 20)
-/* Segments stay below this part of the budget when there is a backend to write them to. */
-#define SEGMENTS_PERCENT 40
+/* Segments stay below this part of the budget when there is a backend to write them to: a page that
+ * does not compress is better off resident, or on the backend, than twice in between. */
+#define SEGMENTS_PERCENT      40
+#define SEGMENTS_POOR_PERCENT 10
+#define POOR_BYTES	      2600
+/* Fewer could not be filled, written and cleaned at the same time. */
+#define SEGMENTS_LEAST (8u * SEGMENT_BYTES)
 
 /* Without a backend, segments are cleaned when less than this part of them is live: what is dead
  * in them is memory that the program could have. */
@@ -59,6 +64,11 @@ static uint64_t live_bytes(struct pager *pager)
 	return pager->live_bytes;
 }
 
+static unsigned int segments_percent(struct pager *pager)
+{
+	return pager->stored_size / 16 > POOR_BYTES ? SEGMENTS_POOR_PERCENT : SEGMENTS_PERCENT;
+}
+
 /* How much RAM segments may take: with a backend a share of the budget, else all
  * but what the program must keep. */
 static void set_segments(struct pager *pager, uint64_t limit, uint64_t own)
@@ -72,7 +82,10 @@ static void set_segments(struct pager *pager, uint64_t limit, uint64_t own)
 		program = PROGRAM_LEAST;
 	most = minus(limit, fixed + program + head_bytes(limit));
 	if (pager->backend_count) {
-		uint64_t share = limit * SEGMENTS_PERCENT / 100;
+		uint64_t share = limit * segments_percent(pager) / 100;
+
+		if (share < SEGMENTS_LEAST)
+			share = SEGMENTS_LEAST;
 
 		if (share > most)
 			share = most;

@@ -243,6 +243,8 @@ static void store_page(struct attached *attached, unsigned int i)
 	} else {
 		space_drop(attached->space, leaving);
 		word = store_put(pager->writer, batch->id[i], page);
+		/* A moving average over some thousand pages, 1/16 of a byte each. */
+		pager->stored_size += ((int64_t)desc_length(word) * 16 - pager->stored_size) / 1024;
 	}
 	slot_unlock(batch->slot[i], word);
 }

@@ -70,11 +70,12 @@ struct pager {
 
 	/* ---- the budget (budget.c) */
 	_Atomic uint64_t limit_bytes;
-	_Atomic int64_t target_pages;	      /* evict above it */
-	_Atomic int64_t brake_pages;	      /* answer first touches late above it */
-	_Atomic uint64_t brake_ns;	      /* how long the brake may hold a fault now */
-	_Atomic bool paused;		      /* thawed or detaching: nothing is evicted */
-	_Atomic bool no_room;		      /* evictor: nothing can leave now */
+	_Atomic int64_t target_pages; /* evict above it */
+	_Atomic int64_t brake_pages;  /* answer first touches late above it */
+	_Atomic uint64_t brake_ns;    /* how long the brake may hold a fault now */
+	_Atomic int64_t stored_size;  /* what a page takes when stored, sixteenths of a byte */
+	_Atomic bool paused;	      /* thawed or detaching: nothing is evicted */
+	_Atomic bool no_room;	      /* evictor: nothing can leave now */
 	_Atomic uint64_t live_bytes, live_ns; /* of RAM segments, and when that was looked up */
 	_Atomic uint64_t own_bytes;	      /* the owner's anonymous memory at the last look */
 	_Atomic uint64_t peak_bytes, wanted_peak, slots_peak;

@@ -111,6 +111,8 @@ shrinks() {
 	kill -KILL "$owner"
 	if wait_dead 10 "$program"; then
 		good "the owner of an attached program killed: the program dies"
+		# It could not remove its socket.
+		find "$work/run" -name '*.sock' -delete
 	else
 		bad "the owner killed" "the program lives on" "$work/out"
 	fi

@@ -28,11 +28,6 @@ awk 'BEGIN { for (i = 0; i < 300000; i++) printf "%d line %d of some text\n", (i
 same "true" 16M true
 same "sha256sum" 16M sha256sum
 same "sort, in memory" 16M sort -S 200M -n
-if have xz; then
-	same "xz -6" 24M xz -6 -T1 -c
-else
-	skip "xz" "not installed"
-fi
 if have python3; then
 	same "a Python dictionary" 24M python3 -c '
 d = {i: str(i) * 3 for i in range(200000)}
