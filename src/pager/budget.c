@@ -24,7 +24,7 @@
 #define SEGMENTS_POOR_PERCENT 10
 #define POOR_BYTES	      2600
 /* Fewer could not be filled, written and cleaned at the same time. */
-#define SEGMENTS_LEAST (8u * SEGMENT_BYTES)
+#define SEGMENTS_LEAST (6u * SEGMENT_BYTES)
 
 /* Without a backend, segments are cleaned when less than this part of them is live: what is dead
  * in them is memory that the program could have. */
@@ -86,7 +86,6 @@ static void set_segments(struct pager *pager, uint64_t limit, uint64_t own)
 
 		if (share < SEGMENTS_LEAST)
 			share = SEGMENTS_LEAST;
-
 		if (share > most)
 			share = most;
 		tier_set_share(pager->tier, share);
