@@ -66,7 +66,6 @@ struct attached {
 
 	/* Pages resident as far as is known between two looks at statm. */
 	_Atomic int64_t resident_pages;
-	_Atomic uint32_t epoch; /* counts applied events; for fault retries */
 };
 
 #endif

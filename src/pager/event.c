@@ -153,5 +153,4 @@ void event_apply(struct attached *attached, const struct uffd_msg *message)
 	default:
 		pager_say(attached->pager, "unknown userfaultfd event %#x", message->event);
 	}
-	atomic_fetch_add(&attached->epoch, 1);
 }
