@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "cli/cli.h"
-#include "control/report.h"
 #include "control/size.h"
 #include "pager/pager.h"
 

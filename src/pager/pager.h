@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include "backend/backend.h"
-#include "control/report.h"
+#include "pager/figures.h"
 
 #define PAGER_MESSAGE 512
 

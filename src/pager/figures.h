@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The figures of a running space. One structure: the pager fills it, control
+ * renders it (control/report.h).
+ */
+#ifndef PAGER_FIGURES_H
+#define PAGER_FIGURES_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#define REPORT_BACKENDS 16
+
+struct report_backend {
+	char name[64], kind[16], state[16];
+	int priority;
+	uint64_t capacity_bytes, used_bytes, segments, read_bytes, written_bytes, errors;
+};
+
+struct report {
+	pid_t pid;
+	char command[64];
+	double seconds; /* since the space was opened */
+	int attached;	/* 0: only watched so far */
+	uint64_t limit_bytes, peak_bytes, resident_bytes, pool_bytes, header_bytes, metadata_bytes;
+	uint64_t wanted_bytes; /* peak of what the program would have had resident without us */
+	struct {
+		uint64_t tracked, allocated, peak, zero, same, stored;
+	} slots;
+	struct {
+		uint64_t swapped_out, swapped_in, stored_raw, stored_compressed;
+	} bytes;
+	struct {
+		uint64_t count, p50_ns, p99_ns, total_ns;
+	} faults;
+	double cpu_seconds; /* owner: user + system */
+	unsigned int backend_count;
+	struct report_backend backends[REPORT_BACKENDS];
+	int exit_status; /* -1 while it runs */
+};
+
+#endif
