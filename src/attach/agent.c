@@ -178,35 +178,30 @@ AGENT static void retire(const struct channel *channel, const char *name)
 	call(__NR_prctl, PR_SET_NAME, (long)name, 0, 0);
 }
 
-/* False: the program wants the agent gone. */
-AGENT static int obey(struct channel *channel)
+AGENT static void obey(struct channel *channel)
 {
 	uint32_t verb = channel->verb;
 
 	channel->refusal = CHANNEL_DONE;
-	if (verb == CHANNEL_LEAVE)
-		return 0;
 	if (call(__NR_prctl, PR_GET_SECCOMP, 0, 0, 0) != NO_SECCOMP) {
 		channel->refusal = CHANNEL_SECCOMP;
-		return 1;
+		return;
 	}
 	if (verb == CHANNEL_MOVE || verb == CHANNEL_EMPTY)
 		empty_staging(channel);
 	if (verb == CHANNEL_MOVE)
 		move_batch(channel);
-	return 1;
 }
 
 AGENT static void agent_main(struct channel *channel, const char *name)
 {
 	uint32_t seen = 0;
-	int stay = 1;
 
 	retire(channel, name);
 	channel->agent_tid = (uint32_t)call(__NR_gettid, 0, 0, 0, 0);
 	__atomic_store_n(&channel->started, 1, __ATOMIC_RELEASE);
 	wake(&channel->started);
-	while (stay) {
+	for (;;) {
 		uint32_t command = __atomic_load_n(&channel->command, __ATOMIC_ACQUIRE);
 
 		if (command == seen) {
@@ -214,10 +209,8 @@ AGENT static void agent_main(struct channel *channel, const char *name)
 			continue;
 		}
 		seen = command;
-		stay = obey(channel);
+		obey(channel);
 		__atomic_store_n(&channel->done, seen, __ATOMIC_RELEASE);
 		wake(&channel->done);
 	}
-	for (;;)
-		call(__NR_exit, 0, 0, 0, 0);
 }

@@ -21,10 +21,10 @@
 #define CHANNEL_CHUNK 16u  /* most pages moved under one hold of the lock */
 #define CHANNEL_MAGIC 0x7673776170303031ull
 
+/* The agent never ends by itself: the owner makes it leave (trace_exit). */
 enum channel_verb {
 	CHANNEL_MOVE = 1,  /* from[i] -> staging + i * 4096, for i < count; empty first if told */
 	CHANNEL_EMPTY = 2, /* MADV_DONTNEED of `empty` (unregistered then) */
-	CHANNEL_LEAVE = 3, /* SYS_exit of the agent's thread */
 };
 
 /* Why the agent did nothing at all with a command. */
