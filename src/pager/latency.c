@@ -29,11 +29,14 @@ void latency_add(struct latency *latency, uint64_t ns)
 uint64_t latency_quantile(const struct latency *latency, double quantile)
 {
 	uint64_t wanted = (uint64_t)(quantile * (double)latency->count), seen = 0;
+	uint64_t edge = 0;
 
-	for (unsigned int i = 0; i < LATENCY_BUCKETS; i++) {
-		seen += latency->buckets[i];
-		if (seen > wanted)
-			return upper_edge(i);
+	for (unsigned int i = 0; i < LATENCY_BUCKETS && seen <= wanted; i++) {
+		uint64_t here = latency->buckets[i];
+
+		seen += here;
+		if (here)
+			edge = upper_edge(i);
 	}
-	return 0;
+	return edge;
 }

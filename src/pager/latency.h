@@ -15,7 +15,7 @@ struct latency {
 };
 
 void latency_add(struct latency *latency, uint64_t ns);
-/* Upper edge of the bucket in which the quantile (0..1) lies; 0 when empty. */
+/* Upper edge of the bucket in which the quantile (0..1) lies, 1 being the longest; 0 when empty. */
 uint64_t latency_quantile(const struct latency *latency, double quantile);
 
 #endif

@@ -67,6 +67,8 @@ int region_remove(struct region_list *list, uint64_t start, uint64_t end)
 {
 	size_t first = first_after(list, start), last;
 
+	if (start >= end)
+		return 0;
 	if (make_room(list))
 		return -ENOMEM;
 	if (first < list->count && list->items[first].start < start) {

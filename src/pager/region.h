@@ -23,7 +23,8 @@ struct region_list {
 int region_add(struct region_list *list, uint64_t start, uint64_t end, bool unrecorded);
 /* The same for a range that a mapping has grown by: a region that ends there grows with it. */
 int region_grow(struct region_list *list, uint64_t start, uint64_t end);
-/* Takes [start, end) out, cutting regions that overlap it. 0 or -ENOMEM. */
+/* Takes [start, end) out, cutting regions that overlap it; an empty range changes nothing.
+ * 0 or -ENOMEM. */
 int region_remove(struct region_list *list, uint64_t start, uint64_t end);
 /* The region that has the address, or NULL. */
 struct region *region_find(const struct region_list *list, uint64_t address);

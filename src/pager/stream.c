@@ -8,7 +8,7 @@ uint32_t stream_plan(struct streams *streams, uint64_t address, uint32_t limit,
 
 	streams->clock++;
 	for (unsigned int i = 0; i < STREAMS; i++) {
-		if (streams->items[i].next == address) {
+		if (streams->items[i].run && streams->items[i].next == address) {
 			uint32_t run = streams->items[i].run * 2;
 
 			*stream = i;

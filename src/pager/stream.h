@@ -15,7 +15,7 @@
 struct streams {
 	struct {
 		uint64_t next; /* address right behind the last run */
-		uint32_t run;  /* its pages */
+		uint32_t run;  /* its pages; 0: no run yet */
 		uint32_t used; /* last use, for replacement */
 	} items[STREAMS];
 	uint32_t clock;

@@ -44,6 +44,7 @@ static void test_empty(void **state)
 {
 	assert_int_equal(latency_quantile(&latency, 0.0), 0);
 	assert_int_equal(latency_quantile(&latency, 0.5), 0);
+	assert_int_equal(latency_quantile(&latency, 1.0), 0);
 }
 
 static void test_one(void **state)
@@ -81,7 +82,7 @@ static int compare(const void *a, const void *b)
 
 static void test_quantiles(void **state)
 {
-	static const double quantiles[] = {0.0, 0.01, 0.25, 0.5, 0.9, 0.99, 0.999};
+	static const double quantiles[] = {0.0, 0.01, 0.25, 0.5, 0.9, 0.99, 0.999, 1.0};
 	static uint64_t values[10000];
 	uint64_t dice = 88172645463325252ull, total = 0;
 
@@ -97,7 +98,7 @@ static void test_quantiles(void **state)
 	qsort(values, 10000, sizeof(values[0]), compare);
 	for (size_t i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++)
 		assert_edge(latency_quantile(&latency, quantiles[i]),
-			    values[(size_t)(quantiles[i] * 10000)]);
+			    values[quantiles[i] < 1 ? (size_t)(quantiles[i] * 10000) : 9999]);
 	assert_int_equal(latency.count, 10000);
 	assert_int_equal(latency.total_ns, total);
 }

@@ -203,6 +203,21 @@ static void test_touching(void **state)
 	region_free(&list);
 }
 
+/* Taking nothing out cuts nothing. */
+static void test_empty_range(void **state)
+{
+	struct region_list list = {0};
+
+	assert_int_equal(region_add(&list, at(0), at(8), true), 0);
+	assert_int_equal(region_remove(&list, at(0), at(0)), 0);
+	assert_int_equal(region_remove(&list, at(4), at(4)), 0);
+	assert_int_equal(region_remove(&list, at(8), at(8)), 0);
+	assert_int_equal(list.count, 1);
+	assert_int_equal(list.items[0].start, at(0));
+	assert_int_equal(list.items[0].end, at(8));
+	region_free(&list);
+}
+
 static void test_copy(void **state)
 {
 	struct region_list empty = {0}, list = {0}, copy;
@@ -258,9 +273,8 @@ static void test_no_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_random),
-		cmocka_unit_test(test_touching),
-		cmocka_unit_test(test_copy),
+		cmocka_unit_test(test_random),	    cmocka_unit_test(test_touching),
+		cmocka_unit_test(test_empty_range), cmocka_unit_test(test_copy),
 		cmocka_unit_test(test_no_memory),
 	};
 

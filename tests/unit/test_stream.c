@@ -124,12 +124,24 @@ static void test_clock_wraps(void **state)
 	assert_int_equal(fault(&streams, &at[0], LIMIT), 1);
 }
 
+/* A stream that has had no run yet continues nowhere, not even at address 0. */
+static void test_address_zero(void **state)
+{
+	struct streams streams = {0};
+	unsigned int stream;
+
+	assert_int_equal(stream_plan(&streams, 0, LIMIT, &stream), 1);
+	stream_done(&streams, stream, 4096, 1);
+	assert_int_equal(stream_plan(&streams, 4096, LIMIT, &stream), 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_doubles),	    cmocka_unit_test(test_elsewhere),
-		cmocka_unit_test(test_short_run),   cmocka_unit_test(test_interleaved),
-		cmocka_unit_test(test_replacement), cmocka_unit_test(test_clock_wraps),
+		cmocka_unit_test(test_doubles),	     cmocka_unit_test(test_elsewhere),
+		cmocka_unit_test(test_short_run),    cmocka_unit_test(test_interleaved),
+		cmocka_unit_test(test_replacement),  cmocka_unit_test(test_clock_wraps),
+		cmocka_unit_test(test_address_zero),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
