@@ -6,7 +6,6 @@
 #include <unistd.h>
 #include "cli/check.h"
 #include "cli/cli.h"
-#include "control/owner.h"
 
 struct attach_options {
 	struct space_options space;
@@ -22,9 +21,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		state->child_inputs[0] = &options->space;
 		return 0;
 	case ARGP_KEY_ARG:
-		if (state->arg_num)
-			argp_error(state, "one process id is enough; '%s' is too much", argument);
-		options->pid = cli_parse_pid(argument, state);
+		options->pid = cli_parse_one_pid(argument, state);
 		return 0;
 	case ARGP_KEY_NO_ARGS:
 		argp_error(state, "give the id of the process, as in: vswap attach -m 512M 1234");
@@ -79,15 +76,7 @@ int verb_attach(int argc, char **argv)
 	int status;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
-	status = attach(
-		&(struct owner_config){
-			.limit_bytes = options.space.limit_bytes,
-			.backends = options.space.backends,
-			.backend_count = options.space.backend_count,
-			.stats_path = options.space.stats_path,
-			.quiet = options.space.quiet,
-		},
-		options.pid);
+	status = attach(&options.space.owner, options.pid);
 	space_options_free(&options.space);
 	return status;
 }

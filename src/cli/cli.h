@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
-#include "backend/backend.h"
+#include "control/owner.h"
 #include "control/request.h"
 
 enum {
@@ -35,14 +35,13 @@ __attribute__((format(printf, 1, 2))) int cli_fail(const char *format, ...);
 
 /* A pid as an argument; ends the program with a usage error when it is none. */
 pid_t cli_parse_pid(const char *text, struct argp_state *state);
+/* The same for verbs that take one argument at most. */
+pid_t cli_parse_one_pid(const char *text, struct argp_state *state);
 
 /* -m, --backend, --stats, -q: an argp child whose input is a struct space_options. */
 struct space_options {
-	uint64_t limit_bytes;
-	struct backend_spec *backends; /* freed by space_options_free */
-	unsigned int backend_count;
-	const char *stats_path;
-	bool quiet;
+	struct owner_config owner;     /* what the options say; the verb adds the rest */
+	struct backend_spec *backends; /* owner.backends, freed by space_options_free */
 };
 extern const struct argp space_argp;
 void space_options_free(struct space_options *options);

@@ -35,15 +35,20 @@ pid_t cli_parse_pid(const char *text, struct argp_state *state)
 	return (pid_t)pid;
 }
 
+pid_t cli_parse_one_pid(const char *text, struct argp_state *state)
+{
+	if (state->arg_num)
+		argp_error(state, "one process id is enough; '%s' is too much", text);
+	return cli_parse_pid(text, state);
+}
+
 static error_t parse_only_pid(int key, char *argument, struct argp_state *state)
 {
 	pid_t *pid = state->input;
 
 	switch (key) {
 	case ARGP_KEY_ARG:
-		if (state->arg_num)
-			argp_error(state, "one process id is enough; '%s' is too much", argument);
-		*pid = cli_parse_pid(argument, state);
+		*pid = cli_parse_one_pid(argument, state);
 		return 0;
 	case ARGP_KEY_NO_ARGS:
 		argp_error(state, "give the process id; `vswap stat' lists those with a space");

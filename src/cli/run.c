@@ -9,7 +9,6 @@
 #include "attach/attach.h"
 #include "cli/check.h"
 #include "cli/cli.h"
-#include "control/owner.h"
 #include "control/spawn.h"
 
 #define ENDING_MS 100
@@ -143,17 +142,9 @@ int verb_run(int argc, char **argv)
 	int status;
 
 	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &options);
-	status = run(
-		&(struct owner_config){
-			.limit_bytes = options.space.limit_bytes,
-			.backends = options.space.backends,
-			.backend_count = options.space.backend_count,
-			.stats_path = options.space.stats_path,
-			.quiet = options.space.quiet,
-			.is_parent = true,
-			.command = options.command[0],
-		},
-		options.command);
+	options.space.owner.is_parent = true;
+	options.space.owner.command = options.command[0];
+	status = run(&options.space.owner, options.command);
 	space_options_free(&options.space);
 	return status;
 }

@@ -10,33 +10,34 @@
 /* Half of RAM leaves room for the rest of the machine whatever the program does. */
 #define DEFAULT_LIMIT_PERCENT 50
 
-static void parse_limit(struct space_options *options, const char *text, struct argp_state *state)
+static void parse_limit(struct owner_config *owner, const char *text, struct argp_state *state)
 {
 	char message[256], least[SIZE_TEXT], given[SIZE_TEXT];
 
-	if (size_parse(text, size_of_ram(), &options->limit_bytes, message, sizeof(message)))
+	if (size_parse(text, size_of_ram(), &owner->limit_bytes, message, sizeof(message)))
 		argp_error(state, "%s", message);
-	if (options->limit_bytes < pager_least_limit())
+	if (owner->limit_bytes < pager_least_limit())
 		argp_error(state, "a budget of %s is too small; the least is %s (-m %llu)",
-			   size_format(options->limit_bytes, given),
+			   size_format(owner->limit_bytes, given),
 			   size_format(pager_least_limit(), least),
 			   (unsigned long long)pager_least_limit());
 }
 
 static void add_backend(struct space_options *options, const char *text, struct argp_state *state)
 {
+	struct owner_config *owner = &options->owner;
 	struct backend_spec *backends;
 	char message[512];
 
-	if (options->backend_count == REPORT_BACKENDS)
+	if (owner->backend_count == REPORT_BACKENDS)
 		argp_error(state, "more than %d backends", REPORT_BACKENDS);
-	backends = reallocarray(options->backends, options->backend_count + 1, sizeof(*backends));
+	backends = reallocarray(options->backends, owner->backend_count + 1, sizeof(*backends));
 	if (!backends)
 		argp_failure(state, CLI_FAILED, ENOMEM, "backends");
-	options->backends = backends;
-	if (backend_parse_spec(text, &backends[options->backend_count], message, sizeof(message)))
+	owner->backends = options->backends = backends;
+	if (backend_parse_spec(text, &backends[owner->backend_count], message, sizeof(message)))
 		argp_error(state, "%s", message);
-	options->backend_count++;
+	owner->backend_count++;
 }
 
 static error_t parse(int key, char *argument, struct argp_state *state)
@@ -46,20 +47,20 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	switch (key) {
 	case ARGP_KEY_INIT:
 		*options = (struct space_options){
-			.limit_bytes = size_of_ram() / 100 * DEFAULT_LIMIT_PERCENT,
+			.owner.limit_bytes = size_of_ram() / 100 * DEFAULT_LIMIT_PERCENT,
 		};
 		return 0;
 	case 'm':
-		parse_limit(options, argument, state);
+		parse_limit(&options->owner, argument, state);
 		return 0;
 	case 'b':
 		add_backend(options, argument, state);
 		return 0;
 	case 's':
-		options->stats_path = argument;
+		options->owner.stats_path = argument;
 		return 0;
 	case 'q':
-		options->quiet = true;
+		options->owner.quiet = true;
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;

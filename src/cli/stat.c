@@ -21,9 +21,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		options->json = true;
 		return 0;
 	case ARGP_KEY_ARG:
-		if (state->arg_num)
-			argp_error(state, "one process id is enough; '%s' is too much", argument);
-		options->pid = cli_parse_pid(argument, state);
+		options->pid = cli_parse_one_pid(argument, state);
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;

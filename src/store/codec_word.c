@@ -236,7 +236,7 @@ static void emit(const struct encoder *e, unsigned int far, uint8_t *tags)
 static size_t encode(const void *page, uint8_t *out, size_t most)
 {
 	struct encoder e;
-	uint8_t bitmap[WORD_BITMAP], *p = out + 1;
+	uint8_t bitmap[WORD_BITMAP], *p;
 	enum word_mode mode = take_words(&e, page, bitmap);
 	unsigned int far = 0;
 	size_t length = 1 + (mode == WORD_SPARSE ? WORD_BITMAP : 0) + e.count / 2;
@@ -252,11 +252,7 @@ static size_t encode(const void *page, uint8_t *out, size_t most)
 	}
 	if (length > most)
 		return 0;
-	out[0] = (uint8_t)mode;
-	if (mode == WORD_SPARSE) {
-		memcpy(p, bitmap, WORD_BITMAP);
-		p += WORD_BITMAP;
-	}
+	p = word_write_head(out, mode, bitmap);
 	emit(&e, far, p);
 	return length;
 }

@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Encoders write up to this far past the end of what they return. */
 #define WORD_SLACK 64u
@@ -111,6 +112,16 @@ struct word_head {
 	const uint8_t *tags;
 	unsigned int count; /* of words with tags */
 };
+
+/* Mode and, if sparse, the bitmap; returns where the tags begin. */
+static inline uint8_t *word_write_head(uint8_t *out, enum word_mode mode, const uint8_t *bitmap)
+{
+	*out++ = (uint8_t)mode;
+	if (mode == WORD_DENSE)
+		return out;
+	memcpy(out, bitmap, WORD_BITMAP);
+	return out + WORD_BITMAP;
+}
 
 /* False if the input cannot hold what its head promises; payload and distances are unchecked. */
 bool word_read_head(struct word_head *head, const uint8_t *in, size_t length);

@@ -342,7 +342,7 @@ target_avx512 static void emit_payload(const struct encoder *e, uint8_t *p)
 target_avx512 static size_t encode(const void *page, uint8_t *out, size_t most)
 {
 	struct encoder e;
-	uint8_t bitmap[WORD_BITMAP], *p = out + 1;
+	uint8_t bitmap[WORD_BITMAP], *p;
 	enum word_mode mode = take_words(&e, page, bitmap);
 	size_t length;
 
@@ -357,11 +357,7 @@ target_avx512 static size_t encode(const void *page, uint8_t *out, size_t most)
 	length = 1 + (mode == WORD_SPARSE ? WORD_BITMAP : 0) + e.count / 2 + e.payload;
 	if (length > most)
 		return 0;
-	out[0] = (uint8_t)mode;
-	if (mode == WORD_SPARSE) {
-		memcpy(p, bitmap, WORD_BITMAP);
-		p += WORD_BITMAP;
-	}
+	p = word_write_head(out, mode, bitmap);
 	memcpy(p, e.tags, e.count / 2);
 	p += e.count / 2;
 	memcpy(p, e.distances, e.far);

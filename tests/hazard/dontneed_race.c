@@ -37,17 +37,7 @@ static void *hammer(void *argument)
 
 int main(void)
 {
-	pthread_t threads[THREADS];
-	double end = seconds_now() + 6;
-
 	hazard_start();
-	for (uintptr_t i = 0; i < THREADS; i++)
-		expect(!pthread_create(&threads[i], NULL, hammer, (void *)(i + 1)),
-		       "pthread_create");
-	while (seconds_now() < end)
-		press();
-	stop = true;
-	for (int i = 0; i < THREADS; i++)
-		pthread_join(threads[i], NULL);
+	press_beside(hammer, THREADS, &stop, 6);
 	return 0;
 }

@@ -171,6 +171,25 @@ static inline void press(void)
 	}
 }
 
+/* For so long, `count` threads work (on 1, 2, ..., which they return) while other memory pushes
+ * theirs out; then `stop` is set, and they end. */
+static inline void press_beside(void *(*work)(void *), uintptr_t count, atomic_bool *stop,
+				double seconds)
+{
+	pthread_t *threads = calloc(count, sizeof(*threads));
+	double end = seconds_now() + seconds;
+	void *result;
+
+	for (uintptr_t i = 0; i < count; i++)
+		expect(!pthread_create(&threads[i], NULL, work, (void *)(i + 1)), "pthread_create");
+	while (seconds_now() < end)
+		press();
+	*stop = true;
+	for (uintptr_t i = 0; i < count; i++)
+		expect(!pthread_join(threads[i], &result) && result == (void *)(i + 1), "join");
+	free(threads);
+}
+
 /* Uses other memory until the pages have left. False: they stay. */
 static inline bool evict(const void *address, size_t pages)
 {

@@ -29,19 +29,7 @@ static void *worker(void *argument)
 
 int main(void)
 {
-	static pthread_t threads[THREADS];
-	double end = seconds_now() + 6;
-
 	hazard_start();
-	for (uintptr_t i = 0; i < THREADS; i++)
-		expect(!pthread_create(&threads[i], NULL, worker, (void *)i), "thread %d", (int)i);
-	while (seconds_now() < end)
-		press();
-	stop = true;
-	for (uintptr_t i = 0; i < THREADS; i++) {
-		void *result;
-
-		expect(!pthread_join(threads[i], &result) && result == (void *)i, "join");
-	}
+	press_beside(worker, THREADS, &stop, 6);
 	return 0;
 }

@@ -24,6 +24,20 @@ attached() {
 	return 1
 }
 
+# attach_victim NAME MIB: sets $program and $owner.
+attach_victim() {
+	start "$victim" "$2" 0 0
+	wait_for 20 "$work/out" ready || { bad "$1" "did not start"; return 1; }
+	attach_program
+}
+
+# Starts an attach to $program: sets $owner.
+attach_program() {
+	"$VSWAP" attach -q -m 16M --backend "file:$work/tmp" "$program" >"$work/attach" 2>&1 &
+	owner=$!
+	started="$started $owner"
+}
+
 traces() {
 	grep -c . "/proc/$1/maps"
 	ls "/proc/$1/task" | wc -l
@@ -35,9 +49,7 @@ loop() {
 	name=$1
 	for round in $(seq "$rounds"); do
 		tasks=$(ls "/proc/$program/task" 2>/dev/null | wc -l)
-		"$VSWAP" attach -q -m 16M --backend "file:$work/tmp" "$program" >"$work/attach" 2>&1 &
-		owner=$!
-		started="$started $owner"
+		attach_program
 		if ! attached "$owner" "$program"; then
 			bad "$name" "round $round: attach failed" "$work/attach"
 			return 1
@@ -89,11 +101,7 @@ victim_loop() {
 
 # Does it get small, and big again?
 shrinks() {
-	start "$victim" 64 0 0
-	wait_for 20 "$work/out" ready || { bad "shrinks" "did not start"; return; }
-	"$VSWAP" attach -q -m 16M --backend "file:$work/tmp" "$program" >"$work/attach" 2>&1 &
-	owner=$!
-	started="$started $owner"
+	attach_victim shrinks 64 || return
 	small=0
 	for try in $(seq 200); do
 		now=$(kib "$program" RssAnon)
@@ -136,11 +144,7 @@ storm_loop() {
 }
 
 twice() {
-	start "$victim" 40 0 0
-	wait_for 20 "$work/out" ready || { bad "twice" "did not start"; return; }
-	"$VSWAP" attach -q -m 16M --backend "file:$work/tmp" "$program" >"$work/attach" 2>&1 &
-	owner=$!
-	started="$started $owner"
+	attach_victim twice 40 || return
 	if ! attached "$owner" "$program"; then
 		bad "twice" "the first attach failed" "$work/attach"
 		return
