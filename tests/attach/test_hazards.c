@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "attach/agent.h"
 #include "harness.h"
 
 static void wait_stop_sign(int value)
@@ -131,7 +132,7 @@ static int forks(void)
 		char line[256];
 
 		while (fgets(line, sizeof(line), maps)) {
-			if (strstr(line, "vswap"))
+			if (strstr(line, AGENT_NAME))
 				_exit(1);
 		}
 		_exit(0);

@@ -95,7 +95,8 @@ void worker_init(struct worker *worker, unsigned int id, size_t most_pages)
 	worker->history = zeroed(HISTORY * sizeof *worker->history, MAP_PRIVATE);
 }
 
-/* Does wrong on purpose: shows that the checks would see it. */
+/* Does wrong on purpose, again and again (the next operation may write over it or unmap it):
+ * shows that the checks would see it. */
 static void spoil(struct worker *worker)
 {
 	size_t first, count;
@@ -118,9 +119,9 @@ static void *worker_main(void *argument)
 	atomic_store(&slot->tid, syscall(SYS_gettid));
 	atomic_store(&slot->pid, getpid());
 	signals_stack(worker);
-	if (options.spoil && worker->id == 0)
-		spoil(worker);
 	while (!atomic_load_explicit(&shared->stop, memory_order_relaxed)) {
+		if (options.spoil && worker->id == 0)
+			spoil(worker);
 		storm_run_operation(worker);
 		children_reap(worker, false);
 	}
