@@ -13,7 +13,13 @@ _vswap_verb_words()
 	attach) echo "-m --memory -b --backend -s --stats -q --quiet --help $(ps -u "$(id -u)" -o pid=)" ;;
 	stat) echo "--json --help $(_vswap_spaces)" ;;
 	detach | thaw | where) echo "--help $(_vswap_spaces)" ;;
-	limit) echo "25% 50% 75% 256M 512M 1G --help" ;;
+	limit)
+		if [ "$COMP_CWORD" = 2 ]; then
+			echo "25% 50% 75% 256M 512M 1G --help"
+		else
+			_vswap_spaces
+		fi
+		;;
 	doctor) echo "--json --help" ;;
 	esac
 }
