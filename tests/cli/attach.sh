@@ -75,6 +75,24 @@ else
 	skip "a process of another user: needs root"
 fi
 
+# Yama: a user may trace descendants only. Setting it is not a test's business: this needs a machine
+# that has it on, and a user who lacks nothing else.
+as_nobody="env -u XDG_RUNTIME_DIR setpriv --reuid 65534 --clear-groups"
+yama=$(cat /proc/sys/kernel/yama/ptrace_scope 2>/dev/null || echo none)
+if [ "$yama" = none ] || [ "$yama" = 0 ]; then
+	skip "Yama: ptrace_scope is $yama here"
+elif [ ! -x "$work/vswap-copy" ] || ! $as_nobody "$work/vswap-copy" doctor >/dev/null; then
+	skip "Yama: needs root, and a user who may use vswap (vswap doctor)"
+else
+	$as_nobody sleep 60 &
+	pid=$! started="${started:-} $!"
+	sleep 0.2
+	refused 1 "Yama's ptrace_scope is $yama" "a process that Yama protects" \
+		$as_nobody "$work/vswap-copy" attach -m 64M "$pid"
+	check "and is unharmed" state_is "$pid" S
+	kill "$pid"
+fi
+
 # ---- attached twice, detached, ended ----
 victim_start memory 96
 descriptors=$(ls "/proc/$pid/fd") maps=$(wc -l <"/proc/$pid/maps")
