@@ -1,0 +1,358 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Whole jobs under one budget: storms of forks, servers with many children, short processes, daemons,
+# two jobs at once, compilers, Python's multiprocessing, Redis saving, PostgreSQL. All data is
+# checked. TREES_PAGES (default 10^6) pages are checked by fork storms, TREES_SEED
+# repeats them; TREES_MIB (96) is what the server with children holds, TREES_PROCESSES
+# (1000) how many short ones there are. TREES="storm redis" runs some cases only.
+. "$(dirname "$0")/lib.sh"
+
+trees=$BUILD/tests/trees
+pages=${TREES_PAGES:-1000000}
+seed=${TREES_SEED:-$(date +%s)}
+mib=${TREES_MIB:-96}
+processes=${TREES_PROCESSES:-1000}
+limit=${TREES_TIMEOUT:-$((150 + pages / 2000))}
+
+# under BUDGET COMMAND...: with a file for what does not compress; the output goes to $work/out.
+under() {
+	budget=$1
+	shift
+	timeout -s KILL "$limit" "$VSWAP" run -q -m "$budget" -b "file:$work/tmp" -- "$@" \
+		>"$work/out" 2>&1
+}
+
+# judge NAME STATUS [TEXT]: a case that is right has status 0 and says the text.
+judge() {
+	if [ "$2" = 137 ]; then
+		bad "$1" "killed, or did not end in $limit s" "$work/out"
+	elif [ "$2" != 0 ]; then
+		bad "$1" "status $2" "$work/out"
+	elif [ $# = 3 ] && ! grep -q "$3" "$work/out"; then
+		bad "$1" "it does not say '$3'" "$work/out"
+	else
+		said=$([ $# != 3 ] || grep "$3" "$work/out" | tail -n 1 | sed 's/^[a-z]*: //')
+		good "$1${said:+: $said}"
+	fi
+}
+
+# fork_storm NAME SHARE BUDGET OPTIONS...
+fork_storm() {
+	name=$1 share=$2 budget=$3
+	shift 3
+	seed=$((seed + 1))
+	status=0
+	under "$budget" "$trees/forkstorm" --pages $((pages * share / 100)) --seed $seed "$@" ||
+		status=$?
+	judge "fork storm, $name (seed $seed)" $status 'pages checked'
+}
+
+storm() {
+	fork_storm "a quarter" 30 24M --mib 96
+	fork_storm "killed at random" 25 24M --mib 64 --kill
+	fork_storm "one thread" 20 16M --mib 48 --threads 1
+	fork_storm "small and many" 25 16M --mib 16 --threads 4
+}
+
+prefork() {
+	status=0
+	under $((mib / 4))M "$trees/prefork" --mib "$mib" --children 16 --seconds 4 || status=$?
+	judge "a server with 16 children" $status 'pages checked'
+	under $((mib / 4))M "$trees/prefork" --mib "$mib" --children 16 --seconds 2 --cold 0 \
+		--writers 1 || status=$?
+	judge "a server whose children all write" $status 'pages checked'
+}
+
+short() {
+	status=0
+	under 16M "$trees/spawn" --processes "$processes" --mib 32 || status=$?
+	judge "short processes" $status 'processes in'
+}
+
+jobs() {
+	status=0
+	under 24M sh -c "$trees/jobs --idle --mib 32 --seconds 4 & idle=\$!
+		$trees/jobs --mib 24 --seconds 3 --seed 2 || exit 1; wait \$idle" || status=$?
+	judge "one idle, one busy" $status 'idle: right'
+	under 24M sh -c "$trees/jobs --mib 32 --seconds 3 & first=\$!
+		$trees/jobs --mib 32 --seconds 3 --seed 2 || exit 1; wait \$first" || status=$?
+	[ "$(grep -c 'busy: right' "$work/out")" = 2 ] || status=1
+	judge "two that compete" $status
+}
+
+daemon() {
+	status=0
+	under 16M "$trees/jobs" --daemon --mib 32 --seconds 2 || status=$?
+	judge "a daemon that outlives its parents" $status 'busy: right'
+}
+
+python() {
+	have python3 || { skip "Python's multiprocessing" "not installed"; return; }
+	cat >"$work/pool.py" <<-'END'
+	import hashlib, multiprocessing, os
+	entries = 200000
+	data = [("entry %d" % i, i * i, bytes([i & 255]) * 40) for i in range(entries)]
+	def look(part):
+	    digest = hashlib.sha256()
+	    own = []
+	    for i in range(part, entries, 8):
+	        name, square, raw = data[i]
+	        assert name == "entry %d" % i and square == i * i and raw == bytes([i & 255]) * 40, i
+	        own.append((name, raw + name.encode()))
+	        digest.update(name.encode())
+	    assert all(own[k][1].endswith(own[k][0].encode()) for k in range(len(own)))
+	    return part, len(own), digest.hexdigest()
+	def main():
+	    with multiprocessing.get_context("fork").Pool(4) as pool:
+	        results = pool.map(look, list(range(8)) * 2, chunksize=1)
+	    for part, count, digest in results:
+	        wanted = hashlib.sha256(b"".join(b"entry %d" % i for i in range(part, entries, 8)))
+	        assert count == entries // 8 and digest == wanted.hexdigest(), part
+	    assert sum(square for _, square, _ in data) == sum(i * i for i in range(entries))
+	    with multiprocessing.get_context("spawn").Pool(2) as pool:
+	        assert pool.map(abs, range(-1000, 0)) == list(range(1000, 0, -1))
+	    print("pool: all right")
+	if __name__ == "__main__":
+	    main()
+	else:
+	    data = []
+	END
+	# Programs that are spawned read the file anew and need no list.
+	status=0
+	under 24M python3 "$work/pool.py" || status=$?
+	judge "Python's multiprocessing" $status 'all right'
+}
+
+compile() {
+	have gcc || { skip "a parallel compile" "no gcc"; return; }
+	mkdir "$work/source" "$work/with" "$work/without"
+	for n in 1 2 3 4 5 6 7 8 9 10; do
+		awk -v n=$n -v functions=40 -f "$root/tests/system/functions.awk" >"$work/source/$n.c"
+	done
+	cat >"$work/compile.sh" <<-'END'
+	cd "$1" && ls *.c | xargs -P 2 -I @ gcc -O1 -c @ -o "$2/@.o"
+	END
+	if ! sh "$work/compile.sh" "$work/source" "$work/without" >"$work/out" 2>&1; then
+		bad "a parallel compile" "fails without vswap" "$work/out"
+		return
+	fi
+	status=0
+	under 48M sh "$work/compile.sh" "$work/source" "$work/with" || status=$?
+	diff -r "$work/with" "$work/without" >>"$work/out" 2>&1 || status="$status, other objects"
+	judge "a parallel compile" "$status"
+}
+
+# wait_redis SOCKET: until it answers.
+wait_redis() {
+	tries=400
+	until redis-cli -s "$1" ping 2>/dev/null | grep -q PONG; do
+		tries=$((tries - 1))
+		[ "$tries" -gt 0 ] || return 1
+		sleep 0.05
+	done
+}
+
+redis_values() {
+	awk -v form="$1" 'BEGIN { for (i = 0; i < 30000; i++) {
+		v = ""; for (j = 0; j < 20; j++) v = v sprintf("value-%d-%d ", i, (i * 31 + j * 17) % 997)
+		if (form == "set") printf "SET checked:%d \"%s\"\r\n", i, v
+		else if (form == "get") printf "GET checked:%d\r\n", i
+		else print v } }'
+}
+
+# Are all values there? NAME is what it is called if not.
+redis_right() {
+	redis_values get | redis-cli -s "$1" >"$work/got" 2>&1
+	cmp -s "$work/got" "$work/want"
+}
+
+# Saves in the background while it is written to; true when that went well.
+redis_save() {
+	before=$(redis-cli -s "$1" lastsave)
+	sleep 1.1
+	redis-benchmark -s "$1" -q -t set,lpush -r 20000 -n 30000 -d 300 -c 8 >"$work/benchmark" 2>&1 &
+	benchmark=$!
+	started="$started $benchmark"
+	redis-cli -s "$1" bgsave >/dev/null
+	tries=1000
+	while [ "$(redis-cli -s "$1" lastsave)" = "$before" ]; do
+		tries=$((tries - 1))
+		[ "$tries" -gt 0 ] || return 1
+		sleep 0.1
+	done
+	wait "$benchmark" || return 1
+	redis-cli -s "$1" info persistence | grep -q 'rdb_last_bgsave_status:ok'
+}
+
+redis() {
+	name="redis saves while it is written to"
+	if ! have redis-server || ! have redis-benchmark; then
+		skip "$name" "redis-server or redis-benchmark is not installed"
+		return
+	fi
+	socket=$work/run/redis
+	timeout -s KILL "$limit" "$VSWAP" run -q -m 16M -b "file:$work/tmp" -- redis-server --port 0 \
+		--unixsocket "$socket" --save "" --dir "$work/tmp" >"$work/out" 2>&1 &
+	owner=$!
+	started="$started $owner"
+	redis_values set >"$work/set"
+	redis_values want >"$work/want"
+	wait_redis "$socket" || { bad "$name" "it did not start" "$work/out"; return; }
+	redis-cli -s "$socket" --pipe <"$work/set" >"$work/pipe" 2>&1
+	grep -q 'errors: 0' "$work/pipe" || { bad "$name" "values could not be set" "$work/pipe"; return; }
+	fault=
+	for round in 1 2; do
+		redis_save "$socket" || fault="save $round went wrong"
+		redis_right "$socket" || fault="values are wrong after save $round"
+	done
+	redis-cli -s "$socket" shutdown nosave >/dev/null 2>&1
+	wait "$owner" || fault="${fault:-status $?}"
+	[ -z "$fault" ] || { bad "$name" "$fault" "$work/out"; return; }
+	redis-server --port 0 --unixsocket "$socket" --save "" --dir "$work/tmp" >"$work/out" 2>&1 &
+	server=$!
+	started="$started $server"
+	wait_redis "$socket" || { bad "$name" "its file cannot be loaded" "$work/out"; return; }
+	if redis_right "$socket"; then
+		good "$name: 30000 values right, twice, and in the file"
+	else
+		bad "$name" "the file has other values" "$work/out"
+	fi
+	redis-cli -s "$socket" shutdown nosave >/dev/null 2>&1
+	wait "$server"
+	rm -f "$work/tmp/dump.rdb"
+}
+
+# PostgreSQL does not run as root: there is the user postgres then.
+as_postgres() {
+	if [ "$(id -u)" = 0 ]; then
+		setpriv --reuid=postgres --regid=postgres --clear-groups "$@"
+	else
+		"$@"
+	fi
+}
+
+sql() {
+	as_postgres psql -h "$work/pg" -U "$pg_user" -At -c "$1" postgres 2>&1
+}
+
+# Starts it with what stands before its name, "vswap run" or nothing.
+pg_start() {
+	"$@" "$pg/postgres" -D "$work/pg/data" -k "$work/pg" -c listen_addresses= -c huge_pages=off \
+		-c shared_buffers=32MB -c work_mem=64MB -c max_parallel_workers_per_gather=2 \
+		-c fsync=off >"$work/out" 2>&1 &
+	server=$!
+	started="$started $server"
+	tries=400
+	until sql 'select 1' | grep -qx 1; do
+		tries=$((tries - 1))
+		[ "$tries" -gt 0 ] || return 1
+		sleep 0.05
+	done
+}
+
+pg_stop() {
+	as_postgres "$pg/pg_ctl" -D "$work/pg/data" -m fast -w stop >/dev/null 2>&1
+	wait "$server"
+}
+
+# Some 100 MiB of a process's own memory: the order of hashes.
+pg_sort='select md5(string_agg(aid::text, chr(44) order by md5(aid::text))) from pgbench_accounts
+	where aid <= 250000'
+pg_balances='select (select sum(abalance) from pgbench_accounts) = (select sum(tbalance) from
+	pgbench_tellers) and (select sum(bbalance) from pgbench_branches) = (select sum(delta) from
+	pgbench_history) and (select sum(tbalance) from pgbench_tellers) = (select sum(delta) from
+	pgbench_history)'
+
+postgresql() {
+	name="PostgreSQL under pgbench"
+	pg=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -n 1)
+	if [ ! -x "$pg/postgres" ] || ! have pgbench; then
+		skip "$name" "the package postgresql is not installed"
+		return
+	fi
+	pg_user=postgres
+	as= # what makes a process of ours one of that user's
+	if [ "$(id -u)" = 0 ]; then
+		as="setpriv --reuid=postgres --regid=postgres --clear-groups"
+	fi
+	mkdir "$work/pg"
+	# The user must come to it.
+	chmod 711 "$work"
+	[ "$(id -u)" != 0 ] || chown postgres "$work/pg"
+	# shellcheck disable=SC2086
+	if ! (cd / && as_postgres "$pg/initdb" -D "$work/pg/data" -U postgres -A trust --no-sync) \
+		>"$work/out" 2>&1 || ! pg_start $as; then
+		bad "$name" "it cannot be set up" "$work/out"
+		return
+	fi
+	as_postgres pgbench -h "$work/pg" -U postgres -q -i -s 5 postgres >"$work/pgbench" 2>&1
+	wanted=$(sql "$pg_sort")
+	pg_stop
+	# shellcheck disable=SC2086
+	if ! pg_start timeout -s KILL "$limit" "$VSWAP" run -q -m 24M -b "file:$work/tmp" -- $as; then
+		bad "$name" "it did not start" "$work/out"
+		return
+	fi
+	status=0
+	as_postgres pgbench -h "$work/pg" -U postgres -c 4 -T 10 postgres >"$work/pgbench" 2>&1 &
+	load=$!
+	sorted=$(sql "$pg_sort")
+	wait $load || status=$?
+	balances=$(sql "$pg_balances")
+	pg_stop || status="$status, the server $?"
+	if [ "$status" != 0 ]; then
+		cat "$work/out" >>"$work/pgbench"
+		bad "$name" "status $status" "$work/pgbench"
+	elif [ "$balances" != t ]; then
+		bad "$name" "the balances do not agree: $balances" "$work/out"
+	elif [ -z "$wanted" ] || [ "$sorted" != "$wanted" ]; then
+		bad "$name" "a large sort gave '$sorted', not '$wanted'" "$work/out"
+	else
+		good "$name: $(sed -n 's/^number of transactions actually processed: //p' "$work/pgbench") transactions, balances agree"
+	fi
+}
+
+# The kernel kills the program there when it is alone.
+cgroup() {
+	name="a cgroup's limit"
+	control=/sys/fs/cgroup/memory file=memory.limit_in_bytes
+	if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
+		control=/sys/fs/cgroup file=memory.max
+	fi
+	group=$control/vswap-test.$$
+	if [ "$(id -u)" != 0 ] || ! mkdir "$group" 2>/dev/null; then
+		skip "$name" "cgroups cannot be made here"
+		return
+	fi
+	if ! echo 64M 2>/dev/null >"$group/$file"; then
+		skip "$name" "there is no memory controller"
+		rmdir "$group"
+		return
+	fi
+	# Where the kernel has swap of its own it would only be slow.
+	echo 64M 2>/dev/null >"$group/memory.memsw.limit_in_bytes" ||
+		echo 0 2>/dev/null >"$group/memory.swap.max" || :
+	alone=0
+	sh -c "echo \$\$ >$group/cgroup.procs && exec $trees/jobs --mib 96 --seconds 1" \
+		>"$work/out" 2>&1 || alone=$?
+	status=0
+	timeout -s KILL "$limit" sh -c "echo \$\$ >$group/cgroup.procs &&
+		exec $VSWAP run -q -m 48M -b file:$work/tmp -- $trees/jobs --mib 96 --seconds 2" \
+		>"$work/out" 2>&1 || status=$?
+	if [ "$alone" != 137 ]; then
+		bad "$name" "the kernel should have killed the program alone: status $alone"
+	else
+		judge "$name that kills the program alone" $status 'busy: right'
+	fi
+	rmdir "$group"
+}
+
+if [ ! -x "$trees/forkstorm" ]; then
+	echo "skip: no $trees/forkstorm"
+	exit 77
+fi
+for case in ${TREES:-storm prefork short jobs daemon python compile redis postgresql cgroup}; do
+	[ -z "${TREES_TIMES:-}" ] || echo "      $(date +%T) $case"
+	$case
+done
+finish
