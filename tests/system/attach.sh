@@ -7,6 +7,7 @@
 rounds=${ATTACH_ROUNDS:-5}
 
 start() {
+	: >"$work/out"
 	"$@" >"$work/out" 2>&1 &
 	program=$!
 	started="$started $program"

@@ -28,6 +28,7 @@ refused() {
 
 # A program above the budget: sets $pid. It checks its memory until it is told to end.
 start_target() {
+	: >"$work/target"
 	"$victim" 48 0 0 >"$work/target" 2>&1 &
 	pid=$!
 	started="$started $pid"

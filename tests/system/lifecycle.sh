@@ -45,6 +45,7 @@ statuses() {
 
 # The victim under vswap: sets $owner and $program.
 start_victim() {
+	: >"$work/out" # the last victim's "ready" is not this one's
 	"$VSWAP" run -q -m "$1" -- "$victim" "$2" "$3" 0 >"$work/out" 2>&1 &
 	owner=$!
 	started="$started $owner"
@@ -52,6 +53,11 @@ start_victim() {
 	program=$(pgrep -P "$owner" -x victim | head -n 1)
 	[ -n "$program" ] || return 1
 	started="$started $program"
+}
+
+# How many of a process's mappings have their missing pages served.
+served_ranges() {
+	grep -c '^VmFlags:.* um' "/proc/$1/smaps" 2>/dev/null
 }
 
 owner_killed() {
@@ -63,11 +69,13 @@ owner_killed() {
 		fi
 		random_pause
 		all=$(family "$program")
+		served=$(for pid in $all; do echo "$pid:$(served_ranges "$pid")"; done)
 		kill -KILL "$owner"
 		wait "$owner" 2>/dev/null
 		# shellcheck disable=SC2086
 		if ! wait_dead 10 $all; then
-			bad "$name" "round $round: the program lives on" "$work/out"
+			bad "$name" "round $round: the program lives on (ranges served: $(echo $served))" \
+				"$work/out"
 			for pid in $all; do kill -KILL "$pid" 2>/dev/null; done
 			return
 		fi
