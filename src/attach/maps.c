@@ -36,6 +36,20 @@ static int append(struct maps *maps, const struct mapping *mapping)
 	return 0;
 }
 
+/* What it is from its mode ("rw-p") and its name, if it has no file. */
+static void classify(struct mapping *mapping, const char *mode, const char *name)
+{
+	bool ours;
+
+	mapping->stack = !strncmp(name, "[stack]", 7);
+	/* A name in brackets that we do not know is the kernel's own ([vdso], [uprobes], ...). */
+	ours = mode[2] != 'x' && mode[3] == 'p' &&
+	       (!*name || mapping->stack || !strncmp(name, "[heap]", 6) ||
+		!strncmp(name, "[anon:", 6));
+	mapping->pageable = ours && mode[0] == 'r' && mode[1] == 'w';
+	mapping->joins = ours && !mapping->pageable;
+}
+
 /* A line of maps: "start-end rwxp offset major:minor inode   name". */
 static bool parse_line(const char *line, struct mapping *mapping)
 {
@@ -49,15 +63,35 @@ static bool parse_line(const char *line, struct mapping *mapping)
 		   &inode, &used) < 7)
 		return false;
 	name = line + used;
-	name += strspn(name, " ");
+	name += strspn(name, " \n");
 	mapping->start = start;
 	mapping->end = end;
-	mapping->stack = !strncmp(name, "[stack]", 7);
-	/* A name in brackets that we do not know is the kernel's own ([vdso], [uprobes], ...). */
-	mapping->pageable = !strcmp(mode, "rw-p") && !major && !minor && !inode &&
-			    (*name == '\n' || *name == '\0' || mapping->stack ||
-			     !strncmp(name, "[heap]", 6) || !strncmp(name, "[anon:", 6));
+	/* A file is what no program's memory is called. */
+	classify(mapping, mode, major || minor || inode ? "/" : name);
 	return true;
+}
+
+/* Of the protected mappings, leaves `joins` to those that stand in a row with a pageable one. */
+static void find_joins(struct maps *maps)
+{
+	size_t first = 0, end;
+
+	for (; first < maps->count; first = end) {
+		struct mapping *items = maps->items;
+		bool pageable = false;
+
+		for (end = first; end < maps->count; end++) {
+			if (!items[end].pageable && !items[end].joins)
+				break;
+			if (end > first && items[end].start != items[end - 1].end)
+				break;
+			pageable |= items[end].pageable;
+		}
+		for (size_t i = first; i < end && !pageable; i++)
+			items[i].joins = false;
+		if (end == first)
+			end++;
+	}
 }
 
 int maps_read(pid_t pid, struct maps *maps)
@@ -80,9 +114,47 @@ int maps_read(pid_t pid, struct maps *maps)
 	/* A live process has mappings; none means that it has gone. */
 	if (!error && !maps->count)
 		error = -ESRCH;
+	find_joins(maps);
 	free(line);
 	fclose(file);
 	return error;
+}
+
+int maps_open(pid_t pid)
+{
+	char path[64];
+	int maps;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
+	maps = open(path, O_RDONLY | O_CLOEXEC);
+	return maps < 0 ? -errno : maps;
+}
+
+int maps_query(int maps, uint64_t address, struct mapping *mapping)
+{
+	char name[128] = "";
+	struct procmap_query query = {
+		.size = sizeof(query),
+		.query_addr = address,
+		.vma_name_size = sizeof(name),
+		.vma_name_addr = (uintptr_t)name,
+	};
+	char mode[] = "---p";
+
+	if (ioctl(maps, PROCMAP_QUERY, &query) < 0)
+		return errno == ENAMETOOLONG ? -ENOENT : -errno;
+	mapping->start = query.vma_start;
+	mapping->end = query.vma_end;
+	if (query.vma_flags & PROCMAP_QUERY_VMA_READABLE)
+		mode[0] = 'r';
+	if (query.vma_flags & PROCMAP_QUERY_VMA_WRITABLE)
+		mode[1] = 'w';
+	if (query.vma_flags & PROCMAP_QUERY_VMA_EXECUTABLE)
+		mode[2] = 'x';
+	if (query.vma_flags & PROCMAP_QUERY_VMA_SHARED)
+		mode[3] = 's';
+	classify(mapping, mode, query.dev_major || query.dev_minor || query.inode ? "/" : name);
+	return 0;
 }
 
 void maps_free(struct maps *maps)
@@ -113,6 +185,11 @@ static bool must_stay(const char *flags)
 	return false;
 }
 
+static void leave_alone(struct mapping *mapping)
+{
+	mapping->pageable = mapping->joins = false;
+}
+
 int maps_check_flags(pid_t pid, struct maps *maps, maps_wipe_fn wipe, void *argument)
 {
 	FILE *file = open_proc(pid, "smaps");
@@ -127,25 +204,25 @@ int maps_check_flags(pid_t pid, struct maps *maps, maps_wipe_fn wipe, void *argu
 	while (getline(&line, &size, file) > 0) {
 		if (!strncmp(line, "VmFlags:", 8)) {
 			if (at && must_stay(line + 8))
-				at->pageable = false;
+				leave_alone(at);
 			if (wipe && has_flag(line + 8, "wf"))
 				wipe(argument, seen.start, seen.end);
 			at = NULL;
 		} else if (parse_line(line, &seen)) {
 			while (next < maps->count && maps->items[next].start < seen.start)
-				maps->items[next++].pageable = false; /* gone or split since */
+				leave_alone(&maps->items[next++]); /* gone or split since */
 			at = NULL;
 			if (next < maps->count && maps->items[next].start == seen.start) {
 				at = &maps->items[next++];
-				if (at->end != seen.end || !seen.pageable)
-					at->pageable = false;
+				if (at->end != seen.end || at->pageable != seen.pageable)
+					leave_alone(at);
 			}
 		}
 	}
 	if (ferror(file))
 		error = -EIO;
 	while (next < maps->count)
-		maps->items[next++].pageable = false;
+		leave_alone(&maps->items[next++]);
 	free(line);
 	fclose(file);
 	return error;

@@ -11,7 +11,9 @@
 struct mapping {
 	uint64_t start, end; /* bytes, page-aligned */
 	bool pageable;	     /* whole anonymous private, rw-, not special ([vdso] ...), no file */
-	bool stack;	     /* the main thread's [stack] */
+	bool joins; /* the same, but r-- or ---: mprotect could make it one with a pageable one
+		       that it touches, or that touches one that does, ... */
+	bool stack; /* the main thread's [stack] */
 };
 
 struct maps {
@@ -24,10 +26,18 @@ int maps_read(pid_t pid, struct maps *maps);
 void maps_free(struct maps *maps);
 
 /*
+ * How one address is mapped now, by a descriptor of /proc/PID/maps; `joins` says nothing of
+ * neighbours here. -ENOENT: not at all, or as a file with a very long name; -ENOTTY: the kernel
+ * cannot tell (before Linux 6.11).
+ */
+int maps_open(pid_t pid);
+int maps_query(int maps, uint64_t address, struct mapping *mapping);
+
+/*
  * More of what only /proc/PID/smaps says (VmFlags): for each mapping that is
- * pageable so far, clears it when locked (lo), foreign-registered (um, uw), wipe-on-fork is told
- * apart by `wipe` (may be NULL; called for each such range). Slower: at attach and for
- * new mappings only.
+ * pageable or joins so far, clears that when locked (lo), foreign-registered (um, uw), wipe-on-fork
+ * is told apart by `wipe` (may be NULL; called for each such range). Slower: at attach and for new
+ * mappings only.
  */
 typedef void (*maps_wipe_fn)(void *argument, uint64_t start, uint64_t end);
 int maps_check_flags(pid_t pid, struct maps *maps, maps_wipe_fn wipe, void *argument);
@@ -36,8 +46,8 @@ int maps_check_flags(pid_t pid, struct maps *maps, maps_wipe_fn wipe, void *argu
  * smaps: slow. */
 bool maps_is_registered(pid_t pid, uint64_t address);
 
-/* Which pages of [start, end) are present (or in the kernel's own swap): calls `run` for every run of present pages
- * (PAGEMAP_SCAN; private anonymous, not file pages). 0 or -errno. */
+/* Which pages of [start, end) are present (or in the kernel's own swap): calls `run` for every run
+ * of present pages (PAGEMAP_SCAN; private anonymous, not file pages). 0 or -errno. */
 typedef void (*maps_run_fn)(void *argument, uint64_t start, uint64_t end);
 int maps_present(int pagemap, uint64_t start, uint64_t end, maps_run_fn run, void *argument);
 

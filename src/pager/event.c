@@ -45,23 +45,83 @@ static void forget(struct attached *attached, uint64_t start, uint64_t end)
 		pager_lose(attached);
 }
 
+/* The first of the mappings moved into [start, end), of those from number `first` on. */
+static const struct remap *first_moved(const struct attached *attached, unsigned int first,
+				       uint64_t start, uint64_t end)
+{
+	const struct remap *found = NULL;
+
+	for (unsigned int i = first; i < attached->moved_count; i++) {
+		const struct remap *moved = &attached->moved[i];
+
+		if (moved->to < end && moved->to + moved->length > start &&
+		    (!found || moved->to < found->to))
+			found = moved;
+	}
+	return found;
+}
+
+/* The move that sends this UNMAP for where it moved from; moved_count if it is none of them. */
+static unsigned int sender(const struct attached *attached, uint64_t start, uint64_t end)
+{
+	unsigned int i = 0;
+
+	while (i < attached->moved_count &&
+	       (attached->moved[i].from != start || attached->moved[i].length != end - start))
+		i++;
+	return i;
+}
+
+static bool is_registered(const struct attached *attached, uint64_t address)
+{
+	return maps_is_registered(attached->has_agent ? attached->target.agent_tid : attached->pid,
+				  address);
+}
+
+bool event_is_unclear(struct attached *attached, const struct remap *unmap)
+{
+	uint64_t start = unmap->from, end = start + unmap->length;
+	const struct remap *moved;
+
+	if (sender(attached, start, end) < attached->moved_count)
+		return false;
+	while (start < end && (moved = first_moved(attached, 0, start, end))) {
+		uint64_t from = moved->to > start ? moved->to : start;
+
+		/* Without a region it has moved on, or is gone. */
+		if (region_find(&attached->regions, from) && !is_registered(attached, from))
+			return true;
+		start = moved->to + moved->length;
+	}
+	return false;
+}
+
 /*
  * A thread queues its UNMAP a moment after the addresses are free. Another thread's mremap may have
  * moved a mapping there meanwhile, and its REMAP have been read first: then this UNMAP is about
- * what was there before. Whether it is, the kernel knows: the moved mapping is still registered.
+ * what was there before, and what has moved there is spared.
+ *
+ * mremap itself sends one for where it moved from, after its REMAP: all that moved there since is
+ * spared. Of any other UNMAP the kernel knows whether it came later than a move: then the
+ * moved mapping is registered no more.
  */
 static void apply_unmap(struct attached *attached, uint64_t start, uint64_t end)
 {
-	for (unsigned int i = 0; i < attached->moved_count; i++) {
-		const struct remap *moved = &attached->moved[i];
+	unsigned int number = sender(attached, start, end);
+	bool of_mremap = number < attached->moved_count;
+	const struct remap *moved;
+
+	if (of_mremap)
+		attached->moved[number].from = 0; /* it sends but one */
+	while (start < end &&
+	       (moved = first_moved(attached, of_mremap ? number + 1 : 0, start, end))) {
 		uint64_t from = moved->to > start ? moved->to : start;
 		uint64_t to = moved->to + moved->length;
 
-		if (to > end)
-			to = end;
-		if (from >= to || !maps_is_registered(attached->pid, from))
-			continue;
-		forget(attached, start, from);
+		if (of_mremap || is_registered(attached, from))
+			forget(attached, start, from);
+		else
+			forget(attached, start, to < end ? to : end);
 		start = to;
 	}
 	forget(attached, start, end);

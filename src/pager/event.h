@@ -4,6 +4,7 @@
 #define PAGER_EVENT_H
 
 #include <linux/userfaultfd.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct attached;
@@ -20,5 +21,11 @@ void event_move(struct attached *attached, uint64_t from, const struct remap *re
 /* Takes the slots and regions of a moved mapping to a place of their own, while what is still at
  * the destination must go first: says where. The same lock, held until event_move. */
 uint64_t event_park(struct attached *attached, const struct remap *remap);
+
+/*
+ * True if an UNMAP (of `length` bytes from `from`) may be about what was there before a mapping
+ * that moved there, but moved on or was unmapped since: the events in flight tell.
+ */
+bool event_is_unclear(struct attached *attached, const struct remap *unmap);
 
 #endif

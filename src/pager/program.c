@@ -10,6 +10,7 @@
 #include "pager/children.h"
 #include "pager/evict.h"
 #include "pager/futex.h"
+#include "pager/register.h"
 #include "pager/state.h"
 #include "pager/userfault.h"
 
@@ -51,96 +52,6 @@ static int record_region(struct recording *recording, struct region *region)
 	return error;
 }
 
-static bool is_ours(const struct target *target, const struct mapping *mapping)
-{
-	return mapping->start < target->agent_address + target->agent_bytes &&
-	       mapping->end > target->agent_address;
-}
-
-/* Registers what no region covers of one mapping, noting it in `fresh`. A refusal (another
- * userfaultfd has it, the mapping is gone) leaves it alone. */
-static int register_gaps(struct attached *attached, const struct mapping *mapping,
-			 struct region_list *fresh)
-{
-	uint64_t from, to, at = mapping->start;
-	int error = 0;
-
-	while (!error && region_gap(&attached->regions, at, mapping->end, &from, &to)) {
-		error = userfault_register(attached->userfault, from, to - from);
-		if (!error)
-			error = region_add(fresh, from, to, true);
-		else if (error != -ESRCH)
-			error = 0;
-		at = to;
-	}
-	return error;
-}
-
-/* True if the range is part of one single mapping that we may page. */
-static bool is_one_mapping(const struct maps *maps, const struct region *region, size_t *at)
-{
-	while (*at < maps->count && maps->items[*at].end <= region->start)
-		++*at;
-	return *at < maps->count && maps->items[*at].pageable &&
-	       maps->items[*at].start <= region->start && maps->items[*at].end >= region->end;
-}
-
-/*
- * Of what was registered, takes into the regions what is now part of one single mapping. The
- * program may have changed its mappings since they were read: the kernel registers what it
- * finds in a range, and a mapping put into a hole of it later is not registered. Then it is a
- * mapping of its own, since registered and unregistered ones do not merge. What does not fit is
- * given back, so that no mapping of the program stays split. While events are in flight
- * nothing is decided: a registered mapping may have moved to where this one was seen.
- */
-static int confirm(struct attached *attached, const struct region_list *fresh,
-		   const struct maps *maps)
-{
-	size_t at = 0;
-	int error = 0;
-
-	if (userfault_zero(attached->userfault, PROBE_ADDRESS, 1) == -EAGAIN)
-		return 0;
-	for (size_t i = 0; i < fresh->count && !error; i++) {
-		const struct region *region = &fresh->items[i];
-
-		if (!is_one_mapping(maps, region, &at)) {
-			userfault_unregister(attached->userfault, region->start,
-					     region->end - region->start);
-			continue;
-		}
-		/* A descriptor means something only inside a region. */
-		error = memory_clear(attached->memory, region->start, region->end);
-		if (!error)
-			error = region_add(&attached->regions, region->start, region->end, true);
-	}
-	return error;
-}
-
-/* Mappings that grew while they were registered are split until the rest is, too. */
-#define REGISTER_ROUNDS 3
-
-/* pager->maps has been read. Memory lock held for writing, or all threads stopped. */
-static int register_mappings(struct attached *attached, struct maps *maps)
-{
-	struct region_list fresh = {0};
-	int error = 0;
-
-	for (int round = 0; round < REGISTER_ROUNDS && !error; round++) {
-		fresh.count = 0;
-		for (size_t i = 0; i < maps->count && !error; i++)
-			if (maps->items[i].pageable && !is_ours(&attached->target, &maps->items[i]))
-				error = register_gaps(attached, &maps->items[i], &fresh);
-		if (error || !fresh.count)
-			break;
-		error = maps_read(attached->target.agent_tid, maps);
-		if (!error)
-			error = confirm(attached, &fresh, maps);
-	}
-	region_free(&fresh);
-	return error;
-}
-
 /* The first recording, with every thread stopped. */
 static int first_stop(struct target *target, void *argument)
 {
@@ -157,7 +68,7 @@ static int first_stop(struct target *target, void *argument)
 	if (!error)
 		error = maps_check_flags(target->agent_tid, &pager->maps, NULL, NULL);
 	if (!error)
-		error = register_mappings(attached, &pager->maps);
+		error = register_stopped(attached, &pager->maps);
 	for (size_t i = 0; i < attached->regions.count && !error; i++)
 		error = record_region(&recording, &attached->regions.items[i]);
 	attached->resident_pages = (int64_t)recording.pages;
@@ -233,17 +144,14 @@ int program_attach(struct pager *pager, char message[PAGER_MESSAGE])
 int program_register_new(struct pager *pager)
 {
 	struct attached *attached = pager->program;
-	size_t before;
 	int error = maps_read(attached->target.agent_tid, &pager->maps);
 
 	if (error)
 		return error;
 	lock_write(&attached->lock);
-	before = attached->regions.count;
-	error = register_mappings(attached, &pager->maps);
-	before = attached->regions.count - before;
+	error = register_running(attached, &pager->maps);
 	unlock_write(&attached->lock);
-	return error ? error : (int)before;
+	return error;
 }
 
 static int later_stop(struct target *target, void *argument)

@@ -10,8 +10,7 @@
  * -errno with a message; on failure the program is as it was. */
 int program_attach(struct pager *pager, char message[PAGER_MESSAGE]);
 
-/* Registers mappings that have come since. Returns how many pages in them may be present
- * without a descriptor, or -errno. */
+/* Registers mappings that have come since. 0 or -errno. */
 int program_register_new(struct pager *pager);
 
 /* Stops all threads for a moment and records the pages that no descriptor knows of. */

@@ -215,6 +215,20 @@ static void apply_remap(struct server *server, struct attached *attached, const 
 	event_move(attached, from, remap);
 }
 
+/* A mapping that moved into what was unmapped, and is there no more: moved on, or unmapped? */
+static void wait_until_clear(struct server *server, struct attached *attached,
+			     const struct uffd_msg *message)
+{
+	const struct remap unmap = {
+		.from = message->arg.remove.start,
+		.to = message->arg.remove.start,
+		.length = message->arg.remove.end - message->arg.remove.start,
+	};
+
+	if (attached->moved_count && event_is_unclear(attached, &unmap))
+		read_on(server, attached, destination_is_taken, &unmap);
+}
+
 /*
  * Applies an event, in the order in which things happened: a thread queues its event a moment
  * after it has let the mappings go, so that an event of another thread, which came to use the
@@ -234,6 +248,8 @@ static void apply(struct server *server, struct attached *attached, const struct
 
 	if (attached->needs_maps)
 		children_first_event(attached, message);
+	if (message->event == UFFD_EVENT_UNMAP)
+		wait_until_clear(server, attached, message);
 	if (message->event == UFFD_EVENT_REMAP) {
 		apply_remap(server, attached, &remap);
 		return;

@@ -65,17 +65,17 @@ static int not_attached(struct pager *pager)
 static int look_at_mappings(struct pager *pager, const struct process_size *size)
 {
 	uint64_t now = monotonic_ns(), age = now - pager->scanned_ns;
-	int found;
+	int error;
 
 	if (age < pager->scan_cost_ns * SCAN_SHARE)
 		return 0;
 	if (size->total == pager->scanned_total && age < SCAN_NS)
 		return 0;
-	found = program_register_new(pager);
+	error = program_register_new(pager);
 	pager->scanned_total = size->total;
 	pager->scanned_ns = monotonic_ns();
 	pager->scan_cost_ns = pager->scanned_ns - now;
-	return found < 0 ? found : 0;
+	return error;
 }
 
 static void record_unknown(struct pager *pager)

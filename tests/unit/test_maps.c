@@ -36,6 +36,12 @@ static char *map(size_t pages, int protection, int flags)
 	return at;
 }
 
+static void map_over(char *page)
+{
+	assert_ptr_equal(mmap(page, PAGE, PROT_NONE, MAP_SHARED | MAP_FIXED | MAP_ANONYMOUS, -1, 0),
+			 page);
+}
+
 static void test_pageable(void **state)
 {
 	char *plain = map(4, PROT_READ | PROT_WRITE, MAP_PRIVATE);
@@ -61,6 +67,44 @@ static void test_pageable(void **state)
 	assert_int_equal(maps_read(getpid(), &maps), 0);
 	assert_null(find(&maps, plain));
 	assert_int_equal(maps_read(0x3fffff00, &maps), -ESRCH);
+	maps_free(&maps);
+}
+
+/* Protected parts belong to a pageable mapping that they touch, however far; others to nobody. */
+static void test_joins(void **state)
+{
+	char *row = map(6, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+	char *alone = map(2, PROT_READ, MAP_PRIVATE), *code = map(2, PROT_READ, MAP_PRIVATE);
+	struct maps maps = {0};
+	struct mapping now;
+	int fd = maps_open(getpid());
+
+	/* A shared page on both sides ends the row. */
+	map_over(alone - PAGE);
+	map_over(alone + 2 * PAGE);
+	assert_int_equal(mprotect(row + 2 * PAGE, 2 * PAGE, PROT_READ), 0);
+	assert_int_equal(mprotect(row + 4 * PAGE, 2 * PAGE, PROT_NONE), 0);
+	assert_int_equal(mprotect(code, 2 * PAGE, PROT_READ | PROT_EXEC), 0);
+	assert_int_equal(maps_read(getpid(), &maps), 0);
+	assert_true(find(&maps, row)->pageable);
+	assert_true(find(&maps, row + 2 * PAGE)->joins);
+	assert_true(find(&maps, row + 4 * PAGE)->joins);
+	assert_false(find(&maps, row + 2 * PAGE)->pageable);
+	assert_false(find(&maps, alone)->joins);
+	assert_false(find(&maps, code)->joins);
+	assert_true(fd >= 0);
+	if (maps_query(fd, (uintptr_t)row, &now) != -ENOTTY) {
+		assert_true(now.pageable && now.start == (uintptr_t)row);
+		assert_int_equal(now.end, (uintptr_t)row + 2 * PAGE);
+		assert_int_equal(maps_query(fd, (uintptr_t)row + 3 * PAGE, &now), 0);
+		assert_true(now.joins && !now.pageable);
+		assert_int_equal(maps_query(fd, (uintptr_t)code, &now), 0);
+		assert_false(now.joins || now.pageable);
+		assert_int_equal(maps_query(fd, (uintptr_t)test_joins, &now), 0);
+		assert_false(now.joins || now.pageable);
+		assert_int_equal(maps_query(fd, PAGE, &now), -ENOENT);
+	}
+	close(fd);
 	maps_free(&maps);
 }
 
@@ -175,9 +219,8 @@ static void test_size(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_pageable),
-		cmocka_unit_test(test_flags),
-		cmocka_unit_test(test_present),
+		cmocka_unit_test(test_pageable), cmocka_unit_test(test_joins),
+		cmocka_unit_test(test_flags),	 cmocka_unit_test(test_present),
 		cmocka_unit_test(test_size),
 	};
 

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the program mapped in one call must stay one mapping, or its mremap says EFAULT. The
+ * kernel joins no registered mapping with an unregistered one, and two that were touched while
+ * they were apart never again: each then has page bookkeeping (an anon_vma) of its own.
+ *
+ *     one mmap     |rw-                                |
+ *     mprotect     |rw-              |---              |   only this half was registered...
+ *     touched      |rw- A, registered|---              |
+ *     mprotect     |rw- A, registered|rw-              |   ... so they do not join,
+ *     touched      |rw- A, registered|rw- B            |   and now never will
+ *
+ * So a mapping is registered together with all private anonymous ones that stand in a row with
+ * it, however they are protected at the moment. And the list of mappings is old when the lock
+ * has been got: each is looked at again right before it is registered, and its neighbour right
+ * after, so that one that grows meanwhile is apart for some microseconds only. A mapping that has
+ * been touched is no matter: its parts share their bookkeeping, and join whenever that is made
+ * good.
+ */
+#include "pager/register.h"
+
+#include <errno.h>
+#include <unistd.h>
+#include "pager/state.h"
+#include "pager/userfault.h"
+
+/* Mappings that change while they are registered are looked at again. */
+#define REGISTER_ROUNDS 3
+
+struct look {
+	struct attached *attached;
+	struct maps *maps;
+	int query; /* /proc/PID/maps, or -1: only the list is there to look at */
+	struct region_list fresh;
+};
+
+static bool is_ours(const struct target *target, const struct mapping *mapping)
+{
+	return mapping->start < target->agent_address + target->agent_bytes &&
+	       mapping->end > target->agent_address;
+}
+
+static bool find_in_list(const struct maps *maps, uint64_t address, struct mapping *found)
+{
+	size_t low = 0, high = maps->count;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (maps->items[middle].end <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == maps->count || maps->items[low].start > address)
+		return false;
+	*found = maps->items[low];
+	return true;
+}
+
+/* The mapping at the address, if it is one to register. */
+static bool look_at(const struct look *look, uint64_t address, struct mapping *found)
+{
+	if (look->query >= 0) {
+		if (maps_query(look->query, address, found))
+			return false;
+	} else if (!find_in_list(look->maps, address, found)) {
+		return false;
+	}
+	return (found->pageable || found->joins) && !is_ours(&look->attached->target, found);
+}
+
+/* The first part of [at, end) that is neither in a region nor fresh. */
+static bool next_gap(const struct look *look, uint64_t at, uint64_t end, uint64_t *from,
+		     uint64_t *to)
+{
+	while (region_gap(&look->attached->regions, at, end, from, to)) {
+		if (region_gap(&look->fresh, *from, *to, from, to))
+			return true;
+		at = *to;
+	}
+	return false;
+}
+
+/*
+ * Registers one mapping, whole: what the regions seem to have of it may be what stood there before,
+ * whose UNMAP waits to be read. A refusal (another userfaultfd has it, it is gone) leaves it alone.
+ */
+static int register_mapping(struct look *look, const struct mapping *mapping)
+{
+	uint64_t from, to, at = mapping->start;
+	int error;
+
+	if (!next_gap(look, at, mapping->end, &from, &to))
+		return 0;
+	error = userfault_register(look->attached->userfault, at, mapping->end - at);
+	if (error)
+		return error == -ESRCH ? error : 0;
+	for (; !error && next_gap(look, at, mapping->end, &from, &to); at = to)
+		error = region_add(&look->fresh, from, to, true);
+	return error;
+}
+
+/*
+ * From a mapping that was seen, as things are now, through all that it touches and that is new:
+ * what it has grown by meanwhile is such a neighbour. Also below it: new mappings are placed from
+ * above, so that a larger one which has taken the place of one seen shares the end with it.
+ */
+static int register_row(struct look *look, const struct mapping *seen)
+{
+	uint64_t at = seen->start, from, to;
+	struct mapping now;
+	int error = 0;
+
+	if (!next_gap(look, at, seen->end, &from, &to))
+		return 0;
+	while (!error && look_at(look, at, &now)) {
+		if (at >= seen->end && !next_gap(look, at, now.end, &from, &to))
+			break;
+		error = register_mapping(look, &now);
+		at = now.end;
+	}
+	at = seen->start;
+	while (!error && at && look_at(look, at - 1, &now) &&
+	       next_gap(look, now.start, at, &from, &to)) {
+		error = register_mapping(look, &now);
+		at = now.start;
+	}
+	return error;
+}
+
+static bool is_in_flight(const struct attached *attached)
+{
+	return userfault_zero(attached->userfault, PROBE_ADDRESS, 1) == -EAGAIN;
+}
+
+/*
+ * Of what was registered, takes into the regions what is now part of one single mapping. The
+ * program may have changed its mappings since they were looked at: the kernel registers what it
+ * finds in a range, and a mapping put into a hole of it later is not registered. Then it is a
+ * mapping of its own, since registered and unregistered ones do not merge. What does not fit is
+ * looked at again in the next round. It is never unregistered: that could hit a mapping with
+ * swapped pages which has moved there this moment. While events are in flight nothing is
+ * decided: a registered mapping may have moved to where this one was seen.
+ */
+static int confirm(struct look *look)
+{
+	struct attached *attached = look->attached;
+	struct mapping now;
+	int error = 0;
+
+	for (size_t i = 0; i < look->fresh.count && !error; i++) {
+		const struct region *region = &look->fresh.items[i];
+		bool single = look_at(look, region->start, &now) && now.end >= region->end;
+
+		if (is_in_flight(attached))
+			break;
+		if (!single)
+			continue;
+		/* A descriptor means something only inside a region. */
+		error = memory_clear(attached->memory, region->start, region->end);
+		if (!error)
+			error = region_add(&attached->regions, region->start, region->end, true);
+	}
+	return error;
+}
+
+static int register_mappings(struct look *look, unsigned int rounds)
+{
+	struct maps *maps = look->maps;
+	int error = 0;
+
+	while (rounds-- && !error) {
+		look->fresh.count = 0;
+		for (size_t i = 0; i < maps->count && !error; i++)
+			if (maps->items[i].pageable || maps->items[i].joins)
+				error = register_row(look, &maps->items[i]);
+		if (error || !look->fresh.count)
+			break;
+		if (look->query < 0)
+			error = maps_read(look->attached->target.agent_tid, maps);
+		if (!error)
+			error = confirm(look);
+	}
+	region_free(&look->fresh);
+	return error;
+}
+
+int register_stopped(struct attached *attached, struct maps *maps)
+{
+	struct look look = {.attached = attached, .maps = maps, .query = -1};
+
+	return register_mappings(&look, 1);
+}
+
+int register_running(struct attached *attached, struct maps *maps)
+{
+	struct look look = {.attached = attached, .maps = maps};
+	struct mapping first;
+	int error;
+
+	look.query = maps_open(attached->target.agent_tid);
+	if (look.query >= 0 && maps->count &&
+	    maps_query(look.query, maps->items[0].start, &first) == -ENOTTY) {
+		close(look.query);
+		look.query = -1;
+	}
+	error = register_mappings(&look, REGISTER_ROUNDS);
+	if (look.query >= 0)
+		close(look.query);
+	return error;
+}
