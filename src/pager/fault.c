@@ -25,8 +25,8 @@ struct fault_buffers *fault_buffers_new(void)
 	size_t bytes = (size_t)RUN_PAGES << PAGE_SHIFT;
 	uint8_t *pages, *zeros;
 
-	pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	/* Takes memory as longer runs need it. */
+	pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	zeros = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (!buffers || pages == MAP_FAILED || zeros == MAP_FAILED) {
 		free(buffers);

@@ -87,6 +87,8 @@ struct reader {
 /* The pages of a run, and the object made of them. */
 #define WRITER_SCRATCH (CODEC_MAX_PAGES * PAGE_BYTES + OBJECT_HIGHEST)
 #define WARM_FRAMES    4u /* most empty frames kept populated */
+/* Frames are populated in such steps, ahead of their writer. */
+#define POPULATE_STEP (128u << 10)
 /* Frames below the limit that only the cleaner may take, so that it can always go on. */
 #define CLEANER_FRAMES 2u
 
@@ -101,10 +103,12 @@ struct store_writer {
 	unsigned char *base; /* the open segment's frame; NULL: none open */
 	uint32_t open;	     /* its id */
 	uint32_t offset;
+	uint32_t ready;			       /* the open frame is populated below it */
 	uint32_t filled[SPARES], filled_count; /* to be sealed when published */
 	uint32_t spare[SPARES], spare_count;
-	bool cleaner;		/* may use the last frames */
-	bool recodes;		/* what it fills now counts as recoded */
+	uint32_t spare_ready[SPARES]; /* their frames are populated below it */
+	bool cleaner;		      /* may use the last frames */
+	bool recodes;		      /* what it fills now counts as recoded */
 	unsigned char *scratch; /* WRITER_SCRATCH bytes, sparse: only the cleaner touches them */
 	uint32_t sequence;	/* the cleaner: age of what it copies; 0: now */
 	struct put_counts counts;
@@ -167,8 +171,8 @@ static inline uint64_t live_of(desc_t word)
 	return LIVE_WORD + (length ? length / STORE_GRAIN : LIVE_RUN);
 }
 
-/* An empty segment with a populated frame, one hold. 0: at the limit. */
-uint32_t segment_new(struct store *store, bool for_cleaner);
+/* An empty segment, one hold. Its frame is populated below *ready only. 0: at the limit. */
+uint32_t segment_new(struct store *store, bool for_cleaner, uint32_t *ready);
 /* Takes a hold unless the segment is dead. */
 bool segment_hold(struct segment *segment);
 /* Takes `live` away; frees the segment when nothing is left. */
@@ -188,8 +192,13 @@ void segment_wait_pins(struct segment *segment);
 
 /* A frame, FRAME_NONE at the limit. Mutex held; populate it without. */
 uint32_t frame_take(struct store *store, bool for_cleaner);
-/* Gives it back, without the mutex. */
-void frame_return(struct store *store, uint32_t frame);
+/* Gives it back, without the mutex. Only one that is populated whole may stay warm. */
+void frame_return(struct store *store, uint32_t frame, bool whole);
+/* True if a segment with so many bytes used has a frame that is populated whole. */
+static inline bool frame_is_whole(uint32_t used)
+{
+	return used >= SEGMENT_BYTES - POPULATE_STEP;
+}
 
 /* ---- backends ---- */
 struct backend *segment_backend(struct store *store, struct segment *segment);

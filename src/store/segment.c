@@ -28,21 +28,22 @@ uint32_t frame_take(struct store *store, bool for_cleaner)
 	return frame;
 }
 
-/* Empty frames that stay populated; they count as RAM that segments take, so only a few. */
+/* Empty frames that stay populated; they count as RAM that segments take, so only a few, and
+ * none where a frame is much of what there is. */
 static uint32_t warm_limit(const struct store *store)
 {
 	uint32_t share = store->frame_limit / 16;
 
-	return share < 1 ? 1 : share < WARM_FRAMES ? share : WARM_FRAMES;
+	return share < WARM_FRAMES ? share : WARM_FRAMES;
 }
 
-void frame_return(struct store *store, uint32_t frame)
+void frame_return(struct store *store, uint32_t frame, bool whole)
 {
 	uint32_t used;
 
 	pthread_mutex_lock(&store->lock);
 	used = atomic_load_explicit(&store->frames_used, memory_order_relaxed);
-	if (store->warm_count < warm_limit(store) &&
+	if (whole && store->warm_count < warm_limit(store) &&
 	    used - 1 + store->warm_count < store->frame_limit) {
 		store->warm[store->warm_count++] = frame;
 	} else {
@@ -123,14 +124,13 @@ void segment_unlink(struct store *store, uint32_t id)
 
 /* ---- segments ---- */
 
-uint32_t segment_new(struct store *store, bool for_cleaner)
+uint32_t segment_new(struct store *store, bool for_cleaner, uint32_t *ready)
 {
 	struct segment *segment;
 	uint32_t id = 0, frame;
-	bool warm;
 
 	pthread_mutex_lock(&store->lock);
-	warm = store->warm_count;
+	*ready = store->warm_count ? SEGMENT_BYTES : 0;
 	frame = store->segment_free || store->segments_made < store->segment_limit
 			? frame_take(store, for_cleaner)
 			: FRAME_NONE;
@@ -156,10 +156,6 @@ uint32_t segment_new(struct store *store, bool for_cleaner)
 	segment->recoded = false;
 	atomic_store_explicit(&segment->live, LIVE_WORD, memory_order_relaxed);
 	atomic_store_explicit(&segment->frame, frame, memory_order_release);
-	if (!warm && !map_populate(frame_address(store, frame), SEGMENT_BYTES)) {
-		segment_release(store, id, LIVE_WORD);
-		return 0;
-	}
 	return id;
 }
 
@@ -196,13 +192,14 @@ static void segment_free(struct store *store, uint32_t id)
 	struct segment *segment = segment_of(store, id);
 	struct backend *backend;
 	uint64_t extent;
-	uint32_t frame;
+	uint32_t frame, used;
 
 	segment_wait_pins(segment);
 	pthread_mutex_lock(&store->lock);
 	segment_unlink(store, id);
 	backend = segment_backend(store, segment);
 	extent = segment->extent;
+	used = segment->used;
 	if (backend)
 		store->segments_backend--;
 	atomic_store_explicit(&segment->backend, 0, memory_order_relaxed);
@@ -212,7 +209,7 @@ static void segment_free(struct store *store, uint32_t id)
 	store->segment_free = id;
 	pthread_mutex_unlock(&store->lock);
 	if (frame != FRAME_NONE)
-		frame_return(store, frame);
+		frame_return(store, frame, frame_is_whole(used));
 	if (backend)
 		backend->operations->release(backend, extent);
 }

@@ -49,7 +49,7 @@ static void drop_frame(struct store *store, struct segment *segment)
 	uint32_t frame = atomic_exchange(&segment->frame, FRAME_NONE);
 
 	segment_wait_pins(segment);
-	frame_return(store, frame);
+	frame_return(store, frame, frame_is_whole(segment->used));
 }
 
 void store_segment_written(struct store *store, uint32_t id, struct backend *backend,
@@ -139,7 +139,7 @@ static int load(struct store *store, struct segment *segment, bool for_cleaner)
 		atomic_store(&segment->frame, frame);
 		return 0;
 	}
-	frame_return(store, frame);
+	frame_return(store, frame, false);
 	return error == -ENOMEM ? -ENOSPC : -EIO;
 }
 

@@ -72,24 +72,71 @@ void store_writer_close(struct store_writer *writer)
 	free(writer);
 }
 
+/* Frames are populated in steps, a little ahead of the writer: what is not written yet takes no
+ * memory. Room that was reserved is there, though, so that writing never waits for any. */
+static bool populate(struct store *store, uint32_t id, uint32_t *ready, uint64_t bytes)
+{
+	uint32_t to =
+		bytes < SEGMENT_BYTES - POPULATE_STEP
+			? ((uint32_t)bytes + POPULATE_STEP - 1) / POPULATE_STEP * POPULATE_STEP
+			: SEGMENT_BYTES;
+	unsigned char *frame = frame_address(store, segment_of(store, id)->frame);
+
+	if (to <= *ready)
+		return true;
+	if (!map_populate(frame + *ready, to - *ready))
+		return false;
+	*ready = to;
+	return true;
+}
+
+/* Pages that fit behind `offset`, whatever they need. */
+static unsigned int pages_behind(uint32_t offset)
+{
+	if (SEGMENT_BYTES - offset < PUT_ROOM)
+		return 0;
+	return (SEGMENT_BYTES - offset - PUT_ROOM) / PUT_HIGHEST + 1;
+}
+
+static uint64_t end_behind(uint32_t offset, unsigned int pages)
+{
+	return offset + (uint64_t)pages * PUT_HIGHEST + PUT_ROOM;
+}
+
+static int populate_for(struct store_writer *writer, unsigned int pages)
+{
+	unsigned int here = writer->base ? pages_behind(writer->offset) : 0;
+
+	if (here && !populate(writer->store, writer->open, &writer->ready,
+			      end_behind(writer->offset, pages)))
+		return -ENOSPC;
+	/* The last one is opened first. */
+	for (uint32_t i = writer->spare_count; i && pages > here; i--) {
+		pages -= here;
+		if (!populate(writer->store, writer->spare[i - 1], &writer->spare_ready[i - 1],
+			      end_behind(0, pages)))
+			return -ENOSPC;
+		here = pages_behind(0);
+	}
+	return 0;
+}
+
 int store_reserve(struct store_writer *writer, unsigned int pages)
 {
-	const unsigned int per_segment = (SEGMENT_BYTES - PUT_ROOM) / PUT_HIGHEST + 1;
-	unsigned int here = 0;
+	unsigned int here = writer->base ? pages_behind(writer->offset) : 0;
 
-	if (writer->base && SEGMENT_BYTES - writer->offset >= PUT_ROOM)
-		here = (SEGMENT_BYTES - writer->offset - PUT_ROOM) / PUT_HIGHEST + 1;
-	while (pages > here + writer->spare_count * per_segment) {
+	while (pages > here + writer->spare_count * pages_behind(0)) {
 		uint32_t id;
 
 		if (writer->spare_count == SPARES)
 			return -EINVAL;
-		id = segment_new(writer->store, writer->cleaner);
+		id = segment_new(writer->store, writer->cleaner,
+				 &writer->spare_ready[writer->spare_count]);
 		if (!id)
 			return -ENOSPC;
 		writer->spare[writer->spare_count++] = id;
 	}
-	return 0;
+	return populate_for(writer, pages);
 }
 
 void store_published(struct store_writer *writer)
@@ -117,6 +164,7 @@ static void writer_next(struct store_writer *writer)
 	}
 	assert(writer->spare_count && "store_reserve was not called");
 	writer->open = writer->spare[--writer->spare_count];
+	writer->ready = writer->spare_ready[writer->spare_count];
 	segment = segment_of(writer->store, writer->open);
 	segment->recoded = writer->recodes;
 	segment_set_state(segment, SEGMENT_OPEN);
