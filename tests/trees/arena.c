@@ -94,9 +94,9 @@ void arena_new(struct worker *worker, unsigned int blocks)
 }
 
 /* A bit goes wrong on purpose: the run must end with 1. */
-static void spoil(char *at, unsigned long before, unsigned int count)
+static void spoil(char *at, unsigned long checked)
 {
-	if (options.spoil && before < options.spoil && before + count >= options.spoil)
+	if (options.spoil && checked >= options.spoil && !atomic_exchange(&shared->spoiled, true))
 		((uint64_t *)at)[77] ^= 1;
 }
 
@@ -116,7 +116,7 @@ static void run_check(struct worker *worker, const struct run *run)
 	const uint32_t *generations =
 		&worker->arena.generations[run->block * BLOCK_PAGES + run->first];
 
-	spoil(run->at, atomic_fetch_add(&shared->pages, run->count), run->count);
+	spoil(run->at, atomic_fetch_add(&shared->pages, run->count));
 	for (unsigned int i = 0; i < run->count; i++) {
 		const char *page = run->at + i * PAGE;
 
@@ -125,6 +125,7 @@ static void run_check(struct worker *worker, const struct run *run)
 		content_explain("forkstorm", page, options.seed, generations[i],
 				atomic_load(&shared->generation));
 		explain_run(run, generations);
+		probe_all(worker, (size_t)run->block * BLOCK_PAGES + run->first + i);
 		fail(worker, "arena %u block %u page %u at %p is wrong", worker->index, run->block,
 		     run->first + i, (const void *)page);
 	}
@@ -272,9 +273,14 @@ void arena_shrink(struct worker *worker)
 
 void arena_operation(struct worker *worker)
 {
-	unsigned int kind = below(worker, 100), block = below(worker, worker->arena.count);
-	struct run run = pick_run(worker, 32);
+	unsigned int kind, block;
+	struct run run;
 
+	if (atomic_load(&shared->probe.open))
+		probe_answer(worker);
+	kind = below(worker, 100);
+	block = below(worker, worker->arena.count);
+	run = pick_run(worker, 32);
 	if (kind < 35)
 		run_write(worker, &run);
 	else if (kind < 76)

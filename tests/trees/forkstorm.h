@@ -35,7 +35,8 @@ struct slot {
 	atomic_int taker; /* a process */
 	atomic_bool killed;
 	unsigned int depth;
-	unsigned int birth; /* the newest generation when it was forked */
+	unsigned int birth;   /* the newest generation when it was forked */
+	atomic_bool answered; /* the probe */
 	struct {
 		atomic_bool active;
 		atomic_uint beat;
@@ -49,7 +50,13 @@ struct shared {
 	atomic_ulong pages, operations, forks, killed, execs, threads, early, refused, orphans;
 	atomic_uint generation; /* the newest */
 	atomic_uint living, most_living;
-	atomic_bool stop, failed;
+	atomic_bool stop, failed, spoiled;
+	struct {
+		atomic_bool taken, open;
+		unsigned int arena;
+		size_t index; /* of the page in the arena */
+		int finder;
+	} probe;
 	struct slot slots[MAX_SLOTS];
 };
 
@@ -128,6 +135,11 @@ int leaf_main(uint64_t seed);
 void process_end(struct worker *worker) __attribute__((noreturn));
 void start_threads(struct worker *worker, unsigned int one_of);
 void join_threads(struct worker *worker);
+
+/* probe.c: asks all processes about a page that is wrong here, for two seconds. */
+void probe_all(struct worker *worker, size_t index);
+/* Once a process, under the arena's lock, when the probe is open. */
+void probe_answer(struct worker *worker);
 
 /* watch.c */
 void watch_start(void);

@@ -25,6 +25,7 @@ static struct slot *slot_take(unsigned int depth)
 			continue;
 		atomic_store(&slot->taker, getpid());
 		atomic_store(&slot->killed, false);
+		atomic_store(&slot->answered, false);
 		slot->depth = depth;
 		for (unsigned int w = 0; w < MAX_WORKERS; w++)
 			atomic_store(&slot->worker[w].active, false);
