@@ -78,9 +78,10 @@ static bool is_registered(const struct attached *attached, uint64_t address)
 				  address);
 }
 
-bool event_is_unclear(struct attached *attached, const struct remap *unmap)
+bool event_find_unclear(const struct attached *attached, const struct remap *unmap,
+			struct remap *unclear)
 {
-	uint64_t start = unmap->from, end = start + unmap->length;
+	uint64_t start = unmap->to, end = start + unmap->length;
 	const struct remap *moved;
 
 	if (sender(attached, start, end) < attached->moved_count)
@@ -89,11 +90,20 @@ bool event_is_unclear(struct attached *attached, const struct remap *unmap)
 		uint64_t from = moved->to > start ? moved->to : start;
 
 		/* Without a region it has moved on, or is gone. */
-		if (region_find(&attached->regions, from) && !is_registered(attached, from))
+		if (region_find(&attached->regions, from) && !is_registered(attached, from)) {
+			*unclear = *moved;
 			return true;
+		}
 		start = moved->to + moved->length;
 	}
 	return false;
+}
+
+void event_forget_move(struct attached *attached, const struct remap *remap)
+{
+	for (unsigned int i = 0; i < attached->moved_count; i++)
+		if (!memcmp(&attached->moved[i], remap, sizeof(*remap)))
+			attached->moved[i].to = UINT64_MAX;
 }
 
 /*
@@ -102,27 +112,20 @@ bool event_is_unclear(struct attached *attached, const struct remap *unmap)
  * what was there before, and what has moved there is spared.
  *
  * mremap itself sends one for where it moved from, after its REMAP: all that moved there since is
- * spared. Of any other UNMAP the kernel knows whether it came later than a move: then the
- * moved mapping is registered no more.
+ * spared. Of any other the server has found out, before (wait_until_clear).
  */
 static void apply_unmap(struct attached *attached, uint64_t start, uint64_t end)
 {
-	unsigned int number = sender(attached, start, end);
-	bool of_mremap = number < attached->moved_count;
+	unsigned int number = sender(attached, start, end), since = 0;
 	const struct remap *moved;
 
-	if (of_mremap)
+	if (number < attached->moved_count) {
 		attached->moved[number].from = 0; /* it sends but one */
-	while (start < end &&
-	       (moved = first_moved(attached, of_mremap ? number + 1 : 0, start, end))) {
-		uint64_t from = moved->to > start ? moved->to : start;
-		uint64_t to = moved->to + moved->length;
-
-		if (of_mremap || is_registered(attached, from))
-			forget(attached, start, from);
-		else
-			forget(attached, start, to < end ? to : end);
-		start = to;
+		since = number + 1;
+	}
+	while (start < end && (moved = first_moved(attached, since, start, end))) {
+		forget(attached, start, moved->to);
+		start = moved->to + moved->length;
 	}
 	forget(attached, start, end);
 }

@@ -26,6 +26,7 @@
 
 /* Mappings that change while they are registered are looked at again. */
 #define REGISTER_ROUNDS 3
+#define ROW_TURNS	4
 
 struct look {
 	struct attached *attached;
@@ -82,49 +83,72 @@ static bool next_gap(const struct look *look, uint64_t at, uint64_t end, uint64_
 	return false;
 }
 
-/*
- * Registers one mapping, whole: what the regions seem to have of it may be what stood there before,
- * whose UNMAP waits to be read. A refusal (another userfaultfd has it, it is gone) leaves it alone.
- */
-static int register_mapping(struct look *look, const struct mapping *mapping)
+static bool is_new(const struct look *look, uint64_t address, struct mapping *found)
 {
-	uint64_t from, to, at = mapping->start;
-	int error;
+	uint64_t from, to;
 
-	if (!next_gap(look, at, mapping->end, &from, &to))
-		return 0;
-	error = userfault_register(look->attached->userfault, at, mapping->end - at);
-	if (error)
-		return error == -ESRCH ? error : 0;
-	for (; !error && next_gap(look, at, mapping->end, &from, &to); at = to)
-		error = region_add(&look->fresh, from, to, true);
-	return error;
+	return look_at(look, address, found) &&
+	       next_gap(look, found->start, found->end, &from, &to);
 }
 
 /*
- * From a mapping that was seen, as things are now, through all that it touches and that is new:
- * what it has grown by meanwhile is such a neighbour. Also below it: new mappings are placed from
- * above, so that a larger one which has taken the place of one seen shares the end with it.
+ * Registers new mappings in a row, whole: what the regions seem to have of it may be what stood
+ * there before, whose UNMAP waits to be read. All at once: mprotect may make one of them any time.
+ * 1: the kernel refuses (another userfaultfd has some of it, it is gone).
  */
-static int register_row(struct look *look, const struct mapping *seen)
+static int register_range(struct look *look, uint64_t start, uint64_t end)
 {
-	uint64_t at = seen->start, from, to;
+	uint64_t from, to, at = start;
+	struct mapping now;
+	int error = userfault_register(look->attached->userfault, start, end - start);
+
+	if (error)
+		return error == -ESRCH ? error : 1;
+	for (; !error && at < end && look_at(look, at, &now); at = now.end) {
+		uint64_t stop = now.end < end ? now.end : end;
+
+		for (; !error && next_gap(look, at, stop, &from, &to); at = to)
+			error = region_add(&look->fresh, from, to, true);
+	}
+	return error;
+}
+
+/* One by one, since the kernel takes all or none; what it refuses is left alone. */
+static int register_each(struct look *look, uint64_t start, uint64_t end)
+{
 	struct mapping now;
 	int error = 0;
 
-	if (!next_gap(look, at, seen->end, &from, &to))
+	for (; error >= 0 && start < end && look_at(look, start, &now); start = now.end)
+		error = register_range(look, now.start, now.end);
+	return error < 0 ? error : 0;
+}
+
+/*
+ * A mapping that was seen, as things are now, with all new ones in a row with it. Then again on
+ * both sides: what it has grown by meanwhile is such a neighbour, and new mappings are placed
+ * from above, so that a larger one which has taken the place of one seen shares the end with it.
+ */
+static int register_row(struct look *look, const struct mapping *seen)
+{
+	uint64_t start = seen->start, end = start, from, to;
+	struct mapping now;
+	int error = 0;
+
+	if (!next_gap(look, seen->start, seen->end, &from, &to))
 		return 0;
-	while (!error && look_at(look, at, &now)) {
-		if (at >= seen->end && !next_gap(look, at, now.end, &from, &to))
+	for (unsigned int turn = 0; !error && turn < ROW_TURNS; turn++) {
+		uint64_t length = end - start;
+
+		while (is_new(look, end, &now))
+			end = now.end;
+		while (start && is_new(look, start - 1, &now))
+			start = now.start;
+		if (end - start == length)
 			break;
-		error = register_mapping(look, &now);
-		at = now.end;
-	}
-	at = seen->start;
-	while (!error && at && look_at(look, at - 1, &now) &&
-	       next_gap(look, now.start, at, &from, &to)) {
-		error = register_mapping(look, &now);
-		at = now.start;
+		error = register_range(look, start, end);
+		if (error > 0)
+			error = register_each(look, start, end);
 	}
 	return error;
 }

@@ -215,18 +215,24 @@ static void apply_remap(struct server *server, struct attached *attached, const 
 	event_move(attached, from, remap);
 }
 
-/* A mapping that moved into what was unmapped, and is there no more: moved on, or unmapped? */
+/*
+ * A mapping that moved into what was unmapped is there no more. If it moved on, its REMAP comes
+ * and takes the region away; if nothing is in flight and the region still there, it was unmapped.
+ * Looked up once only: a moment later it may move.
+ */
 static void wait_until_clear(struct server *server, struct attached *attached,
 			     const struct uffd_msg *message)
 {
 	const struct remap unmap = {
-		.from = message->arg.remove.start,
 		.to = message->arg.remove.start,
 		.length = message->arg.remove.end - message->arg.remove.start,
 	};
+	struct remap unclear;
 
-	if (attached->moved_count && event_is_unclear(attached, &unmap))
-		read_on(server, attached, destination_is_taken, &unmap);
+	while (event_find_unclear(attached, &unmap, &unclear)) {
+		read_on(server, attached, destination_is_taken, &unclear);
+		event_forget_move(attached, &unclear);
+	}
 }
 
 /*
