@@ -70,27 +70,28 @@ AGENT static int lock_take(struct channel *channel)
 	millisecond.seconds = 0;
 	millisecond.nanoseconds = 1000000;
 	for (;;) {
-		uint32_t seen = __atomic_load_n(&channel->lock, __ATOMIC_RELAXED);
+		uint32_t seen = __atomic_load_n(&channel->lock.word, __ATOMIC_RELAXED);
 
 		if (seen & LOCK_REVOKED)
 			return 0;
 		if (!(seen & (LOCK_WRITER | LOCK_WANTED))) {
-			if (__atomic_compare_exchange_n(&channel->lock, &seen, seen | LOCK_AGENT, 0,
-							__ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+			if (__atomic_compare_exchange_n(&channel->lock.word, &seen,
+							seen | LOCK_AGENT, 0, __ATOMIC_ACQUIRE,
+							__ATOMIC_RELAXED))
 				return 1;
 			continue;
 		}
-		__atomic_fetch_add(&channel->waiters, 1, __ATOMIC_SEQ_CST);
-		call(__NR_futex, (long)&channel->lock, FUTEX_WAIT, seen, (long)&millisecond);
-		__atomic_fetch_sub(&channel->waiters, 1, __ATOMIC_SEQ_CST);
+		__atomic_fetch_add(&channel->lock.waiters, 1, __ATOMIC_SEQ_CST);
+		call(__NR_futex, (long)&channel->lock.word, FUTEX_WAIT, seen, (long)&millisecond);
+		__atomic_fetch_sub(&channel->lock.waiters, 1, __ATOMIC_SEQ_CST);
 	}
 }
 
 AGENT static void lock_give(struct channel *channel)
 {
-	__atomic_fetch_and(&channel->lock, ~LOCK_AGENT, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&channel->waiters, __ATOMIC_SEQ_CST))
-		wake(&channel->lock);
+	__atomic_fetch_and(&channel->lock.word, ~LOCK_AGENT, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&channel->lock.waiters, __ATOMIC_SEQ_CST))
+		wake(&channel->lock.word);
 }
 
 /*

@@ -45,19 +45,23 @@ enum channel_refusal {
 #define LOCK_REVOKED 0x10000000u /* the agent may not take it until the owner says so */
 #define LOCK_READERS 0x0000ffffu /* owner threads that read */
 
+struct lock_word {
+	uint32_t word;	  /* LOCK_*, futex */
+	uint32_t waiters; /* so that nobody wakes for nothing */
+};
+
 struct channel {
 	uint64_t magic;
 	uint32_t command; /* sequence number, futex */
 	uint32_t done;	  /* sequence number of the last finished command, futex */
 	uint32_t verb, count;
-	uint32_t refusal;   /* enum channel_refusal */
-	uint32_t agent_tid; /* set once at the start */
-	uint32_t lock;	    /* memory lock, futex */
-	uint32_t started;   /* 1 when the agent runs, futex */
-	int32_t userfault;  /* descriptor number in the agent's own table */
-	uint32_t waiters;   /* of lock, so that nobody wakes for nothing */
-	uint64_t staging;   /* target address of CHANNEL_BATCH pages: destination of MOVE */
-	uint64_t empty;	    /* staging area to empty first; 0: none */
+	uint32_t refusal;      /* enum channel_refusal */
+	uint32_t agent_tid;    /* set once at the start */
+	struct lock_word lock; /* memory lock */
+	uint32_t started;      /* 1 when the agent runs, futex */
+	int32_t userfault;     /* descriptor number in the agent's own table */
+	uint64_t staging;      /* target address of CHANNEL_BATCH pages: destination of MOVE */
+	uint64_t empty;	       /* staging area to empty first; 0: none */
 	uint32_t empty_pages;
 	uint32_t moved; /* how many pages, for statistics */
 	uint64_t from[CHANNEL_BATCH];

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -116,6 +117,9 @@ int owner_open(struct owner **out, const struct owner_config *config, char messa
 		/* Inherited as ignored it would have the kernel reap the program for us. */
 		signal(SIGCHLD, SIG_DFL);
 		harden_owner();
+		/* Daemons of the job come back to us when their parents end. */
+		if (config->is_parent)
+			prctl(PR_SET_CHILD_SUBREAPER, 1);
 		result = pager_open(&owner->pager, &pager, message);
 	}
 	if (result) {
@@ -195,6 +199,21 @@ static void follow_stop(struct owner *owner)
 		kill(getpid(), SIGSTOP);
 }
 
+/* Processes of the job whose parent has ended are our children now, and nobody else waits for them.
+ */
+static void reap_adopted(const struct owner *owner)
+{
+	siginfo_t info;
+
+	for (;;) {
+		info.si_pid = 0;
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) || !info.si_pid ||
+		    info.si_pid == owner->pid)
+			return;
+		waitid(P_PID, (id_t)info.si_pid, &info, WEXITED | WNOHANG);
+	}
+}
+
 static void pass_on(struct owner *owner, const struct signalfd_siginfo *info)
 {
 	if (owner->gone)
@@ -229,12 +248,14 @@ static void take_signals(struct owner *owner)
 	struct signalfd_siginfo info;
 
 	while (read(owner->signals, &info, sizeof(info)) == sizeof(info)) {
-		if (!owner->config.is_parent)
+		if (!owner->config.is_parent) {
 			attached_signal(owner, info.ssi_signo);
-		else if (info.ssi_signo == SIGCHLD)
+		} else if (info.ssi_signo == SIGCHLD) {
 			follow_stop(owner);
-		else
+			reap_adopted(owner);
+		} else {
 			pass_on(owner, &info);
+		}
 	}
 }
 
@@ -325,11 +346,11 @@ static struct json_object *where_to_json(const struct pager_where *where)
 	return object;
 }
 
-static int answer_thaw(struct owner *owner, struct client *client, char message[OWNER_MESSAGE])
+static int answer_thaw(struct owner *owner, struct client *client)
 {
 	struct long_work work = {
 		.owner = owner, .client = client, .progress = {.what = "bringing in"}};
-	int result = pager_thaw(owner->pager, work_progress, &work, message);
+	int result = pager_thaw(owner->pager, work_progress, &work);
 
 	progress_end(&work.progress);
 	return result;
@@ -356,13 +377,13 @@ static void answer(void *argument, struct client *client, const struct request *
 		result = pager_set_limit(owner->pager, request->number, message);
 		break;
 	case REQUEST_THAW:
-		result = answer_thaw(owner, client, message);
+		result = answer_thaw(owner, client);
 		break;
 	case REQUEST_DETACH:
 		result = detach(owner, client, message);
 		break;
 	case REQUEST_WHERE:
-		result = pager_where(owner->pager, request->number, &where);
+		result = pager_where(owner->pager, owner->pid, request->number, &where);
 		if (!result) {
 			reply_ok(client, "where", where_to_json(&where));
 			return;
@@ -405,17 +426,15 @@ static void program_ended(struct owner *owner)
 								  : info.si_status;
 	owner->gone = true;
 	owner->gone_ns = now_ns();
-	if (owner->pager) {
+	if (owner->pager)
 		remember(owner);
-		pager_gone(owner->pager);
-	}
 }
 
 static bool is_done(struct owner *owner)
 {
 	if (owner->detached && !owner->config.is_parent)
 		return true;
-	return owner->gone && (!owner->pager || !pager_has_children(owner->pager));
+	return owner->gone && (!owner->pager || !pager_has_processes(owner->pager));
 }
 
 /* Forked children live in this space; leaving would kill them. */

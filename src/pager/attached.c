@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -14,11 +15,10 @@ struct attached *attached_new(struct pager *pager, int userfault)
 	attached->pager = pager;
 	attached->space = pager->space;
 	attached->userfault = userfault;
-	attached->pidfd = attached->keeper_handle = -1;
+	attached->pidfd = attached->keeper_handle = attached->target.userfault = -1;
 	pthread_mutex_init(&attached->staging_lock, NULL);
 	attached->lock = (struct memory_lock){
 		.word = &attached->own_word,
-		.waiters = &attached->own_waiters,
 		.revoke = evict_revoke,
 		.argument = attached,
 	};
@@ -31,18 +31,88 @@ struct attached *attached_new(struct pager *pager, int userfault)
 
 void attached_free(struct attached *attached)
 {
+	if (attached->has_agent)
+		attach_forget(&attached->target);
 	if (attached->keeper_handle >= 0)
 		keeper_remove(attached->pager->keeper, attached->keeper_handle);
 	if (attached->pidfd >= 0)
 		close(attached->pidfd);
-	if (!attached->has_agent && attached->userfault >= 0)
+	if (attached->userfault >= 0)
 		close(attached->userfault);
 	if (attached->batch.bytes)
 		munmap(attached->batch.bytes, (size_t)CHANNEL_BATCH << PAGE_SHIFT);
 	memory_close(attached->memory);
 	region_free(&attached->regions);
 	kept_pages_free(&attached->kept);
+	free(attached->elders);
 	free(attached);
+}
+
+static int make_room(struct pager *pager)
+{
+	size_t capacity = pager->attached_capacity ? pager->attached_capacity * 2 : 64;
+	struct attached **items;
+
+	if (pager->attached_count < pager->attached_capacity)
+		return 0;
+	items = realloc(pager->attached, capacity * sizeof(*items));
+	if (!items)
+		return -ENOMEM;
+	pager->attached = items;
+	pager->attached_capacity = capacity;
+	return 0;
+}
+
+int attached_list(struct attached *attached)
+{
+	struct pager *pager = attached->pager;
+	int error;
+
+	pthread_mutex_lock(&pager->attached_lock);
+	error = make_room(pager);
+	if (!error) {
+		pager->attached[pager->attached_count++] = attached;
+		pager->attached_generation++;
+	}
+	pthread_mutex_unlock(&pager->attached_lock);
+	servers_kick(pager);
+	return error;
+}
+
+static void leave_list(struct attached *attached)
+{
+	struct pager *pager = attached->pager;
+	size_t kept = 0;
+
+	pthread_mutex_lock(&pager->attached_lock);
+	for (size_t i = 0; i < pager->attached_count; i++)
+		if (pager->attached[i] != attached)
+			pager->attached[kept++] = pager->attached[i];
+	pager->attached_count = kept;
+	pager->attached_generation++;
+	while (pager->evicting == attached)
+		pthread_cond_wait(&pager->evicting_changed, &pager->attached_lock);
+	pthread_mutex_unlock(&pager->attached_lock);
+}
+
+void attached_unlist(struct attached *attached)
+{
+	struct pager *pager = attached->pager;
+
+	leave_list(attached);
+	/* Every server that still uses it is done once this is ours. */
+	pthread_rwlock_wrlock(&pager->serving);
+	pthread_rwlock_unlock(&pager->serving);
+	attached_set_pages(attached, 0);
+	if (attached->process)
+		attached->process->attached = NULL;
+}
+
+void attached_bury(struct attached *attached)
+{
+	attached->dead = true;
+	attached_unlist(attached);
+	attached_free(attached);
 }
 
 void attached_lock_private(struct attached *attached, uint64_t address)
@@ -51,4 +121,17 @@ void attached_lock_private(struct attached *attached, uint64_t address)
 	if (memory_look(attached->memory, address) && memory_must_bind(attached->memory, address))
 		memory_bind(attached->memory, address);
 	lock_downgrade(&attached->lock);
+}
+
+void attached_count_pages(struct attached *attached, int64_t pages)
+{
+	atomic_fetch_add(&attached->resident_pages, pages);
+	atomic_fetch_add(&attached->pager->resident_pages, pages);
+}
+
+void attached_set_pages(struct attached *attached, int64_t pages)
+{
+	int64_t before = atomic_exchange(&attached->resident_pages, pages);
+
+	atomic_fetch_add(&attached->pager->resident_pages, pages - before);
 }

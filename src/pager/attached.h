@@ -21,6 +21,7 @@
 #include "space/space.h"
 
 struct pager;
+struct process;
 
 #define UNBORN 8
 #define REMAPS 32
@@ -35,16 +36,19 @@ struct attached {
 	struct space *space; /* pager's, at hand */
 	struct memory *memory;
 	struct memory_lock lock;
-	struct region_list regions; /* memory lock */
-	struct streams streams;	    /* server only */
+	struct region_list regions;	 /* memory lock */
+	struct streams streams[SERVERS]; /* one for each server, its own */
 	int userfault;
 	int pidfd; /* -1: not known */
 	pid_t pid; /* 0: a child that has not faulted yet */
 	int keeper_handle;
-	bool has_agent;	   /* the program itself; a forked child has none */
-	bool needs_maps;   /* child: its mappings at birth could not be looked at */
-	bool needs_wipe;   /* child: look for MADV_WIPEONFORK before its first fault */
-	_Atomic bool dead; /* ESRCH: the address space is gone */
+	uint32_t listeners;	/* servers that wait on it; pager's list lock */
+	_Atomic bool has_agent; /* it can be evicted from */
+	bool needs_maps;	/* child: its mappings at birth could not be looked at */
+	bool needs_wipe;	/* child: look for MADV_WIPEONFORK before its first fault */
+	_Atomic bool dead;	/* ESRCH: the address space is gone */
+	_Atomic bool paused;	/* nothing of it may leave any more */
+	_Atomic bool refused;	/* a seccomp filter came: control brings all back */
 
 	/* Server: children whose FORK was read while other events were in flight. */
 	struct attached *unborn[UNBORN];
@@ -55,17 +59,45 @@ struct attached {
 	struct remap moved[REMAPS];
 	unsigned int moved_count;
 
-	/* The word and sleepers of a child's lock; the program's are in the channel. */
-	uint32_t own_word, own_waiters;
+	struct lock_word own_word; /* of the lock, until there is a channel to have it in */
 
 	struct target target;	      /* has_agent */
 	struct kept_pages kept;	      /* evictor */
 	struct batch batch;	      /* has_agent */
-	uint64_t hand;		      /* evictor: CLOCK */
+	uint64_t hand, laps;	      /* evictor: CLOCK, and how often it went round */
 	pthread_mutex_t staging_lock; /* registering staging, or revoking the agent; innermost */
 
-	/* Pages resident as far as is known between two looks at statm. */
+	/* Pages resident as far as is known between two looks at statm; a part of the pager's. */
 	_Atomic int64_t resident_pages;
+
+	/* Control thread. */
+	struct process *process; /* NULL: not known yet */
+	pid_t *elders;		 /* children that were there before it was attached */
+	size_t elder_count;
+	uint64_t scanned_ns;	/* the last look at its mappings */
+	uint64_t scanned_total; /* bytes mapped at that time */
+	uint64_t scan_cost_ns, record_ns;
 };
+
+/* Starts with no region, not listed. NULL: out of memory. `userfault` is its own from now on. */
+struct attached *attached_new(struct pager *pager, int userfault);
+/* Closes everything; for one that was never listed. */
+void attached_free(struct attached *attached);
+
+/* From now on it is served. 0 or -ENOMEM. Any thread. */
+int attached_list(struct attached *attached);
+/* From now on it is not, and nobody uses it any more. Control thread only, no lock held. */
+void attached_unlist(struct attached *attached);
+/* The same for one whose address space is gone; frees it. */
+void attached_bury(struct attached *attached);
+
+/* Takes the lock for reading, with the cluster of the address, if there is one, not shared with
+ * a child: a slot may then be changed. */
+void attached_lock_private(struct attached *attached, uint64_t address);
+
+/* Pages came in (or, negative, left). */
+void attached_count_pages(struct attached *attached, int64_t pages);
+/* How many there really are. */
+void attached_set_pages(struct attached *attached, int64_t pages);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The budget: what the program and the owner have of anonymous memory, both as the
+ * The budget: what the job's processes and the owner have of anonymous memory, both as the
  * kernel counts it, may together be `limit`. Segments, tables and buffers are the
  * owner's anonymous memory, so nothing is forgotten and nothing estimated.
  *
@@ -104,8 +104,8 @@ static void set_segments(struct pager *pager, uint64_t limit, uint64_t own)
 
 void budget_refresh(struct pager *pager)
 {
-	struct attached *program = pager->program;
 	uint64_t limit = pager->limit_bytes, own, head = head_bytes(limit);
+	int64_t pages = pager->resident_pages;
 	struct process_size size;
 
 	if (maps_size(pager->own_statm, &size))
@@ -115,10 +115,7 @@ void budget_refresh(struct pager *pager)
 	set_segments(pager, limit, own);
 	pager->target_pages = (int64_t)(minus(limit, own + head) >> PAGE_SHIFT);
 	pager->brake_pages = (int64_t)(minus(limit, own) >> PAGE_SHIFT);
-	if (!program || maps_size(program->target.statm, &size))
-		return;
-	program->resident_pages = (int64_t)(size.anonymous >> PAGE_SHIFT);
-	keep_peak(&pager->peak_bytes, own + size.anonymous);
+	keep_peak(&pager->peak_bytes, own + (pages > 0 ? (uint64_t)pages << PAGE_SHIFT : 0));
 }
 
 uint64_t budget_attach_bytes(struct pager *pager)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pager/children.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kcmp.h>
@@ -18,17 +17,6 @@
 
 /* How long to wait for a child to show itself after its FORK event, ns. */
 #define NEWBORN_NS 2000000u
-
-static bool is_known(struct pager *pager, pid_t pid)
-{
-	for (unsigned int i = 0; i < pager->attached_count; i++)
-		if (pager->attached[i]->pid == pid)
-			return true;
-	for (size_t i = 0; i < pager->elder_count; i++)
-		if (pager->elders[i] == pid)
-			return true;
-	return false;
-}
 
 /* Where a process's stack begins: fork keeps it, exec changes it. 0: dead or not to be seen. */
 static uint64_t stack_start(pid_t pid)
@@ -53,65 +41,55 @@ static uint64_t stack_start(pid_t pid)
 	return start;
 }
 
-typedef bool (*child_fn)(struct pager *pager, pid_t child);
+struct newborn {
+	struct attached *parent;
+	uint64_t stack_start;
+};
 
-/* Calls `found` for the children in /proc/PID/task/TID/children until it says true. */
-static pid_t each_child_of_thread(struct pager *pager, const char *path, child_fn found)
+static bool is_elder(const struct attached *parent, pid_t pid)
 {
-	FILE *file = fopen(path, "re");
-	pid_t pid, result = 0;
-
-	if (!file)
-		return 0;
-	while (!result && fscanf(file, "%d", &pid) == 1)
-		if (found(pager, pid))
-			result = pid;
-	fclose(file);
-	return result;
+	for (size_t i = 0; i < parent->elder_count; i++)
+		if (parent->elders[i] == pid)
+			return true;
+	return false;
 }
 
-static pid_t each_child(struct pager *pager, pid_t parent, child_fn found)
+static bool is_served(struct pager *pager, pid_t pid)
 {
-	char path[300];
-	struct dirent *entry;
-	pid_t result = 0;
-	DIR *tasks;
+	bool served = false;
 
-	snprintf(path, sizeof(path), "/proc/%d/task", parent);
-	tasks = opendir(path);
-	if (!tasks)
-		return 0;
-	while (!result && (entry = readdir(tasks))) {
-		if (entry->d_name[0] == '.')
-			continue;
-		snprintf(path, sizeof(path), "/proc/%d/task/%s/children", parent, entry->d_name);
-		result = each_child_of_thread(pager, path, found);
-	}
-	closedir(tasks);
-	return result;
+	pthread_mutex_lock(&pager->attached_lock);
+	for (size_t i = 0; i < pager->attached_count && !served; i++)
+		served = pager->attached[i]->pid == pid && !pager->attached[i]->dead;
+	pthread_mutex_unlock(&pager->attached_lock);
+	return served;
 }
 
-static bool is_newborn(struct pager *pager, pid_t pid)
+static bool is_newborn(void *argument, pid_t pid)
 {
-	return !is_known(pager, pid) && stack_start(pid) == pager->stack_start &&
-	       syscall(SYS_kcmp, pager->pid, pid, KCMP_VM, 0, 0) != 0;
+	const struct newborn *newborn = argument;
+	struct attached *parent = newborn->parent;
+
+	return !is_elder(parent, pid) && !is_served(parent->pager, pid) &&
+	       stack_start(pid) == newborn->stack_start &&
+	       syscall(SYS_kcmp, parent->pid, pid, KCMP_VM, 0, 0) != 0;
 }
 
-static bool note_elder(struct pager *pager, pid_t pid)
+static bool note_elder(void *argument, pid_t pid)
 {
-	pid_t *elders = realloc(pager->elders, (pager->elder_count + 1) * sizeof(pid_t));
+	struct attached *attached = argument;
+	pid_t *elders = realloc(attached->elders, (attached->elder_count + 1) * sizeof(pid_t));
 
 	if (elders) {
-		pager->elders = elders;
-		pager->elders[pager->elder_count++] = pid;
+		attached->elders = elders;
+		attached->elders[attached->elder_count++] = pid;
 	}
 	return false;
 }
 
-void children_note_elders(struct pager *pager)
+void children_note_elders(struct attached *attached)
 {
-	pager->stack_start = stack_start(pager->pid);
-	each_child(pager, pager->pid, note_elder);
+	tree_each_child(attached->pid, note_elder, attached);
 }
 
 /*
@@ -120,13 +98,14 @@ void children_note_elders(struct pager *pager)
  * the one child with a copy of the program's memory (fork keeps where the stack
  * begins, exec does not) that we do not know.
  */
-static pid_t find_newborn(struct pager *pager, pid_t parent)
+static pid_t find_newborn(struct attached *parent)
 {
+	struct newborn newborn = {parent, stack_start(parent->pid)};
 	uint64_t since = monotonic_ns();
 	pid_t pid;
 
 	do {
-		pid = each_child(pager, parent, is_newborn);
+		pid = tree_each_child(parent->pid, is_newborn, &newborn);
 		if (!pid)
 			sched_yield();
 	} while (!pid && monotonic_ns() - since < NEWBORN_NS);
@@ -182,7 +161,8 @@ static void drop_unmapped(struct attached *child, const struct maps *maps, uint6
 }
 
 /* Looks at the child's mappings before it has had time to change them. If it was so quick that
- * a message waits already, its mappings are looked at with the first fault instead. */
+ * a message waits already, its mappings are looked at with the first fault instead. From now on
+ * its messages may be read. */
 static void look_at_newborn(struct attached *child)
 {
 	struct pollfd message = {.fd = child->userfault, .events = POLLIN};
@@ -193,6 +173,7 @@ static void look_at_newborn(struct attached *child)
 	if (!child->needs_maps)
 		drop_unmapped(child, &maps, 0, 0);
 	maps_free(&maps);
+	unlock_write(&child->lock);
 }
 
 void children_add(struct attached *parent, int userfault)
@@ -208,9 +189,11 @@ void children_add(struct attached *parent, int userfault)
 	fcntl(userfault, F_SETFL, O_NONBLOCK);
 	fcntl(userfault, F_SETFD, FD_CLOEXEC);
 	child->needs_wipe = true;
-	set_pid(child, find_newborn(pager, parent->pid));
+	/* Another server may hear of it first, and must wait until it is born. */
+	lock_write(&child->lock);
+	set_pid(child, find_newborn(parent));
 	if (memory_fork(parent->memory, child->memory) ||
-	    region_copy(&child->regions, &parent->regions) || server_add(pager, child)) {
+	    region_copy(&child->regions, &parent->regions) || attached_list(child)) {
 		pager_kill(child);
 		pager_lose(parent);
 		attached_free(child);
@@ -310,29 +293,16 @@ static void wipe(void *argument, uint64_t start, uint64_t end)
 void children_first_fault(struct attached *child, pid_t thread)
 {
 	struct maps maps = {0};
+	pid_t process = child->pid ? child->pid : process_of(thread);
 
+	/* We read its memory, too: such a fault tells nothing. */
+	if (process == getpid())
+		return;
 	child->needs_wipe = false;
-	set_pid(child, process_of(thread));
+	set_pid(child, process);
 	if (maps_read(child->pid, &maps) || maps_check_flags(child->pid, &maps, wipe, child)) {
 		/* Not readable although its thread waits for us: it is dying. */
 		child->needs_wipe = true;
 	}
 	maps_free(&maps);
-}
-
-void children_find_dead(struct pager *pager)
-{
-	bool found = false;
-
-	for (unsigned int i = 0; i < pager->attached_count; i++) {
-		struct attached *child = pager->attached[i];
-
-		if (child->has_agent)
-			continue;
-		if (userfault_zero(child->userfault, PROBE_ADDRESS, 1) == -ESRCH)
-			child->dead = true;
-		found |= child->dead;
-	}
-	if (found)
-		pager->attached_generation++;
 }

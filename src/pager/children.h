@@ -2,7 +2,8 @@
 /*
  * Children that an attached program forks. A FORK event brings a userfaultfd for
  * the child's address space; it shares its parent's clusters, so its missing pages are
- * served from the same bytes. Nothing is evicted from a child.
+ * served from the same bytes. No pages leave a child before it calls exec: then it is a
+ * process like any other.
  */
 #ifndef PAGER_CHILDREN_H
 #define PAGER_CHILDREN_H
@@ -11,11 +12,11 @@
 #include <sys/types.h>
 
 struct attached;
-struct pager;
 struct remap;
 
-/* At the time of attaching: the children that are there already are not ours. Control thread. */
-void children_note_elders(struct pager *pager);
+/* At the time of attaching: the children that are there already are no copies of what is paged.
+ * Control thread. */
+void children_note_elders(struct attached *attached);
 /* Takes over `userfault`. Parent's lock held for writing, its batch quiet. Server only. */
 void children_add(struct attached *parent, int userfault);
 /* While children are being born: a REMAP of the parent that was in flight with their FORK. */
@@ -28,7 +29,5 @@ void children_born(struct attached *parent);
 void children_first_fault(struct attached *child, pid_t thread);
 /* Before a child's first event is applied, if its mappings are not known yet. The same. */
 void children_first_event(struct attached *child, const struct uffd_msg *message);
-/* Marks the children whose address space is gone. Server only. */
-void children_find_dead(struct pager *pager);
 
 #endif

@@ -109,7 +109,7 @@ static void pick(struct attached *attached, unsigned int want)
 	attached->batch.count = 0;
 	lock_read(&attached->lock);
 	/* Looked at under the lock: once the program was let go, nothing may leave. */
-	if (attached->pager->paused) {
+	if (attached->pager->paused || attached->paused) {
 		unlock_read(&attached->lock);
 		return;
 	}
@@ -263,7 +263,7 @@ static enum evict_result commit(struct attached *attached)
 		}
 	}
 	store_published(attached->pager->writer);
-	atomic_fetch_sub(&attached->resident_pages, moved);
+	attached_count_pages(attached, -(int64_t)moved);
 	atomic_fetch_add_explicit(&attached->pager->counters.pages_out, moved,
 				  memory_order_relaxed);
 	return moved ? EVICT_DONE : EVICT_NOTHING;
@@ -309,7 +309,7 @@ static enum evict_result prepare(struct attached *attached, unsigned int want)
 	case CHANNEL_DONE:
 		break;
 	case CHANNEL_SECCOMP:
-		attached->pager->agent_refused = attached->pager->paused = true;
+		attached->refused = attached->paused = true;
 		return EVICT_NOT_NOW;
 	default:
 		return EVICT_NOT_NOW;
@@ -350,14 +350,12 @@ enum evict_result evict_batch(struct attached *attached, unsigned int want)
 		return EVICT_GONE;
 	}
 	set_state(batch, BATCH_READ);
-	if (attached->pager->deferred)
-		server_kick(attached->pager);
+	servers_kick_deferred(attached->pager);
 	result = commit(attached);
 	if (sent)
 		batch->staging = !batch->staging;
 	set_state(batch, BATCH_IDLE);
-	if (attached->pager->deferred)
-		server_kick(attached->pager);
+	servers_kick_deferred(attached->pager);
 
 	if (!kept_pages_scan(attached->target.pid, &attached->kept))
 		return_kept(attached);

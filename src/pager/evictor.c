@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The evictor: a thread that keeps the program below its mark. It works in whole
+ * The evictor: a thread that keeps all programs together below the mark. It works in whole
  * batches, looks at the real sizes after each, and says when it cannot help, so
  * that nobody is kept waiting for it.
+ *
+ * Over all programs there is one clock: the hand goes through all of one, then on to the next. So
+ * a program loses pages in proportion to what it has, and those that it does not touch soonest.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -19,14 +22,48 @@
 
 struct evictor {
 	struct pager *pager;
+	size_t at;	   /* in the list of address spaces */
+	unsigned int idle; /* how many in turn had nothing to give */
 	bool staging_used, told;
 	uint64_t worked_ns, success_ns;
 };
 
 static bool has_work(struct pager *pager)
 {
-	return pager->program && !pager->paused &&
-	       pager->program->resident_pages > pager->target_pages;
+	return !pager->paused && pager->resident_pages > pager->target_pages;
+}
+
+/* The listed one behind `last`, if pages may leave it; it is not freed before `put_back`. */
+static struct attached *take_next(struct evictor *evictor)
+{
+	struct pager *pager = evictor->pager;
+	struct attached *taken = NULL;
+
+	pthread_mutex_lock(&pager->attached_lock);
+	for (size_t tries = 0; tries < pager->attached_count && !taken; tries++) {
+		struct attached *attached;
+
+		if (evictor->at >= pager->attached_count)
+			evictor->at = 0;
+		attached = pager->attached[evictor->at];
+		if (attached->has_agent && !attached->dead && !attached->paused)
+			taken = attached;
+		else
+			evictor->at++;
+	}
+	pager->evicting = taken;
+	pthread_mutex_unlock(&pager->attached_lock);
+	return taken;
+}
+
+static void put_back(struct evictor *evictor)
+{
+	struct pager *pager = evictor->pager;
+
+	pthread_mutex_lock(&pager->attached_lock);
+	pager->evicting = NULL;
+	pthread_cond_broadcast(&pager->evicting_changed);
+	pthread_mutex_unlock(&pager->attached_lock);
 }
 
 static unsigned int batch_size(struct pager *pager)
@@ -49,8 +86,7 @@ static void give_up(struct evictor *evictor, uint32_t seen, const char *why)
 	struct pager *pager = evictor->pager;
 
 	pager->no_room = true;
-	if (pager->deferred)
-		server_kick(pager);
+	servers_kick_deferred(pager);
 	if (why && !evictor->told) {
 		evictor->told = true;
 		pager_say(pager, "%s", why);
@@ -80,17 +116,57 @@ static void no_room(struct evictor *evictor, uint32_t seen)
 		"backend (--backend file:PATH)");
 }
 
+/* What the program really has now. */
+static void look(struct attached *attached)
+{
+	struct process_size size;
+
+	if (!maps_size(attached->target.statm, &size))
+		attached_set_pages(attached, (int64_t)(size.anonymous >> PAGE_SHIFT));
+}
+
+/* Nothing left this one: the next, and when all were asked in turn, later. */
+static void go_on(struct evictor *evictor, uint32_t seen)
+{
+	struct pager *pager = evictor->pager;
+	size_t all;
+
+	pthread_mutex_lock(&pager->attached_lock);
+	all = pager->attached_count;
+	pthread_mutex_unlock(&pager->attached_lock);
+	evictor->at++;
+	if (++evictor->idle < all)
+		return;
+	evictor->idle = 0;
+	try_later(evictor, seen);
+}
+
 static void work(struct evictor *evictor, uint32_t seen)
 {
 	struct pager *pager = evictor->pager;
-	enum evict_result result = evict_batch(pager->program, batch_size(pager));
+	struct attached *attached = take_next(evictor);
+	enum evict_result result;
+	uint64_t laps;
 
+	if (!attached) {
+		try_later(evictor, seen);
+		return;
+	}
+	laps = attached->laps;
+	result = evict_batch(attached, batch_size(pager));
+	look(attached);
+	if (attached->laps != laps) {
+		evictor->at++;
+		evict_empty_staging(attached);
+	}
+	put_back(evictor);
 	evictor->staging_used = true;
 	evictor->worked_ns = monotonic_ns();
 	budget_refresh(pager);
 	switch (result) {
 	case EVICT_DONE:
 		evictor->success_ns = evictor->worked_ns;
+		evictor->idle = 0;
 		pager->no_room = false;
 		break;
 	case EVICT_NO_ROOM:
@@ -99,9 +175,25 @@ static void work(struct evictor *evictor, uint32_t seen)
 	case EVICT_NOTHING:
 	case EVICT_NOT_NOW:
 	case EVICT_GONE:
-		try_later(evictor, seen);
+		go_on(evictor, seen);
 		break;
 	}
+}
+
+/* Nothing to do for a while: what stands in the staging areas is given back. */
+static void tidy(struct evictor *evictor)
+{
+	struct pager *pager = evictor->pager;
+	struct attached *attached;
+
+	for (size_t i = 0; i < pager->attached_count; i++) {
+		evictor->at = i;
+		attached = take_next(evictor);
+		if (attached)
+			evict_empty_staging(attached);
+		put_back(evictor);
+	}
+	evictor->staging_used = false;
 }
 
 static void *evictor_main(void *argument)
@@ -120,10 +212,8 @@ static void *evictor_main(void *argument)
 		pager->no_room = false;
 		pager->brake_ns = BRAKE_NS;
 		evictor->success_ns = monotonic_ns();
-		if (evictor->staging_used && monotonic_ns() - evictor->worked_ns > TIDY_NS) {
-			evict_empty_staging(pager->program);
-			evictor->staging_used = false;
-		}
+		if (evictor->staging_used && monotonic_ns() - evictor->worked_ns > TIDY_NS)
+			tidy(evictor);
 		sleep_until_kicked(evictor, seen, IDLE_NS);
 	}
 	free(evictor);

@@ -72,14 +72,15 @@ static bool must_brake(const struct fault *fault)
 
 	if (fault->overdue || !attached->has_agent || pager->paused || pager->no_room)
 		return false;
-	return attached->resident_pages > pager->brake_pages;
+	return pager->resident_pages > pager->brake_pages;
 }
 
 static void came_in(struct attached *attached, int pages)
 {
 	struct pager *pager = attached->pager;
-	int64_t before = atomic_fetch_add(&attached->resident_pages, pages);
+	int64_t before = pager->resident_pages;
 
+	attached_count_pages(attached, pages);
 	if (before <= pager->target_pages && before + pages > pager->target_pages)
 		evictor_kick(pager);
 }
@@ -118,7 +119,7 @@ static enum fault_result first_touch(struct fault *fault, struct fault_buffers *
 	unsigned int stream, pages;
 	int done;
 
-	pages = stream_plan(&attached->streams, fault->address,
+	pages = stream_plan(fault->streams, fault->address,
 			    fault->write || limit < ZERO_RUN_READ ? limit : ZERO_RUN_READ, &stream);
 	pages = count_absent(slots, pages);
 	if (!slot_trylock(&slots[0], word))
@@ -136,8 +137,8 @@ static enum fault_result first_touch(struct fault *fault, struct fault_buffers *
 			slot_change(&slots[i], DESC_ABSENT, DESC_RESIDENT | DESC_REFERENCED);
 		slot_unlock(&slots[0], DESC_RESIDENT | DESC_REFERENCED);
 		space_drop(attached->space, word);
-		stream_done(&attached->streams, stream,
-			    fault->address + ((uint64_t)done << PAGE_SHIFT), (uint32_t)done);
+		stream_done(fault->streams, stream, fault->address + ((uint64_t)done << PAGE_SHIFT),
+			    (uint32_t)done);
 		came_in(attached, done);
 		atomic_fetch_add_explicit(&attached->pager->counters.pages_zeroed, (uint64_t)done,
 					  memory_order_relaxed);
@@ -179,7 +180,12 @@ static enum fault_result from_batch(struct fault *fault, slot_t *slot, desc_t wo
 		return FAULT_CHANGING;
 	if (!slot_trylock(slot, word))
 		return FAULT_CHANGING;
-	/* Locked: the evictor waits for us before it uses the buffer again. */
+	/* Locked: the evictor waits for us before it uses the buffer again. It may have done so
+	 * just before, for a page that stayed and was picked anew. */
+	if (batch->state != BATCH_READ) {
+		slot_unlock(slot, word);
+		return FAULT_LEAVING;
+	}
 	if (!batch->moved[index]) {
 		slot_unlock(slot, word);
 		userfault_wake(attached->userfault, fault->address);
@@ -208,13 +214,13 @@ static enum fault_result bring_in(struct fault *fault, struct fault_buffers *buf
 {
 	struct attached *attached = fault->attached;
 	unsigned int stream, filled;
-	unsigned int pages = stream_plan(&attached->streams, fault->address, limit, &stream);
+	unsigned int pages = stream_plan(fault->streams, fault->address, limit, &stream);
 	enum fault_result result = fill_swapped(attached, buffers, fault->address, pages, &filled);
 
 	if (filled) {
-		stream_done(&attached->streams, stream,
+		stream_done(fault->streams, stream,
 			    fault->address + ((uint64_t)filled << PAGE_SHIFT), filled);
-		if (attached->resident_pages > attached->pager->target_pages)
+		if (attached->pager->resident_pages > attached->pager->target_pages)
 			evictor_kick(attached->pager);
 	}
 	return result;

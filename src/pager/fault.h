@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 struct attached;
+struct streams;
 
 /* Buffers of one thread that brings pages in: they exist before they are needed. */
 struct fault_buffers {
@@ -17,8 +18,9 @@ struct fault_buffers {
 
 struct fault {
 	struct attached *attached;
-	uint64_t address; /* of the page */
-	uint64_t since;	  /* ns, when it was read */
+	struct streams *streams; /* the server's, of this address space */
+	uint64_t address;	 /* of the page */
+	uint64_t since;		 /* ns, when it was read */
 	pid_t thread;
 	bool write;
 	bool overdue; /* has waited so long that the brake no longer holds it */

@@ -77,36 +77,38 @@ static void keep_peak(_Atomic uint64_t *peak, uint64_t value)
 		*peak = value;
 }
 
+static uint64_t resident_bytes(struct pager *pager)
+{
+	int64_t pages = pager->resident_pages;
+
+	return pages > 0 ? (uint64_t)pages << PAGE_SHIFT : 0;
+}
+
 void figures_keep_peaks(struct pager *pager)
 {
-	struct process_size size = {0};
 	uint64_t count[8], allocated;
 
-	if (maps_size(pager->statm, &size))
-		return;
 	space_count(pager->space, count);
 	allocated = count[DESC_ZERO] + count[DESC_SAME] + count[DESC_STORED] + count[DESC_SHARED];
 	keep_peak(&pager->slots_peak, allocated);
-	keep_peak(&pager->wanted_peak, size.anonymous + allocated * PAGE_BYTES);
+	keep_peak(&pager->wanted_peak, resident_bytes(pager) + allocated * PAGE_BYTES);
 }
 
 void pager_report(struct pager *pager, struct report *report)
 {
 	struct store_statistics store;
-	struct process_size size = {0};
+	const struct process *root = tree_find(pager, pager->tree.root);
 
 	memset(report, 0, sizeof(*report));
 	figures_keep_peaks(pager);
 	store_statistics(pager->store, &store);
-	if (pager->statm >= 0)
-		maps_size(pager->statm, &size);
-	report->pid = pager->pid;
-	snprintf(report->command, sizeof(report->command), "%s", pager->command);
+	report->pid = pager->tree.root;
+	snprintf(report->command, sizeof(report->command), "%s", root ? root->command : "");
 	report->seconds = (double)(monotonic_ns() - pager->opened_ns) * 1e-9;
 	report->attached = pager->was_attached;
 	report->limit_bytes = pager->limit_bytes;
 	report->peak_bytes = pager->peak_bytes;
-	report->resident_bytes = size.anonymous;
+	report->resident_bytes = resident_bytes(pager);
 	report->pool_bytes = store.ram_bytes;
 	report->header_bytes = store.header_bytes;
 	report->metadata_bytes = store.metadata_bytes;
@@ -149,33 +151,38 @@ static void place(struct pager *pager, desc_t word, struct pager_where *where)
 		snprintf(where->place, sizeof(where->place), "RAM");
 }
 
-int pager_where(struct pager *pager, uint64_t address, struct pager_where *where)
+static void look_up(struct attached *attached, uint64_t address, struct pager_where *where)
 {
-	struct attached *program = pager->program;
-	slot_t *slot;
+	slot_t *slot = address < MEMORY_END ? memory_look(attached->memory, address) : NULL;
 	desc_t word;
 
-	memset(where, 0, sizeof(*where));
-	if (!program)
-		return -ENOENT;
-	lock_read(&program->lock);
-	slot = address < MEMORY_END ? memory_look(program->memory, address) : NULL;
-	if (!slot || !region_find(&program->regions, address)) {
+	if (!slot || !region_find(&attached->regions, address)) {
 		snprintf(where->state, sizeof(where->state), "untracked");
 		snprintf(where->place, sizeof(where->place), "not paged by vswap");
-		unlock_read(&program->lock);
-		return 0;
+		return;
 	}
 	word = slot_lock(slot);
-	where->slot = memory_slot_id(program->memory, address);
+	where->slot = memory_slot_id(attached->memory, address);
 	snprintf(where->state, sizeof(where->state), "%s", desc_state_name(desc_state(word)));
 	if (desc_state(word) == DESC_STORED)
-		place(pager, word, where);
+		place(attached->pager, word, where);
 	else if (desc_state(word) == DESC_RESIDENT)
 		snprintf(where->place, sizeof(where->place), "the program's memory");
 	else
 		snprintf(where->place, sizeof(where->place), "the descriptor itself");
 	slot_unlock(slot, word);
-	unlock_read(&program->lock);
+}
+
+int pager_where(struct pager *pager, pid_t pid, uint64_t address, struct pager_where *where)
+{
+	const struct process *process = tree_find(pager, pid);
+	struct attached *attached = process ? process->attached : NULL;
+
+	memset(where, 0, sizeof(*where));
+	if (!attached)
+		return -ENOENT;
+	lock_read(&attached->lock);
+	look_up(attached, address, where);
+	unlock_read(&attached->lock);
 	return 0;
 }

@@ -126,7 +126,7 @@ enum fault_result fill_swapped(struct attached *attached, struct fault_buffers *
 		for (int i = 0; i < done; i++)
 			settle(attached, &slots[i], words[i]);
 		release(slots, words, (unsigned int)done, count);
-		atomic_fetch_add(&attached->resident_pages, done);
+		attached_count_pages(attached, done);
 		atomic_fetch_add_explicit(&attached->pager->counters.pages_in, (uint64_t)done,
 					  memory_order_relaxed);
 		*filled = (unsigned int)done;

@@ -13,26 +13,30 @@
 
 static uint32_t load(struct memory_lock *lock)
 {
-	return __atomic_load_n(lock->word, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&lock->word->word, __ATOMIC_ACQUIRE);
 }
 
+/* Should the word be another one by now (lock_move), it is held for writing, or as free as `from`
+ * says. */
 static bool change(struct memory_lock *lock, uint32_t from, uint32_t to)
 {
-	return __atomic_compare_exchange_n(lock->word, &from, to, false, __ATOMIC_ACQ_REL,
+	return __atomic_compare_exchange_n(&lock->word->word, &from, to, false, __ATOMIC_ACQ_REL,
 					   __ATOMIC_RELAXED);
 }
 
-static void wake(struct memory_lock *lock)
+static void wake(struct lock_word *word)
 {
-	if (__atomic_load_n(lock->waiters, __ATOMIC_SEQ_CST))
-		futex_wake(lock->word, INT32_MAX);
+	if (__atomic_load_n(&word->waiters, __ATOMIC_SEQ_CST))
+		futex_wake(&word->word, INT32_MAX);
 }
 
 static void sleep_on(struct memory_lock *lock, uint32_t seen)
 {
-	__atomic_fetch_add(lock->waiters, 1, __ATOMIC_SEQ_CST);
-	futex_wait(lock->word, seen, SLEEP_NS);
-	__atomic_fetch_sub(lock->waiters, 1, __ATOMIC_SEQ_CST);
+	struct lock_word *word = lock->word;
+
+	__atomic_fetch_add(&word->waiters, 1, __ATOMIC_SEQ_CST);
+	futex_wait(&word->word, seen, SLEEP_NS);
+	__atomic_fetch_sub(&word->waiters, 1, __ATOMIC_SEQ_CST);
 }
 
 struct wait {
@@ -75,11 +79,11 @@ void lock_read(struct memory_lock *lock)
 
 void unlock_read(struct memory_lock *lock)
 {
-	uint32_t before = __atomic_fetch_sub(lock->word, 1, __ATOMIC_SEQ_CST);
+	uint32_t before = __atomic_fetch_sub(&lock->word->word, 1, __ATOMIC_SEQ_CST);
 
 	assert(before & LOCK_READERS);
 	if ((before & LOCK_READERS) == 1)
-		wake(lock);
+		wake(lock->word);
 }
 
 void lock_write(struct memory_lock *lock)
@@ -102,28 +106,36 @@ void lock_write(struct memory_lock *lock)
 
 void unlock_write(struct memory_lock *lock)
 {
-	uint32_t before = __atomic_fetch_and(lock->word, ~LOCK_WRITER, __ATOMIC_SEQ_CST);
+	uint32_t before = __atomic_fetch_and(&lock->word->word, ~LOCK_WRITER, __ATOMIC_SEQ_CST);
 
 	assert(before & LOCK_WRITER);
-	wake(lock);
+	wake(lock->word);
 }
 
 void lock_downgrade(struct memory_lock *lock)
 {
-	uint32_t before = __atomic_fetch_sub(lock->word, LOCK_WRITER - 1, __ATOMIC_SEQ_CST);
+	uint32_t before = __atomic_fetch_sub(&lock->word->word, LOCK_WRITER - 1, __ATOMIC_SEQ_CST);
 
 	assert(before & LOCK_WRITER);
-	wake(lock);
+	wake(lock->word);
 }
 
 void lock_expel_agent(struct memory_lock *lock)
 {
-	__atomic_fetch_or(lock->word, LOCK_REVOKED, __ATOMIC_SEQ_CST);
-	__atomic_fetch_and(lock->word, ~LOCK_AGENT, __ATOMIC_SEQ_CST);
-	wake(lock);
+	__atomic_fetch_or(&lock->word->word, LOCK_REVOKED, __ATOMIC_SEQ_CST);
+	__atomic_fetch_and(&lock->word->word, ~LOCK_AGENT, __ATOMIC_SEQ_CST);
+	wake(lock->word);
 }
 
 void lock_admit_agent(struct memory_lock *lock)
 {
-	__atomic_fetch_and(lock->word, ~LOCK_REVOKED, __ATOMIC_SEQ_CST);
+	__atomic_fetch_and(&lock->word->word, ~LOCK_REVOKED, __ATOMIC_SEQ_CST);
+}
+
+void lock_move(struct memory_lock *lock, struct lock_word *word)
+{
+	assert(load(lock) & LOCK_WRITER);
+	/* The old one stays as it is: nobody gets it any more. */
+	__atomic_store_n(&word->word, LOCK_WRITER, __ATOMIC_RELEASE);
+	lock->word = word;
 }

@@ -12,12 +12,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct lock_word;
+
 struct memory_lock {
-	uint32_t *word;	   /* LOCK_* of attach/channel.h */
-	uint32_t *waiters; /* sleepers on it */
+	struct lock_word *_Atomic word; /* of attach/channel.h */
 	void (*revoke)(void *argument);
 	void *argument;
 };
+
+/* Held for writing: goes on with another word, which the agent shares. Who waits finds it. */
+void lock_move(struct memory_lock *lock, struct lock_word *word);
 
 void lock_read(struct memory_lock *lock);
 void unlock_read(struct memory_lock *lock);

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include "pager/futex.h"
 #include "pager/program.h"
 #include "pager/state.h"
@@ -106,6 +105,19 @@ static int open_store(struct pager *pager)
 	return error;
 }
 
+static void init_locks(struct pager *pager)
+{
+	pthread_rwlockattr_t attributes;
+
+	pthread_mutex_init(&pager->attached_lock, NULL);
+	pthread_cond_init(&pager->evicting_changed, NULL);
+	/* Servers come and go all the time: who waits for a moment without them must get it. */
+	pthread_rwlockattr_init(&attributes);
+	pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&pager->serving, &attributes);
+	pthread_rwlockattr_destroy(&attributes);
+}
+
 int pager_open(struct pager **out, const struct pager_config *config, char message[PAGER_MESSAGE])
 {
 	struct pager *pager = calloc(1, sizeof(*pager));
@@ -118,17 +130,13 @@ int pager_open(struct pager **out, const struct pager_config *config, char messa
 	pager->limit_bytes = config->limit_bytes;
 	pager->ram_highest = RAM_HIGHEST;
 	pager->brake_ns = BRAKE_NS;
-	pager->pidfd = pager->statm = -1;
 	pager->exit_status = -1;
 	pager->opened_ns = monotonic_ns();
-	pthread_mutex_init(&pager->attached_lock, NULL);
-	pager->wake_server = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	init_locks(pager);
 	pager->own_statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-	pager->server_buffers = fault_buffers_new();
 	pager->control_buffers = fault_buffers_new();
 	pager->evictor_buffers = fault_buffers_new();
-	if (pager->wake_server < 0 || pager->own_statm < 0 || !pager->server_buffers ||
-	    !pager->control_buffers || !pager->evictor_buffers)
+	if (pager->own_statm < 0 || !pager->control_buffers || !pager->evictor_buffers)
 		goto failed;
 	error = keeper_start(&pager->keeper);
 	if (!error)
@@ -151,13 +159,13 @@ failed:
 
 void pager_close(struct pager *pager)
 {
-	program_forget(pager);
-	if (pager->server_alone)
-		server_stop(pager);
-	for (unsigned int i = 0; i < pager->attached_count; i++) {
+	program_stop_threads(pager);
+	for (size_t i = 0; i < pager->attached_count; i++) {
 		pager_kill(pager->attached[i]); /* without us it would read zeros */
 		attached_free(pager->attached[i]);
 	}
+	free(pager->attached);
+	tree_close(pager);
 	if (pager->tier)
 		tier_close(pager->tier);
 	if (pager->writer)
@@ -168,73 +176,31 @@ void pager_close(struct pager *pager)
 		backend_close(pager->backends[i]);
 	if (pager->keeper)
 		keeper_stop(pager->keeper);
-	fault_buffers_free(pager->server_buffers);
 	fault_buffers_free(pager->control_buffers);
 	fault_buffers_free(pager->evictor_buffers);
 	maps_free(&pager->maps);
-	free(pager->elders);
-	if (pager->wake_server >= 0)
-		close(pager->wake_server);
 	if (pager->own_statm >= 0)
 		close(pager->own_statm);
-	if (pager->statm >= 0)
-		close(pager->statm);
-	if (pager->pidfd >= 0)
-		close(pager->pidfd);
 	free(pager);
-}
-
-static void read_command(struct pager *pager)
-{
-	char path[64];
-	ssize_t got;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/comm", pager->pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	got = read(fd, pager->command, sizeof(pager->command) - 1);
-	close(fd);
-	pager->command[got > 0 ? got - 1 : 0] = 0;
 }
 
 int pager_adopt(struct pager *pager, pid_t pid, char message[PAGER_MESSAGE])
 {
-	char path[64];
 	int error = attach_allowed(pid, message);
 
 	if (error)
 		return error;
-	snprintf(path, sizeof(path), "/proc/%d/statm", pid);
-	pager->statm = open(path, O_RDONLY | O_CLOEXEC);
-	pager->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (pager->statm < 0 || pager->pidfd < 0) {
-		error = -errno;
+	pager->tree.alone = pager->config.no_children;
+	error = tree_open(pager, pid);
+	if (error)
 		snprintf(message, PAGER_MESSAGE, "cannot watch process %d: %s", pid,
 			 strerror(-error));
-		return error;
-	}
-	pager->pid = pid;
-	read_command(pager);
-	return 0;
+	return error;
 }
 
-void pager_gone(struct pager *pager)
+bool pager_has_processes(struct pager *pager)
 {
-	figures_keep_peaks(pager);
-	program_forget(pager);
-	pager->pid = -1;
-}
-
-bool pager_has_children(struct pager *pager)
-{
-	bool any;
-
-	pthread_mutex_lock(&pager->attached_lock);
-	any = pager->attached_count > (pager->program ? 1 : 0);
-	pthread_mutex_unlock(&pager->attached_lock);
-	return any;
+	return pager->tree.count || pager->attached_count;
 }
 
 int pager_set_limit(struct pager *pager, uint64_t bytes, char message[PAGER_MESSAGE])
@@ -246,32 +212,88 @@ int pager_set_limit(struct pager *pager, uint64_t bytes, char message[PAGER_MESS
 	}
 	pager->limit_bytes = bytes;
 	pager->paused = false;
+	for (size_t i = 0; i < pager->tree.count; i++) {
+		struct attached *attached = pager->tree.items[i]->attached;
+
+		if (attached)
+			attached->paused = attached->refused;
+	}
 	pager->no_room = false;
 	budget_refresh(pager);
 	evictor_kick(pager);
 	return 0;
 }
 
-int pager_thaw(struct pager *pager, pager_progress_fn progress, void *argument,
-	       char message[PAGER_MESSAGE])
+/* Progress over all processes. */
+struct thaw {
+	pager_progress_fn progress;
+	void *argument;
+	uint64_t total, others; /* pages: in all at the start, and left in those to come */
+};
+
+static void thaw_progress(void *argument, uint64_t left)
 {
-	int error = 0;
+	const struct thaw *thaw = argument;
+
+	left += thaw->others;
+	thaw->progress(thaw->argument, (thaw->total > left ? thaw->total - left : 0) << PAGE_SHIFT,
+		       thaw->total << PAGE_SHIFT);
+}
+
+static uint64_t count_swapped(struct attached *attached)
+{
+	uint64_t pages;
+
+	lock_read(&attached->lock);
+	pages = program_swapped_pages(attached);
+	unlock_read(&attached->lock);
+	return pages;
+}
+
+int pager_thaw(struct pager *pager, pager_progress_fn progress, void *argument)
+{
+	struct thaw thaw = {progress, argument, 0, 0};
 
 	pager->paused = true;
-	server_kick(pager);
-	if (pager->program)
-		error = program_bring_back(pager, progress, argument);
-	if (error)
-		snprintf(message, PAGER_MESSAGE, "process %d has ended", pager->pid);
-	return error;
+	tree_refresh(pager, true);
+	servers_kick(pager);
+	for (size_t i = 0; i < pager->tree.count; i++)
+		if (pager->tree.items[i]->attached)
+			thaw.total += count_swapped(pager->tree.items[i]->attached);
+	thaw.others = thaw.total;
+	for (size_t i = 0; i < pager->tree.count; i++) {
+		struct attached *attached = pager->tree.items[i]->attached;
+		uint64_t pages = attached ? count_swapped(attached) : 0;
+
+		thaw.others -= pages < thaw.others ? pages : thaw.others;
+		/* One that ends meanwhile is no failure. */
+		if (attached)
+			program_bring_back(attached, progress ? thaw_progress : NULL, &thaw);
+	}
+	if (progress)
+		progress(argument, thaw.total << PAGE_SHIFT, thaw.total << PAGE_SHIFT);
+	return 0;
+}
+
+/* Children that are forked meanwhile come to the list, too. */
+static struct attached *next_to_release(struct pager *pager)
+{
+	tree_refresh(pager, true);
+	for (size_t i = 0; i < pager->tree.count; i++)
+		if (pager->tree.items[i]->attached)
+			return pager->tree.items[i]->attached;
+	return NULL;
 }
 
 int pager_detach(struct pager *pager, pager_progress_fn progress, void *argument,
 		 char message[PAGER_MESSAGE])
 {
-	int error = pager_thaw(pager, progress, argument, message);
+	struct attached *attached;
+	int error = pager_thaw(pager, progress, argument);
 
-	if (error || !pager->program)
-		return error;
-	return program_release(pager, message);
+	while (!error && (attached = next_to_release(pager)))
+		error = program_release(attached, message);
+	if (!error)
+		program_stop_threads(pager);
+	return error;
 }

@@ -25,6 +25,7 @@ struct pager_config {
 	uint64_t limit_bytes; /* the budget: resident + RAM segments + metadata */
 	const struct backend_spec *backends;
 	unsigned int backend_count;
+	bool no_children; /* the process alone, not what it starts */
 	/* Things the user must hear (no space anywhere, a child left alone, ...): one line,
 	 * no newline. Any thread. */
 	void (*say)(void *argument, const char *line);
@@ -37,33 +38,30 @@ uint64_t pager_least_limit(void);
 /* Opens space, store and backends and preallocates; touches no program. */
 int pager_open(struct pager **pager, const struct pager_config *config,
 	       char message[PAGER_MESSAGE]);
-/* After pager_detach, pager_gone, or without a program. */
+/* Processes that are still served are killed: without us they would read zeros. */
 void pager_close(struct pager *pager);
 
-/* Takes a process under watch (one a pager, its forked children follow). 0 or -errno with a
- * message (attach_allowed's). Nothing is injected before the process nears the budget. */
+/* Takes a process and all that descend from it under watch (one job a pager). 0 or -errno with a
+ * message (attach_allowed's). Nothing is injected before the job nears its budget. */
 int pager_adopt(struct pager *pager, pid_t pid, char message[PAGER_MESSAGE]);
 
 /*
  * The periodic work of the control thread: watches sizes, attaches when it
  * becomes necessary, registers new mappings, reconciles. Returns how many
- * microseconds may pass before the next call, or -ESRCH when the process is gone.
+ * microseconds may pass before the next call, or -ESRCH when no process is left.
  */
 int pager_tick(struct pager *pager);
 
-/* The process has exited (reaped or not): stops threads, frees its slots. Forked children
- * that still live keep being served until pager_has_children is false. */
-void pager_gone(struct pager *pager);
-bool pager_has_children(struct pager *pager);
+/* Whether any process of the job still lives, as far as the last tick knows. */
+bool pager_has_processes(struct pager *pager);
 
 typedef void (*pager_progress_fn)(void *argument, uint64_t done_bytes, uint64_t total_bytes);
 
 /* 0, or -EINVAL with a message when below the least limit. Ends a thaw. */
 int pager_set_limit(struct pager *pager, uint64_t bytes, char message[PAGER_MESSAGE]);
 /* Brings everything back; nothing is evicted until the next pager_set_limit. */
-int pager_thaw(struct pager *pager, pager_progress_fn progress, void *argument,
-	       char message[PAGER_MESSAGE]);
-/* Brings everything back and leaves the process as if nothing had been. */
+int pager_thaw(struct pager *pager, pager_progress_fn progress, void *argument);
+/* Brings everything back and leaves the processes as if nothing had been. */
 int pager_detach(struct pager *pager, pager_progress_fn progress, void *argument,
 		 char message[PAGER_MESSAGE]);
 
@@ -78,6 +76,6 @@ struct pager_where {
 	uint32_t segment;
 	char place[128]; /* "RAM", "file NAME at offset N", "the program's memory" ... */
 };
-int pager_where(struct pager *pager, uint64_t address, struct pager_where *where);
+int pager_where(struct pager *pager, pid_t pid, uint64_t address, struct pager_where *where);
 
 #endif

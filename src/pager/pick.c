@@ -67,6 +67,7 @@ void pick_pages(struct attached *attached, unsigned int want, uint64_t *shared)
 
 		if (cluster == SPACE_NO_CLUSTER) {
 			attached->hand = 0;
+			attached->laps++;
 			wraps++;
 			continue;
 		}

@@ -20,7 +20,6 @@
 struct recording {
 	struct attached *attached;
 	int error;
-	uint64_t pages;
 };
 
 /* A run of present pages: those without a descriptor become resident. */
@@ -30,12 +29,16 @@ static void record_run(void *argument, uint64_t start, uint64_t end)
 	struct memory *memory = recording->attached->memory;
 
 	for (uint64_t at = start; at < end && !recording->error; at += PAGE_BYTES) {
-		slot_t *slot = memory_bind(memory, at);
+		slot_t *slot = memory_look(memory, at);
 
+		/* A cluster that a child shares, and that knows of the page, stays shared. */
+		if (slot && desc_state(atomic_load(slot)) != DESC_ABSENT)
+			continue;
+		slot = memory_bind(memory, at);
 		if (!slot)
 			recording->error = -ENOMEM;
-		else if (slot_change(slot, DESC_ABSENT, DESC_RESIDENT))
-			recording->pages++;
+		else
+			slot_change(slot, DESC_ABSENT, DESC_RESIDENT);
 	}
 }
 
@@ -52,7 +55,8 @@ static int record_region(struct recording *recording, struct region *region)
 	return error;
 }
 
-/* The first recording, with every thread stopped. */
+/* The first recording, with every thread stopped. From here on the lock is the one that the agent
+ * knows. */
 static int first_stop(struct target *target, void *argument)
 {
 	struct attached *attached = argument;
@@ -60,10 +64,11 @@ static int first_stop(struct target *target, void *argument)
 	struct pager *pager = attached->pager;
 	int error;
 
-	children_note_elders(pager);
-	attached->userfault = target->userfault;
-	attached->lock.word = &target->channel->lock;
-	attached->lock.waiters = &target->channel->waiters;
+	attached->userfault = fcntl(target->userfault, F_DUPFD_CLOEXEC, 0);
+	if (attached->userfault < 0)
+		return -errno;
+	lock_write(&attached->lock);
+	children_note_elders(attached);
 	error = maps_read(target->agent_tid, &pager->maps);
 	if (!error)
 		error = maps_check_flags(target->agent_tid, &pager->maps, NULL, NULL);
@@ -71,7 +76,27 @@ static int first_stop(struct target *target, void *argument)
 		error = register_stopped(attached, &pager->maps);
 	for (size_t i = 0; i < attached->regions.count && !error; i++)
 		error = record_region(&recording, &attached->regions.items[i]);
-	attached->resident_pages = (int64_t)recording.pages;
+	if (!error)
+		lock_move(&attached->lock, &target->channel->lock);
+	unlock_write(&attached->lock);
+	return error;
+}
+
+static int start_threads(struct pager *pager, char message[PAGER_MESSAGE])
+{
+	int error;
+
+	if (pager->threads_run)
+		return 0;
+	error = servers_start(pager);
+	if (!error) {
+		error = evictor_start(pager);
+		if (error)
+			servers_stop(pager);
+	}
+	if (error)
+		snprintf(message, PAGER_MESSAGE, "cannot start threads: %s", strerror(-error));
+	pager->threads_run = !error;
 	return error;
 }
 
@@ -80,76 +105,78 @@ void program_stop_threads(struct pager *pager)
 	if (!pager->threads_run)
 		return;
 	evictor_stop(pager);
-	server_stop(pager);
+	servers_stop(pager);
 	pager->threads_run = false;
 }
 
-static int start_threads(struct pager *pager)
-{
-	int error;
-
-	/* There is one server: that of the children of a program that is gone ends first. */
-	if (pager->server_alone)
-		server_stop(pager);
-	pager->server_alone = false;
-	pager->stop = false;
-	error = server_start(pager);
-	if (error)
-		return error;
-	error = evictor_start(pager);
-	if (error)
-		server_stop(pager);
-	else
-		pager->threads_run = true;
-	return error;
-}
-
-int program_attach(struct pager *pager, char message[PAGER_MESSAGE])
+static struct attached *prepare(struct pager *pager, pid_t pid, char message[PAGER_MESSAGE])
 {
 	struct attached *attached = attached_new(pager, -1);
 	size_t bytes = (size_t)CHANNEL_BATCH << PAGE_SHIFT;
 	void *buffer = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	int error;
 
-	if (!attached || buffer == MAP_FAILED) {
-		snprintf(message, PAGER_MESSAGE, "out of memory");
-		return -ENOMEM;
+	if (attached && buffer != MAP_FAILED) {
+		attached->batch.bytes = buffer;
+		attached->pid = pid;
+		return attached;
 	}
-	attached->batch.bytes = buffer;
-	attached->pid = pager->pid;
-	error = attach_inject(pager->pid, &attached->target, first_stop, attached, message);
+	if (attached)
+		attached_free(attached);
+	if (buffer != MAP_FAILED)
+		munmap(buffer, bytes);
+	snprintf(message, PAGER_MESSAGE, "out of memory");
+	return NULL;
+}
+
+/* It has an agent now: it is served, and pages may leave it. */
+static int take_over(struct process *process, struct attached *attached)
+{
+	struct pager *pager = attached->pager;
+
+	attached->has_agent = true;
+	pager->was_attached = true;
+	attached->pidfd = fcntl(attached->target.pidfd, F_DUPFD_CLOEXEC, 0);
+	attached->keeper_handle = keeper_add(pager->keeper, process->pid, attached->pidfd);
+	attached->process = process;
+	process->attached = attached;
+	attached_set_pages(attached, process->pages);
+	atomic_fetch_sub(&pager->resident_pages, process->pages);
+	process->pages = 0;
+	return attached_list(attached);
+}
+
+int program_attach(struct pager *pager, struct process *process, char message[PAGER_MESSAGE])
+{
+	int error = start_threads(pager, message);
+	struct attached *attached = error ? NULL : prepare(pager, process->pid, message);
+
+	if (!attached)
+		return error ? error : -ENOMEM;
+	error = attach_inject(process->pid, &attached->target, first_stop, attached, message);
 	if (error) {
-		attached->userfault = -1;
 		attached_free(attached);
 		return error;
 	}
-	attached->has_agent = true;
-	attached->pidfd = fcntl(attached->target.pidfd, F_DUPFD_CLOEXEC, 0);
-	attached->keeper_handle = keeper_add(pager->keeper, pager->pid, attached->pidfd);
-	pager->program = attached;
-	pager->was_attached = true;
-	server_add(pager, attached);
-	budget_refresh(pager);
-	error = start_threads(pager);
+	error = take_over(process, attached);
 	if (error) {
 		/* Nothing has left yet: closing the userfaultfd sets it free. */
-		snprintf(message, PAGER_MESSAGE, "cannot start threads: %s", strerror(-error));
+		snprintf(message, PAGER_MESSAGE, "out of memory");
 		attach_leave(&attached->target, message);
-		program_forget(pager);
+		attached_bury(attached);
 	}
 	return error;
 }
 
-int program_register_new(struct pager *pager)
+int program_register_new(struct attached *attached)
 {
-	struct attached *attached = pager->program;
-	int error = maps_read(attached->target.agent_tid, &pager->maps);
+	struct maps *maps = &attached->pager->maps;
+	int error = maps_read(attached->target.agent_tid, maps);
 
 	if (error)
 		return error;
 	lock_write(&attached->lock);
-	error = register_running(attached, &pager->maps);
+	error = register_running(attached, maps);
 	unlock_write(&attached->lock);
 	return error;
 }
@@ -168,16 +195,16 @@ static int later_stop(struct target *target, void *argument)
 	return error;
 }
 
-int program_record(struct pager *pager)
+int program_record(struct attached *attached)
 {
-	atomic_fetch_add(&pager->counters.stops, 1);
-	return attach_stop(&pager->program->target, STOP_PATIENCE_MS, later_stop, pager->program);
+	atomic_fetch_add(&attached->pager->counters.stops, 1);
+	return attach_stop(&attached->target, STOP_PATIENCE_MS, later_stop, attached);
 }
 
 /* One run of a cluster; how many slots it went past. */
-static unsigned int bring_back_run(struct pager *pager, struct attached *attached, uint64_t address,
-				   unsigned int slots)
+static unsigned int bring_back_run(struct attached *attached, uint64_t address, unsigned int slots)
 {
+	struct fault_buffers *buffers = attached->pager->control_buffers;
 	unsigned int filled = 0, passed = 0;
 	enum fault_result result = FAULT_DONE;
 	const struct region *region;
@@ -198,7 +225,7 @@ static unsigned int bring_back_run(struct pager *pager, struct attached *attache
 		unsigned int run = slots < RUN_PAGES ? slots : RUN_PAGES;
 
 		run = room < run ? (unsigned int)room : run;
-		result = fill_swapped(attached, pager->control_buffers, address, run, &filled);
+		result = fill_swapped(attached, buffers, address, run, &filled);
 		passed = filled;
 	}
 	unlock_read(&attached->lock);
@@ -209,8 +236,9 @@ static unsigned int bring_back_run(struct pager *pager, struct attached *attache
 	return passed;
 }
 
-static uint64_t swapped_pages(const struct memory *memory)
+uint64_t program_swapped_pages(struct attached *attached)
 {
+	const struct memory *memory = attached->memory;
 	uint64_t count[8];
 
 	memory_count(memory, count);
@@ -218,42 +246,38 @@ static uint64_t swapped_pages(const struct memory *memory)
 	       count[DESC_LEAVING];
 }
 
-int program_bring_back(struct pager *pager, pager_progress_fn progress, void *argument)
+int program_bring_back(struct attached *attached, program_progress_fn progress, void *argument)
 {
-	struct attached *attached = pager->program;
-	uint64_t total, left, at = 0, base;
+	uint64_t at = 0, base;
 
+	attached->paused = true;
 	lock_write(&attached->lock);
 	evict_quiesce(attached);
-	total = swapped_pages(attached->memory);
 	unlock_write(&attached->lock);
 	for (;;) {
+		uint64_t left = 0;
 		uint32_t cluster;
+		bool tell;
 
 		if (attached->dead)
 			return -ESRCH;
 		lock_read(&attached->lock);
 		cluster = memory_next(attached->memory, at, &base);
-		if (progress && (at >> 25) != (base >> 25)) {
-			left = swapped_pages(attached->memory);
-			unlock_read(&attached->lock);
-			progress(argument, (total > left ? total - left : 0) << PAGE_SHIFT,
-				 total << PAGE_SHIFT);
-		} else {
-			unlock_read(&attached->lock);
-		}
+		tell = progress && (at >> 25) != (base >> 25);
+		if (tell)
+			left = program_swapped_pages(attached);
+		unlock_read(&attached->lock);
+		if (tell)
+			progress(argument, left);
 		if (cluster == SPACE_NO_CLUSTER)
-			break;
+			return 0;
 		if (base > at)
 			at = base;
-		at += (uint64_t)bring_back_run(pager, attached, at,
+		at += (uint64_t)bring_back_run(attached, at,
 					       CLUSTER_SLOTS - (unsigned int)(at >> PAGE_SHIFT &
 									      (CLUSTER_SLOTS - 1)))
 		      << PAGE_SHIFT;
 	}
-	if (progress)
-		progress(argument, total << PAGE_SHIFT, total << PAGE_SHIFT);
-	return 0;
 }
 
 static void unregister_all(struct attached *attached)
@@ -271,7 +295,7 @@ static int last_stop(struct target *target, void *argument)
 	int error = 0;
 
 	lock_write(&attached->lock);
-	if (swapped_pages(attached->memory))
+	if (program_swapped_pages(attached))
 		error = -EAGAIN;
 	if (!error)
 		unregister_all(attached);
@@ -279,71 +303,48 @@ static int last_stop(struct target *target, void *argument)
 	return error;
 }
 
-int program_release(struct pager *pager, char message[PAGER_MESSAGE])
+int program_release(struct attached *attached, char message[PAGER_MESSAGE])
 {
-	struct attached *attached = pager->program;
+	pid_t pid = attached->pid;
 	int error = -EAGAIN;
 
+	/* A child without an agent has a process to stop all the same. */
+	attached->target.pid = pid;
 	for (int tries = 0; tries < 50 && error == -EAGAIN; tries++) {
 		error = attach_stop(&attached->target, STOP_PATIENCE_MS, last_stop, attached);
 		if (error == -EAGAIN)
-			program_bring_back(pager, NULL, NULL);
+			program_bring_back(attached, NULL, NULL);
 		if (error == -ETIMEDOUT)
 			error = -EAGAIN;
 	}
-	if (error) {
-		snprintf(message, PAGER_MESSAGE, "cannot let go of process %d: %s", pager->pid,
+	if (error && error != -ESRCH) {
+		snprintf(message, PAGER_MESSAGE, "cannot let go of process %d: %s", pid,
 			 strerror(-error));
 		return error;
 	}
 	/* Nothing is registered any more; leaving takes the channel away, which they use. */
-	program_stop_threads(pager);
+	attached_unlist(attached);
 	do {
-		error = attach_leave(&attached->target, message);
+		error = attached->has_agent ? attach_leave(&attached->target, message) : 0;
 	} while (error == -ETIMEDOUT);
-	program_forget(pager);
+	attached->has_agent = false;
+	attached_free(attached);
 	return error == -ESRCH ? 0 : error;
 }
 
-int program_abandon(struct pager *pager)
+int program_abandon(struct attached *attached)
 {
-	struct attached *attached = pager->program;
 	int error;
 
 	do {
-		error = program_bring_back(pager, NULL, NULL);
+		error = program_bring_back(attached, NULL, NULL);
 		lock_write(&attached->lock);
-		if (!error && swapped_pages(attached->memory))
+		if (!error && program_swapped_pages(attached))
 			error = -EAGAIN;
 		if (!error)
 			unregister_all(attached);
 		unlock_write(&attached->lock);
 	} while (error == -EAGAIN);
-	program_forget(pager);
+	attached_bury(attached);
 	return error;
-}
-
-void program_forget(struct pager *pager)
-{
-	struct attached *attached = pager->program;
-	unsigned int kept = 0;
-
-	if (!attached)
-		return;
-	attached->dead = true;
-	program_stop_threads(pager);
-	pager->program = NULL;
-	for (unsigned int i = 0; i < pager->attached_count; i++)
-		if (pager->attached[i] != attached)
-			pager->attached[kept++] = pager->attached[i];
-	pager->attached_count = kept;
-	pager->attached_generation++;
-	attach_forget(&attached->target);
-	attached_free(attached);
-	if (kept) {
-		/* Its children still need their faults served. */
-		pager->stop = false;
-		if (!server_start(pager))
-			pager->server_alone = true;
-	}
 }

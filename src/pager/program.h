@@ -1,37 +1,43 @@
 /* SPDX-License-Identifier: MIT */
-/* Attaching to the program, recording what it has, letting go of it. Control thread only. */
+/* Injecting a process, recording what it has, letting go of it. Control thread only. */
 #ifndef PAGER_PROGRAM_H
 #define PAGER_PROGRAM_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include "pager/pager.h"
 
-/* Injects, registers all mappings, records all present pages, starts the pager's threads. 0 or
- * -errno with a message; on failure the program is as it was. */
-int program_attach(struct pager *pager, char message[PAGER_MESSAGE]);
+struct attached;
+struct process;
+
+/* Injects, registers all mappings, records all present pages; starts the pager's threads if it is
+ * the first. Not for a child of fork that is served already. 0 or -errno with a message; on failure
+ * the process is as it was. */
+int program_attach(struct pager *pager, struct process *process, char message[PAGER_MESSAGE]);
 
 /* Registers mappings that have come since. 0 or -errno. */
-int program_register_new(struct pager *pager);
+int program_register_new(struct attached *attached);
 
 /* Stops all threads for a moment and records the pages that no descriptor knows of. */
-int program_record(struct pager *pager);
+int program_record(struct attached *attached);
 
-/* Brings back every swapped page. Nothing is evicted meanwhile (pager->paused). */
-int program_bring_back(struct pager *pager, pager_progress_fn progress, void *argument);
+/* How many pages are not in the process. Memory lock held. */
+uint64_t program_swapped_pages(struct attached *attached);
 
-/* Everything is back: unregisters and takes the agent out. */
-int program_release(struct pager *pager, char message[PAGER_MESSAGE]);
+typedef void (*program_progress_fn)(void *argument, uint64_t left_pages);
+/* Brings back every swapped page. Nothing leaves it any more (attached->paused). */
+int program_bring_back(struct attached *attached, program_progress_fn progress, void *argument);
+
+/* Everything is back: unregisters, takes the agent out if there is one, and frees it. */
+int program_release(struct attached *attached, char message[PAGER_MESSAGE]);
 
 /*
  * Brings all back and lets go without a stop and without a call made inside the program: its new
  * seccomp filter could kill it for either. The agent stays asleep in the call it made before.
  */
-int program_abandon(struct pager *pager);
+int program_abandon(struct attached *attached);
 
-/* Stops server and evictor; program_forget starts a server again for children that live on. */
+/* Stops servers and evictor, when nothing is served any more. */
 void program_stop_threads(struct pager *pager);
-
-/* The address space is gone (exit, exec): stops the evictor, frees the slots. */
-void program_forget(struct pager *pager);
 
 #endif

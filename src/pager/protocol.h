@@ -73,6 +73,9 @@
 /* Longest run of pages that one COPY brings in, and that one first touch may get. */
 #define RUN_PAGES 64u
 
+/* Most threads that serve faults. */
+#define SERVERS 8u
+
 /* An address that is never registered, above the lowest that the kernel lets map: an ioctl on it
  * says whether events are in flight (-EAGAIN) or the address space is gone (-ESRCH). */
 #define PROBE_ADDRESS 0x10000u

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The periodic work of the control thread. Below the budget a program is only
- * watched: one read of statm, the more often the nearer it is. Above, new
+ * The periodic work of the control thread. Below the budget the processes are only
+ * watched: one read of statm for each, the more often the nearer they are. Above, new
  * mappings are registered soon after they appear, and when pages that no
  * descriptor knows of pile up, a short stop of all threads records them.
  */
@@ -16,7 +16,9 @@
 #define DELAY_LEAST   500
 #define DELAY_MOST    20000
 #define DELAY_PAGING  1000
-#define RETRY_NS      1000000000u
+/* A process is injected if it has this part of the budget, or this much. */
+#define WORTH_SHARE 32
+#define WORTH_LEAST (1u << 20)
 /* Mappings are read again when the total size changed, at most this part of the time... */
 #define SCAN_SHARE 20
 /* ... and in any case this often. */
@@ -28,123 +30,149 @@
 #define RECORD_SHARE 4
 #define PEAKS_NS     100000000u
 
-static int not_attached(struct pager *pager)
+/* Bytes that the job's processes have. */
+static uint64_t resident_bytes(struct pager *pager)
+{
+	int64_t pages = pager->resident_pages;
+
+	return pages > 0 ? (uint64_t)pages << PAGE_SHIFT : 0;
+}
+
+static void try_to_attach(struct pager *pager, struct process *process)
 {
 	char message[PAGER_MESSAGE];
-	struct process_size size;
-	uint64_t mark = budget_attach_bytes(pager), now = monotonic_ns();
-	int error;
+	int error = attach_allowed(process->pid, message);
 
-	if (maps_size(pager->statm, &size))
-		return -ESRCH;
-	if (size.anonymous + pager->own_bytes > pager->peak_bytes)
-		pager->peak_bytes = size.anonymous + pager->own_bytes;
-	if (size.anonymous < mark) {
-		uint64_t delay = (mark - size.anonymous) / GROWTH_PER_US;
+	if (!error)
+		error = program_attach(pager, process, message);
+	if (!error)
+		return;
+	process->tried_ns = monotonic_ns();
+	if (error == -ESRCH || error == -EAGAIN || error == -ETIMEDOUT)
+		return;
+	process->left_alone = true;
+	pager_say(pager, "process %d is left alone: %s", process->pid, message);
+}
 
+/* When the job nears its budget, the largest process that has no agent gets one, if it is worth it.
+ * Says how soon this must be asked again, microseconds. */
+static int attach_largest(struct pager *pager)
+{
+	uint64_t mark = budget_attach_bytes(pager), used = resident_bytes(pager), worth, delay;
+	struct process *process;
+
+	if (used < mark) {
+		delay = (mark - used) / GROWTH_PER_US;
 		return delay < DELAY_LEAST ? DELAY_LEAST
 					   : (int)(delay < DELAY_MOST ? delay : DELAY_MOST);
 	}
-	if (pager->left_alone || pager->paused || now - pager->tried_ns < RETRY_NS)
-		return DELAY_MOST;
-	error = attach_allowed(pager->pid, message);
-	if (!error)
-		error = program_attach(pager, message);
-	if (!error)
-		return DELAY_LEAST;
-	pager->tried_ns = now;
-	if (error == -ESRCH)
-		return DELAY_LEAST;
-	if (error != -EAGAIN && error != -ETIMEDOUT) {
-		pager->left_alone = true;
-		pager_say(pager, "process %d is left alone: %s", pager->pid, message);
-	}
-	return DELAY_MOST;
+	worth = pager->limit_bytes / WORTH_SHARE;
+	worth = worth > WORTH_LEAST ? worth : WORTH_LEAST;
+	process = pager->paused ? NULL : tree_largest(pager, (int64_t)(worth >> PAGE_SHIFT));
+	if (!process)
+		return DELAY_PAGING;
+	try_to_attach(pager, process);
+	return DELAY_LEAST;
 }
 
-static int look_at_mappings(struct pager *pager, const struct process_size *size)
+static int look_at_mappings(struct attached *attached, const struct process_size *size)
 {
-	uint64_t now = monotonic_ns(), age = now - pager->scanned_ns;
+	uint64_t now = monotonic_ns(), age = now - attached->scanned_ns;
 	int error;
 
-	if (age < pager->scan_cost_ns * SCAN_SHARE)
+	if (age < attached->scan_cost_ns * SCAN_SHARE)
 		return 0;
-	if (size->total == pager->scanned_total && age < SCAN_NS)
+	if (size->total == attached->scanned_total && age < SCAN_NS)
 		return 0;
-	error = program_register_new(pager);
-	pager->scanned_total = size->total;
-	pager->scanned_ns = monotonic_ns();
-	pager->scan_cost_ns = pager->scanned_ns - now;
+	error = program_register_new(attached);
+	attached->scanned_total = size->total;
+	attached->scanned_ns = monotonic_ns();
+	attached->scan_cost_ns = attached->scanned_ns - now;
 	return error;
 }
 
-static void record_unknown(struct pager *pager)
+static void record_unknown(struct attached *attached)
 {
-	struct attached *program = pager->program;
+	struct pager *pager = attached->pager;
 	uint64_t count[8], known, resident, now = monotonic_ns();
 
-	resident = (uint64_t)program->resident_pages;
-	if (now < pager->record_ns || pager->paused ||
-	    program->resident_pages < pager->target_pages - pager->target_pages / 16)
+	resident = (uint64_t)attached->resident_pages;
+	if (now < attached->record_ns || pager->paused ||
+	    pager->resident_pages < pager->target_pages - pager->target_pages / 16)
 		return;
-	lock_read(&program->lock);
-	memory_count(program->memory, count);
-	unlock_read(&program->lock);
+	lock_read(&attached->lock);
+	memory_count(attached->memory, count);
+	unlock_read(&attached->lock);
 	known = count[DESC_RESIDENT] + count[DESC_LEAVING];
-	pager->record_ns = monotonic_ns() + RECORD_NS;
+	attached->record_ns = monotonic_ns() + RECORD_NS;
 	if (resident <= known + (pager->limit_bytes >> PAGE_SHIFT) / UNKNOWN_PARTS)
 		return;
 	now = monotonic_ns();
-	if (program_record(pager) == -ESRCH)
-		program->dead = true;
+	if (program_record(attached) == -ESRCH)
+		attached->dead = true;
 	/* A stop costs the program time: the longer it took, the later the next. */
-	pager->record_ns += (monotonic_ns() - now) * RECORD_SHARE;
+	attached->record_ns += (monotonic_ns() - now) * RECORD_SHARE;
 }
 
-static int attached_tick(struct pager *pager)
+/* The chores of one address space that pages may leave. It may be gone afterwards. */
+static void attend(struct attached *attached)
 {
-	struct attached *program = pager->program;
+	struct process *process = attached->process;
 	struct process_size size;
 	char message[PAGER_MESSAGE];
 
-	if (program->dead || !attach_alive(&program->target)) {
-		program_forget(pager); /* gone, or another program by exec */
-		return DELAY_LEAST;
+	if (attached->dead || !attach_alive(&attached->target)) {
+		attached_bury(attached); /* gone, or another program by exec */
+		return;
 	}
-	if (pager->agent_refused) {
-		pager->left_alone = true;
-		pager_say(pager,
+	if (attached->refused) {
+		process->left_alone = true;
+		pager_say(attached->pager,
 			  "process %d has installed a seccomp filter: its pages are brought "
 			  "back and it is left alone",
-			  pager->pid);
-		program_abandon(pager);
-		return DELAY_LEAST;
+			  process->pid);
+		program_abandon(attached);
+		return;
 	}
-	if (attach_abandoned(&program->target)) {
+	if (attach_abandoned(&attached->target)) {
 		/* Only the agent keeps the process: nobody needs its memory any more. */
-		program_stop_threads(pager);
-		if (attach_leave(&program->target, message) != -ETIMEDOUT)
-			program_forget(pager);
-		return DELAY_LEAST;
+		attached_unlist(attached);
+		attach_leave(&attached->target, message);
+		attached_free(attached);
+		return;
 	}
-	budget_refresh(pager);
-	if (monotonic_ns() - pager->peaks_ns > PEAKS_NS) {
-		figures_keep_peaks(pager);
-		pager->peaks_ns = monotonic_ns();
-	}
-	if (program->resident_pages > pager->target_pages)
-		evictor_kick(pager);
-	if (maps_size(program->target.statm, &size))
-		return DELAY_LEAST;
-	if (look_at_mappings(pager, &size) == -ESRCH)
-		return DELAY_LEAST;
-	record_unknown(pager);
-	return DELAY_PAGING;
+	if (maps_size(attached->target.statm, &size))
+		return;
+	if (look_at_mappings(attached, &size) != -ESRCH)
+		record_unknown(attached);
 }
 
 int pager_tick(struct pager *pager)
 {
-	if (pager->pid <= 0)
+	uint64_t now = monotonic_ns();
+	bool pressed;
+	int delay;
+
+	if (!pager->tree.root)
 		return -ESRCH;
-	return pager->program ? attached_tick(pager) : not_attached(pager);
+	budget_refresh(pager);
+	pressed = resident_bytes(pager) * 2 > budget_attach_bytes(pager);
+	tree_refresh(pager, pressed);
+	if (now - pager->peaks_ns > PEAKS_NS) {
+		figures_keep_peaks(pager);
+		pager->peaks_ns = now;
+	}
+	delay = attach_largest(pager);
+	if (pager->resident_pages > pager->target_pages)
+		evictor_kick(pager);
+	for (size_t i = 0; i < pager->tree.count; i++) {
+		struct attached *attached = pager->tree.items[i]->attached;
+
+		if (!attached || !attached->has_agent)
+			continue;
+		attend(attached);
+		if (delay > DELAY_PAGING)
+			delay = DELAY_PAGING;
+	}
+	return pager->tree.count || pager->attached_count ? delay : -ESRCH;
 }

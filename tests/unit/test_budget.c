@@ -21,7 +21,6 @@
 #define SEGMENT MIB
 
 static struct pager *pager;
-static struct attached program;
 static uint64_t segments, live; /* bytes that the store says it has */
 static uint64_t told_ram, told_share;
 
@@ -68,10 +67,7 @@ static int setup(void **state)
 {
 	pager = calloc(1, sizeof(*pager));
 	assert_non_null(pager);
-	memset(&program, 0, sizeof(program));
 	pager->own_statm = open_statm();
-	pager->program = &program;
-	program.target.statm = open_statm();
 	pager->ram_highest = 1ull << 40;
 	segments = live = told_ram = told_share = 0;
 	return 0;
@@ -80,7 +76,6 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	close(pager->own_statm);
-	close(program.target.statm);
 	free(pager);
 	return 0;
 }
@@ -91,7 +86,7 @@ static void refresh(uint64_t limit, uint64_t fixed, uint64_t resident)
 	pager->limit_bytes = limit;
 	pager->live_ns = 0; /* look again */
 	set_anonymous(pager->own_statm, fixed + segments);
-	set_anonymous(program.target.statm, resident);
+	pager->resident_pages = (int64_t)(resident / PAGE_BYTES);
 	budget_refresh(pager);
 }
 
@@ -113,7 +108,6 @@ static void test_marks(void **state)
 		brake = (uint64_t)pager->brake_pages * PAGE_BYTES;
 		assert_int_equal(own + brake, limits[i]);
 		assert_in_range(brake - target, 64 * PAGE_BYTES, 2048 * PAGE_BYTES);
-		assert_int_equal(program.resident_pages, limits[i] / 2 / PAGE_BYTES);
 	}
 	segments = 0;
 	refresh(8 * MIB, MIB, 4 * MIB);
@@ -210,12 +204,11 @@ static void test_peak(void **state)
 	assert_int_equal(pager->peak_bytes, 122 * MIB);
 	refresh(256 * MIB, 2 * MIB, 90 * MIB);
 	assert_int_equal(pager->peak_bytes, 122 * MIB);
-	assert_int_equal(program.resident_pages, 90 * MIB / PAGE_BYTES);
 	refresh(256 * MIB, 2 * MIB, 101 * MIB);
 	assert_int_equal(pager->peak_bytes, 123 * MIB);
 }
 
-/* A size that cannot be read changes nothing; no program is no error. */
+/* A size that cannot be read changes nothing. */
 static void test_unreadable(void **state)
 {
 	int64_t target, brake;
@@ -230,16 +223,6 @@ static void test_unreadable(void **state)
 	assert_int_equal(pager->target_pages, target);
 	assert_int_equal(pager->brake_pages, brake);
 	assert_int_equal(told_ram, 1);
-
-	/* The program has ended: its last size stands, the marks follow the limit. */
-	set_anonymous(pager->own_statm, 2 * MIB);
-	assert_int_equal(ftruncate(program.target.statm, 0), 0);
-	budget_refresh(pager);
-	assert_int_equal(pager->brake_pages, 14 * MIB / PAGE_BYTES);
-	assert_int_equal(program.resident_pages, 100 * MIB / PAGE_BYTES);
-	pager->program = NULL;
-	refresh(24 * MIB, 2 * MIB, 100 * MIB);
-	assert_int_equal(pager->brake_pages, 22 * MIB / PAGE_BYTES);
 }
 
 /* A program is attached before it has what it may keep. */

@@ -30,7 +30,7 @@
 
 static struct {
 	struct memory_lock lock;
-	uint32_t word, waiters;
+	struct lock_word shared;
 	uint64_t a, b; /* what it guards: always equal */
 
 	pthread_mutex_t staging; /* stands for the kernel's mmap lock */
@@ -54,7 +54,7 @@ static void expect(bool right)
 
 static uint32_t word(void)
 {
-	return __atomic_load_n(&the.word, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&the.shared.word, __ATOMIC_ACQUIRE);
 }
 
 static void revoke_agent(void *argument)
@@ -76,8 +76,7 @@ static int setup(void **state)
 {
 	memset(&the, 0, sizeof(the));
 	the.lock = (struct memory_lock){
-		.word = &the.word,
-		.waiters = &the.waiters,
+		.word = &the.shared,
 		.revoke = revoke_agent,
 		.argument = &the,
 	};
@@ -92,27 +91,27 @@ static int setup(void **state)
 static bool agent_take(void)
 {
 	for (;;) {
-		uint32_t seen = __atomic_load_n(&the.word, __ATOMIC_RELAXED);
+		uint32_t seen = __atomic_load_n(&the.shared.word, __ATOMIC_RELAXED);
 
 		if (seen & LOCK_REVOKED)
 			return false;
 		if (!(seen & (LOCK_WRITER | LOCK_WANTED))) {
-			if (__atomic_compare_exchange_n(&the.word, &seen, seen | LOCK_AGENT, 0,
-							__ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+			if (__atomic_compare_exchange_n(&the.shared.word, &seen, seen | LOCK_AGENT,
+							0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 				return true;
 			continue;
 		}
-		__atomic_fetch_add(&the.waiters, 1, __ATOMIC_SEQ_CST);
-		futex_wait(&the.word, seen, 1000000);
-		__atomic_fetch_sub(&the.waiters, 1, __ATOMIC_SEQ_CST);
+		__atomic_fetch_add(&the.shared.waiters, 1, __ATOMIC_SEQ_CST);
+		futex_wait(&the.shared.word, seen, 1000000);
+		__atomic_fetch_sub(&the.shared.waiters, 1, __ATOMIC_SEQ_CST);
 	}
 }
 
 static void agent_give(void)
 {
-	__atomic_fetch_and(&the.word, ~LOCK_AGENT, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&the.waiters, __ATOMIC_SEQ_CST))
-		futex_wake(&the.word, INT32_MAX);
+	__atomic_fetch_and(&the.shared.word, ~LOCK_AGENT, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&the.shared.waiters, __ATOMIC_SEQ_CST))
+		futex_wake(&the.shared.word, INT32_MAX);
 }
 
 /* One MOVE, which the kernel does only into registered staging. False: it did not. */
@@ -243,7 +242,7 @@ static void run_all(bool with_agent)
 	assert_int_equal(the.a, WRITERS * ROUNDS);
 	assert_int_equal(the.b, WRITERS * ROUNDS);
 	assert_int_equal(word() & ALL_BITS, 0);
-	assert_int_equal(the.waiters, 0);
+	assert_int_equal(the.shared.waiters, 0);
 }
 
 static void test_exclusion(void **state)
@@ -356,7 +355,7 @@ static void test_writers_first(void **state)
 	wait_until_word_has(LOCK_WANTED);
 	assert_int_equal(pthread_create(&read, NULL, read_once, NULL), 0);
 	/* Until the late reader sleeps behind the writer, or has come in. */
-	while (__atomic_load_n(&the.waiters, __ATOMIC_SEQ_CST) < 2 && late_reader_saw < 0)
+	while (__atomic_load_n(&the.shared.waiters, __ATOMIC_SEQ_CST) < 2 && late_reader_saw < 0)
 		sched_yield();
 	assert_int_equal(late_reader_saw, -1);
 	unlock_read(&the.lock);

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reading messages, applying events in the order in which things happened, serving faults. Faults
+ * that must wait (for a batch, for the brake, for an event's waiter) are put aside and tried
+ * again; when there is no place for one, its thread is woken instead and will fault again.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+#include "pager/children.h"
+#include "pager/event.h"
+#include "pager/evict.h"
+#include "pager/futex.h"
+#include "pager/server.h"
+#include "pager/state.h"
+#include "pager/userfault.h"
+
+/* Most messages read in one hold of the lock. */
+#define READ_MOST 256u
+/*
+ * Under the brake no fault waits longer than BRAKE_NS: rather over the budget than stuck. When one
+ * had to, the budget may be too small for what the program touches all the time: the next waits
+ * half as long, down to BRAKE_LEAST_NS, until the evictor has caught up (evictor.c).
+ */
+#define BRAKE_LEAST_NS 200000u
+
+/* A thread with a signal pending does not sleep in its fault: it raises it again and again. One
+ * answer wakes all who wait for the page. */
+static void put_aside(struct server *server, const struct fault *fault)
+{
+	for (unsigned int i = 0; i < server->aside_count; i++) {
+		struct fault *known = &server->aside[i];
+
+		if (known->address == fault->address && known->attached == fault->attached) {
+			known->write |= fault->write;
+			return;
+		}
+	}
+	if (server->aside_count < ASIDE)
+		server->aside[server->aside_count++] = *fault;
+	else
+		userfault_wake(fault->attached->userfault, fault->address);
+}
+
+static void finish(struct server *server, struct fault *fault, enum fault_result result)
+{
+	if (result == FAULT_DONE) {
+		latency_add(&server->pager->latency, monotonic_ns() - fault->since);
+		return;
+	}
+	if (result == FAULT_CHANGING)
+		server->changing = true;
+	else
+		server->deferred = true;
+	if (result == FAULT_BRAKED)
+		evictor_kick(server->pager);
+	put_aside(server, fault);
+}
+
+/* Serves a fault and gives up the lock, which the caller holds for writing. */
+static void serve(struct server *server, struct fault *fault)
+{
+	struct attached *attached = fault->attached;
+	enum fault_result result;
+
+	if (memory_must_bind(attached->memory, fault->address))
+		memory_bind(attached->memory, fault->address);
+	lock_downgrade(&attached->lock);
+	result = fault_serve(fault, server->buffers);
+	unlock_read(&attached->lock);
+	finish(server, fault, result);
+}
+
+/* Memory lock held for writing; given up here. */
+static void answer(struct server *server, struct fault *fault)
+{
+	struct attached *attached = fault->attached;
+	enum fault_result result;
+
+	if (attached->needs_wipe)
+		children_first_fault(attached, fault->thread);
+	if (region_find(&attached->regions, fault->address)) {
+		serve(server, fault);
+		return;
+	}
+	result = fault_serve_growth(fault, server->buffers);
+	unlock_write(&attached->lock);
+	finish(server, fault, result);
+}
+
+static struct fault fault_of(struct server *server, struct attached *attached,
+			     const struct uffd_msg *message)
+{
+	return (struct fault){
+		.attached = attached,
+		.streams = &attached->streams[server->index],
+		.address = message->arg.pagefault.address & PAGE_MASK,
+		.since = monotonic_ns(),
+		.thread = (pid_t)message->arg.pagefault.feat.ptid,
+		.write = message->arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_WRITE,
+	};
+}
+
+static bool next_message(struct attached *attached, struct uffd_msg *message)
+{
+	return read(attached->userfault, message, sizeof(*message)) == sizeof(*message);
+}
+
+/*
+ * Some thread's event has not been read yet, or the thread has not woken up since. The kernel
+ * refuses every change then; the address of this one is never registered.
+ */
+static bool events_in_flight(struct attached *attached)
+{
+	return userfault_zero(attached->userfault, PROBE_ADDRESS, 1) == -EAGAIN;
+}
+
+static void apply(struct server *server, struct attached *attached, const struct uffd_msg *message);
+
+/* Reads on while something is in flight and `more` says so; faults are put aside. */
+static void read_on(struct server *server, struct attached *attached,
+		    bool (*more)(struct attached *attached, const struct remap *remap),
+		    const struct remap *about)
+{
+	struct uffd_msg message;
+
+	while (!attached->dead && more(attached, about) && events_in_flight(attached)) {
+		if (!next_message(attached, &message)) {
+			sched_yield();
+		} else if (message.event == UFFD_EVENT_PAGEFAULT) {
+			struct fault fault = fault_of(server, attached, &message);
+
+			server->changing = true;
+			put_aside(server, &fault);
+		} else {
+			apply(server, attached, &message);
+		}
+	}
+}
+
+static bool destination_is_taken(struct attached *attached, const struct remap *remap)
+{
+	uint64_t from, to, end = remap->to + remap->length;
+
+	/* One gap over all of it: no region is there. */
+	return !region_gap(&attached->regions, remap->to, end, &from, &to) || from != remap->to ||
+	       to != end;
+}
+
+static bool always(struct attached *attached, const struct remap *remap)
+{
+	return true;
+}
+
+/* What freed the destination has not been read yet, though it happened before. */
+static void apply_remap(struct server *server, struct attached *attached, const struct remap *remap)
+{
+	uint64_t from = remap->from;
+
+	if (destination_is_taken(attached, remap)) {
+		from = event_park(attached, remap);
+		read_on(server, attached, destination_is_taken, remap);
+	}
+	children_note_remap(attached, remap);
+	event_move(attached, from, remap);
+}
+
+/*
+ * A mapping that moved into what was unmapped is there no more. If it moved on, its REMAP comes
+ * and takes the region away; if nothing is in flight and the region still there, it was unmapped.
+ * Looked up once only: a moment later it may move.
+ */
+static void wait_until_clear(struct server *server, struct attached *attached,
+			     const struct uffd_msg *message)
+{
+	const struct remap unmap = {
+		.to = message->arg.remove.start,
+		.length = message->arg.remove.end - message->arg.remove.start,
+	};
+	struct remap unclear;
+
+	while (event_find_unclear(attached, &unmap, &unclear)) {
+		read_on(server, attached, destination_is_taken, &unclear);
+		event_forget_move(attached, &unclear);
+	}
+}
+
+/*
+ * Applies an event, in the order in which things happened: a thread queues its event a moment
+ * after it has let the mappings go, so that an event of another thread, which came to use the
+ * same addresses, may overtake it.
+ *
+ *   REMAP  to addresses that are still taken: what freed them has yet to be read
+ *   UNMAP  of addresses to which something was moved since: see event.c
+ *   FORK   what else is in flight happened to the child, too, or did not: its mappings tell
+ */
+static void apply(struct server *server, struct attached *attached, const struct uffd_msg *message)
+{
+	const struct remap remap = {
+		.from = message->arg.remap.from,
+		.to = message->arg.remap.to,
+		.length = message->arg.remap.len,
+	};
+
+	if (attached->needs_maps)
+		children_first_event(attached, message);
+	if (message->event == UFFD_EVENT_UNMAP)
+		wait_until_clear(server, attached, message);
+	if (message->event == UFFD_EVENT_REMAP) {
+		apply_remap(server, attached, &remap);
+		return;
+	}
+	event_apply(attached, message);
+	if (message->event != UFFD_EVENT_FORK)
+		return;
+	if (attached->unborn_count == 1)
+		read_on(server, attached, always, NULL);
+	children_born(attached);
+}
+
+/* Nothing can be installed now: the fault waits, and what is in flight is read first. */
+static bool must_wait(struct server *server, const struct fault *fault)
+{
+	if (!events_in_flight(fault->attached))
+		return false;
+	server->changing = true;
+	put_aside(server, fault);
+	return true;
+}
+
+/*
+ * An event is applied in the same step as it is read. The kernel hands out faults before events,
+ * and threads that have a signal pending raise theirs without end: while an event is waited for,
+ * faults are only taken out of its way, as fast as possible.
+ */
+void messages_read(struct server *server, struct attached *attached)
+{
+	struct uffd_msg message;
+	struct fault fault;
+
+	lock_write(&attached->lock);
+	for (unsigned int i = 0; i < READ_MOST; i++) {
+		if (!next_message(attached, &message))
+			break;
+		if (message.event != UFFD_EVENT_PAGEFAULT) {
+			apply(server, attached, &message);
+			if (attached->moved_count && !events_in_flight(attached))
+				attached->moved_count = 0;
+			break;
+		}
+		fault = fault_of(server, attached, &message);
+		if (server->changing && must_wait(server, &fault))
+			continue;
+		answer(server, &fault);
+		follow(server, fault.thread, fault.since);
+		return;
+	}
+	unlock_write(&attached->lock);
+}
+
+void messages_retry(struct server *server)
+{
+	unsigned int count = server->aside_count;
+	uint64_t now = monotonic_ns();
+
+	server->aside_count = 0;
+	server->changing = false;
+	server->deferred = false;
+	for (unsigned int i = 0; i < count; i++) {
+		struct fault fault = server->aside[i];
+
+		if (fault.attached->dead)
+			continue;
+		fault.overdue = now - fault.since > server->pager->brake_ns;
+		if (fault.overdue && server->pager->brake_ns > BRAKE_LEAST_NS)
+			server->pager->brake_ns = server->pager->brake_ns / 2;
+		if (must_wait(server, &fault))
+			continue;
+		lock_write(&fault.attached->lock);
+		answer(server, &fault);
+	}
+}
+
+void messages_forget(struct server *server)
+{
+	for (unsigned int i = 0; i < server->aside_count; i++)
+		userfault_wake(server->aside[i].attached->userfault, server->aside[i].address);
+	server->aside_count = 0;
+}

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MIT */
+#include "pager/tree.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kcmp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "pager/futex.h"
+#include "pager/state.h"
+#include "pager/userfault.h"
+
+/* New processes are searched this often at most, and for this part of the time. */
+#define SCAN_IDLE_NS	20000000u
+#define SCAN_PRESSED_NS 2000000u
+#define SCAN_SHARE	20
+/* Sizes are looked at with each call, for this part of the time. */
+#define LOOK_SHARE 10
+/* After a failed attempt to inject. */
+#define RETRY_NS 1000000000u
+
+static pid_t each_child_of_thread(const char *path, tree_child_fn found, void *argument)
+{
+	char text[4096], *at = text, *end;
+	pid_t result = 0;
+	size_t kept = 0;
+	ssize_t got;
+	int file = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (file < 0)
+		return 0;
+	while (!result && (got = read(file, text + kept, sizeof(text) - 1 - kept)) > 0) {
+		text[kept + (size_t)got] = '\0';
+		/* Each number ends with a space: what has none yet is not whole. */
+		for (at = text; !result && (end = strchr(at, ' ')); at = end + 1) {
+			pid_t pid = (pid_t)strtol(at, NULL, 10);
+
+			if (pid > 0 && found(argument, pid))
+				result = pid;
+		}
+		kept = strlen(at);
+		memmove(text, at, kept);
+	}
+	close(file);
+	return result;
+}
+
+pid_t tree_each_child(pid_t parent, tree_child_fn found, void *argument)
+{
+	char path[300];
+	struct dirent *entry;
+	pid_t result = 0;
+	DIR *tasks;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", parent);
+	tasks = opendir(path);
+	if (!tasks)
+		return 0;
+	while (!result && (entry = readdir(tasks))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/task/%s/children", parent, entry->d_name);
+		result = each_child_of_thread(path, found, argument);
+	}
+	closedir(tasks);
+	return result;
+}
+
+struct process *tree_find(struct pager *pager, pid_t pid)
+{
+	for (size_t i = 0; i < pager->tree.count; i++)
+		if (pager->tree.items[i]->pid == pid)
+			return pager->tree.items[i];
+	return NULL;
+}
+
+static void read_command(struct process *process)
+{
+	char path[64];
+	ssize_t got;
+	int file;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", process->pid);
+	file = open(path, O_RDONLY | O_CLOEXEC);
+	if (file < 0)
+		return;
+	got = read(file, process->command, sizeof(process->command) - 1);
+	close(file);
+	process->command[got > 0 ? got - 1 : 0] = '\0';
+}
+
+static void forget(struct process *process)
+{
+	if (process->pidfd >= 0)
+		close(process->pidfd);
+	if (process->statm >= 0)
+		close(process->statm);
+	free(process);
+}
+
+static int make_room(struct tree *tree)
+{
+	size_t capacity = tree->capacity ? tree->capacity * 2 : 64;
+	struct process **items;
+
+	if (tree->count < tree->capacity)
+		return 0;
+	items = realloc(tree->items, capacity * sizeof(*items));
+	if (!items)
+		return -ENOMEM;
+	tree->items = items;
+	tree->capacity = capacity;
+	return 0;
+}
+
+static bool same_memory(pid_t one, pid_t other)
+{
+	return syscall(SYS_kcmp, one, other, KCMP_VM, 0, 0) == 0;
+}
+
+/* A process that has the memory of another one of the job: until it calls exec (vfork), or for
+ * good. */
+static pid_t find_twin(struct pager *pager, pid_t pid)
+{
+	for (size_t i = 0; i < pager->tree.count; i++) {
+		const struct process *other = pager->tree.items[i];
+
+		if (other->pid != pid && !other->twin && same_memory(other->pid, pid))
+			return other->pid;
+	}
+	return 0;
+}
+
+static int add(struct pager *pager, pid_t pid)
+{
+	struct tree *tree = &pager->tree;
+	struct process *process;
+	char path[64];
+	int error = make_room(tree);
+
+	if (error)
+		return error;
+	process = calloc(1, sizeof(*process));
+	if (!process)
+		return -ENOMEM;
+	snprintf(path, sizeof(path), "/proc/%d/statm", pid);
+	process->pid = pid;
+	process->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	process->statm = open(path, O_RDONLY | O_CLOEXEC);
+	if (process->pidfd < 0 || process->statm < 0) {
+		error = -errno;
+		forget(process);
+		return error;
+	}
+	read_command(process);
+	process->twin = find_twin(pager, pid);
+	tree->items[tree->count++] = process;
+	return 0;
+}
+
+static bool is_ignored(const struct tree *tree, pid_t pid)
+{
+	for (size_t i = 0; i < tree->ignored_count; i++)
+		if (tree->ignored[i] == pid)
+			return true;
+	return false;
+}
+
+static bool ignore(void *argument, pid_t child)
+{
+	struct tree *tree = argument;
+	pid_t *items = realloc(tree->ignored, (tree->ignored_count + 1) * sizeof(pid_t));
+
+	if (items) {
+		tree->ignored = items;
+		tree->ignored[tree->ignored_count++] = child;
+	}
+	return false;
+}
+
+int tree_open(struct pager *pager, pid_t root)
+{
+	/* The keeper, and whatever else the owner has started for itself. */
+	tree_each_child(getpid(), ignore, &pager->tree);
+	pager->tree.root = root;
+	return add(pager, root);
+}
+
+static void remove_at(struct pager *pager, size_t at)
+{
+	struct tree *tree = &pager->tree;
+	struct process *process = tree->items[at];
+
+	/* Another process may have the same memory still (vfork): bury_unknown sees when it is
+	 * gone. */
+	if (process->attached) {
+		process->attached->process = NULL;
+		process->attached->pid = 0;
+	}
+	atomic_fetch_sub(&pager->resident_pages, process->pages);
+	tree->items[at] = tree->items[--tree->count];
+	forget(process);
+}
+
+void tree_close(struct pager *pager)
+{
+	struct tree *tree = &pager->tree;
+
+	for (size_t i = 0; i < tree->count; i++)
+		forget(tree->items[i]);
+	free(tree->items);
+	free(tree->ignored);
+	memset(tree, 0, sizeof(*tree));
+}
+
+static bool note_child(void *argument, pid_t child)
+{
+	struct pager *pager = argument;
+
+	if (child != pager->tree.root && !is_ignored(&pager->tree, child) &&
+	    !tree_find(pager, child))
+		add(pager, child);
+	return false;
+}
+
+/* New ones go to the end of the list, so their children are found in the same pass. */
+static void scan(struct pager *pager)
+{
+	struct tree *tree = &pager->tree;
+
+	for (size_t i = 0; i < tree->count; i++)
+		tree_each_child(tree->items[i]->pid, note_child, pager);
+	tree_each_child(getpid(), note_child, pager);
+}
+
+static bool has_ended(const struct process *process)
+{
+	struct pollfd ended = {.fd = process->pidfd, .events = POLLIN};
+
+	return poll(&ended, 1, 0) > 0;
+}
+
+/* False: the process is no more. */
+static bool look(struct pager *pager, struct process *process)
+{
+	struct attached *attached = process->attached;
+	struct process_size size;
+	int64_t pages;
+
+	/* After exec its userfaultfd belongs to no memory. */
+	if (attached &&
+	    (attached->dead || userfault_zero(attached->userfault, PROBE_ADDRESS, 1) == -ESRCH))
+		attached_bury(attached);
+	if (maps_size(attached && attached->has_agent ? attached->target.statm : process->statm,
+		      &size)) {
+		/* Its first thread may have ended before the others. */
+		return !has_ended(process);
+	}
+	if (process->twin && !same_memory(process->twin, process->pid))
+		process->twin = find_twin(pager, process->pid);
+	/* What two processes share is counted, and paged, with one of them. */
+	pages = process->twin ? 0 : (int64_t)(size.anonymous >> PAGE_SHIFT);
+	if (process->attached) {
+		attached_set_pages(process->attached, pages);
+		pages = 0;
+	}
+	atomic_fetch_add(&pager->resident_pages, pages - process->pages);
+	process->pages = pages;
+	return true;
+}
+
+/* Children that the servers have taken in are processes that may not have been found yet. */
+static void join_attached(struct pager *pager)
+{
+	for (size_t i = 0;; i++) {
+		struct attached *attached;
+		struct process *process;
+
+		pthread_mutex_lock(&pager->attached_lock);
+		attached = i < pager->attached_count ? pager->attached[i] : NULL;
+		pthread_mutex_unlock(&pager->attached_lock);
+		if (!attached)
+			return;
+		if (attached->process || !attached->pid)
+			continue;
+		process = tree_find(pager, attached->pid);
+		if (!process && !add(pager, attached->pid))
+			process = pager->tree.items[pager->tree.count - 1];
+		if (!process || process->attached)
+			continue;
+		process->attached = attached;
+		attached->process = process;
+	}
+}
+
+/* A child whose process was never learned has ended when its address space has. */
+static void bury_unknown(struct pager *pager)
+{
+	for (size_t i = 0;;) {
+		struct attached *attached;
+
+		pthread_mutex_lock(&pager->attached_lock);
+		attached = i < pager->attached_count ? pager->attached[i] : NULL;
+		pthread_mutex_unlock(&pager->attached_lock);
+		if (!attached)
+			return;
+		if (!attached->process &&
+		    userfault_zero(attached->userfault, PROBE_ADDRESS, 1) == -ESRCH)
+			attached_bury(attached);
+		else
+			i++;
+	}
+}
+
+void tree_refresh(struct pager *pager, bool pressed)
+{
+	struct tree *tree = &pager->tree;
+	uint64_t now = monotonic_ns();
+	uint64_t pause = pressed ? SCAN_PRESSED_NS : SCAN_IDLE_NS;
+
+	if (!tree->alone && now - tree->scanned_ns > pause &&
+	    now - tree->scanned_ns > tree->scan_cost_ns * SCAN_SHARE) {
+		scan(pager);
+		tree->scanned_ns = now;
+		tree->scan_cost_ns = monotonic_ns() - now;
+	}
+	now = monotonic_ns();
+	if (now - tree->looked_ns < tree->look_cost_ns * LOOK_SHARE)
+		return;
+	join_attached(pager);
+	for (size_t i = 0; i < tree->count;) {
+		if (look(pager, tree->items[i]))
+			i++;
+		else
+			remove_at(pager, i);
+	}
+	bury_unknown(pager);
+	tree->looked_ns = now;
+	tree->look_cost_ns = monotonic_ns() - now;
+}
+
+struct process *tree_largest(struct pager *pager, int64_t pages)
+{
+	struct process *largest = NULL;
+	uint64_t now = monotonic_ns();
+
+	for (size_t i = 0; i < pager->tree.count; i++) {
+		struct process *process = pager->tree.items[i];
+
+		if (process->left_alone || process->twin || process->attached ||
+		    process->pages < pages || now - process->tried_ns < RETRY_NS)
+			continue;
+		largest = process;
+		pages = process->pages;
+	}
+	return largest;
+}

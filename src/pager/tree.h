@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The processes of a job: the first one and all that descend from it. Control thread only.
+ *
+ * They are found by their parents (/proc/PID/task/TID/children), and, when a parent has ended,
+ * among the children of the owner, which is their reaper (`vswap run`). One that was found once is
+ * followed until it ends, whoever its parent is.
+ */
+#ifndef PAGER_TREE_H
+#define PAGER_TREE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct attached;
+struct pager;
+
+#define PROCESS_NAME 16
+
+struct process {
+	pid_t pid;
+	int pidfd, statm;
+	int64_t pages;		   /* anonymous, at the last look */
+	struct attached *attached; /* its address space, if it is served; else NULL */
+	pid_t twin;		   /* a process that had the same memory (vfork); 0: none */
+	bool left_alone;	   /* must not be injected (any more) */
+	uint64_t tried_ns;	   /* last attempt to inject */
+	char command[PROCESS_NAME];
+};
+
+struct tree {
+	struct process **items;
+	size_t count, capacity;
+	pid_t root;	     /* the first process; 0: none */
+	bool alone;	     /* no other process is looked for */
+	uint64_t scanned_ns; /* the last search for new processes ... */
+	uint64_t scan_cost_ns;
+	uint64_t looked_ns; /* ... and look at all sizes */
+	uint64_t look_cost_ns;
+	pid_t *ignored; /* children of the owner that are no part of the job */
+	size_t ignored_count;
+};
+
+/* Starts with one process. 0 or -errno. */
+int tree_open(struct pager *pager, pid_t root);
+void tree_close(struct pager *pager);
+
+/* Searches new processes and looks at the sizes of all, each as often as its cost allows;
+ * `pressed` says that the budget is near. Forgets those that have ended, and frees what they had.
+ */
+void tree_refresh(struct pager *pager, bool pressed);
+
+struct process *tree_find(struct pager *pager, pid_t pid);
+/* The largest process that is not served and may get an agent; NULL: none of at least `pages`. */
+struct process *tree_largest(struct pager *pager, int64_t pages);
+
+typedef bool (*tree_child_fn)(void *argument, pid_t child);
+/* Calls `found` for the children of a process until it says true, and returns that child; 0: none
+ * did. Any thread. */
+pid_t tree_each_child(pid_t parent, tree_child_fn found, void *argument);
+
+#endif
