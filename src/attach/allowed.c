@@ -14,10 +14,13 @@
 #include <unistd.h>
 #include "attach/agent.h"
 
+/* The parent of all kernel threads. */
+#define KTHREADD 2
+
 /* What we want to know of /proc/PID/status. */
 struct status {
 	char state;
-	long group, tracer, seccomp;
+	long group, parent, tracer, seccomp;
 	bool has_memory;
 };
 
@@ -68,6 +71,8 @@ static int read_status(pid_t pid, struct status *status)
 	status->state = at ? *at : 'X';
 	at = field(text, "\nTgid:\t");
 	status->group = at ? atol(at) : 0;
+	at = field(text, "\nPPid:\t");
+	status->parent = at ? atol(at) : 0;
 	at = field(text, "\nTracerPid:\t");
 	status->tracer = at ? atol(at) : 0;
 	at = field(text, "\nSeccomp:\t");
@@ -171,14 +176,14 @@ int attach_allowed(pid_t pid, char message[ATTACH_MESSAGE])
 			      (int)pid, status.group);
 	if (check_threads(pid, &status, &agent))
 		return refuse(message, -ESRCH, "process %d has ended", (int)pid);
-	/* A first thread that has ended is a zombie too, while others live on. */
-	if (!status.has_memory && (status.state == 'Z' || status.state == 'X'))
-		return refuse(message, -ESRCH,
-			      "process %d has ended (a zombie that its parent has not waited for)",
-			      (int)pid);
-	if (!status.has_memory)
+	if (!status.has_memory && (pid == KTHREADD || status.parent == KTHREADD))
 		return refuse(message, -EINVAL, "%d is a kernel thread: it has no memory to page",
 			      (int)pid);
+	/* A first thread that has ended is a zombie too, while others live on. */
+	if (!status.has_memory)
+		return refuse(message, -ESRCH, "process %d has ended%s", (int)pid,
+			      status.state == 'Z' ? " (a zombie that its parent has not waited for)"
+						  : "");
 	if (agent)
 		return refuse(message, -EBUSY,
 			      "process %d is attached already: see `vswap stat %d`, or `vswap "

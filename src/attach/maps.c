@@ -201,8 +201,10 @@ int maps_check_flags(pid_t pid, struct maps *maps, maps_wipe_fn wipe, void *argu
 
 	if (!file)
 		return errno == ENOENT ? -ESRCH : -errno;
+	maps->registered = false;
 	while (getline(&line, &size, file) > 0) {
 		if (!strncmp(line, "VmFlags:", 8)) {
+			maps->registered |= has_flag(line + 8, "um");
 			if (at && must_stay(line + 8))
 				leave_alone(at);
 			if (wipe && has_flag(line + 8, "wf"))

@@ -19,6 +19,7 @@ struct mapping {
 struct maps {
 	struct mapping *items;
 	size_t count, capacity;
+	bool registered; /* maps_check_flags: some mapping is, with a userfaultfd */
 };
 
 /* Reads /proc/PID/maps. Reuses `maps`; 0 or -errno. */

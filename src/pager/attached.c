@@ -44,7 +44,6 @@ void attached_free(struct attached *attached)
 	memory_close(attached->memory);
 	region_free(&attached->regions);
 	kept_pages_free(&attached->kept);
-	free(attached->elders);
 	free(attached);
 }
 
@@ -113,6 +112,17 @@ void attached_bury(struct attached *attached)
 	attached->dead = true;
 	attached_unlist(attached);
 	attached_free(attached);
+}
+
+bool attached_any_unknown(struct pager *pager)
+{
+	bool unknown = false;
+
+	pthread_mutex_lock(&pager->attached_lock);
+	for (size_t i = 0; i < pager->attached_count && !unknown; i++)
+		unknown = pager->attached[i]->pid == 0;
+	pthread_mutex_unlock(&pager->attached_lock);
+	return unknown;
 }
 
 void attached_lock_private(struct attached *attached, uint64_t address)

@@ -40,11 +40,12 @@ struct attached {
 	struct streams streams[SERVERS]; /* one for each server, its own */
 	int userfault;
 	int pidfd; /* -1: not known */
-	pid_t pid; /* 0: a child that has not faulted yet */
+	pid_t pid; /* 0: a child of which is not known yet which process it is */
 	int keeper_handle;
+	uint64_t stack_start;	/* where its stack begins: fork keeps it, exec changes it */
 	uint32_t listeners;	/* servers that wait on it; pager's list lock */
 	_Atomic bool has_agent; /* it can be evicted from */
-	bool needs_maps;	/* child: its mappings at birth could not be looked at */
+	bool needs_look;	/* child: its mappings have not been looked at since its birth */
 	bool needs_wipe;	/* child: look for MADV_WIPEONFORK before its first fault */
 	_Atomic bool dead;	/* ESRCH: the address space is gone */
 	_Atomic bool paused;	/* nothing of it may leave any more */
@@ -72,10 +73,8 @@ struct attached {
 
 	/* Control thread. */
 	struct process *process; /* NULL: not known yet */
-	pid_t *elders;		 /* children that were there before it was attached */
-	size_t elder_count;
-	uint64_t scanned_ns;	/* the last look at its mappings */
-	uint64_t scanned_total; /* bytes mapped at that time */
+	uint64_t scanned_ns;	 /* the last look at its mappings */
+	uint64_t scanned_total;	 /* bytes mapped at that time */
 	uint64_t scan_cost_ns, record_ns;
 };
 
@@ -90,6 +89,9 @@ int attached_list(struct attached *attached);
 void attached_unlist(struct attached *attached);
 /* The same for one whose address space is gone; frees it. */
 void attached_bury(struct attached *attached);
+
+/* True if some served child is a process that is not known yet. Any thread. */
+bool attached_any_unknown(struct pager *pager);
 
 /* Takes the lock for reading, with the cluster of the address, if there is one, not shared with
  * a child: a slot may then be changed. */

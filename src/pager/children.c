@@ -10,18 +10,27 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 #include "pager/futex.h"
 #include "pager/state.h"
 #include "pager/userfault.h"
 
-/* How long to wait for a child to show itself after its FORK event, ns. */
-#define NEWBORN_NS 2000000u
+/* How long to wait for a child to show itself after its FORK event, ns; from when on without
+ * keeping the CPU busy: its parent may need just that. */
+#define NEWBORN_NS 100000000u
+#define BUSY_NS	   200000u
+#define PAUSE_US   200
 
-/* Where a process's stack begins: fork keeps it, exec changes it. 0: dead or not to be seen. */
-static uint64_t stack_start(pid_t pid)
+/* Of a process, from /proc/PID/stat. */
+struct birth {
+	unsigned long long started;	/* clock ticks since boot */
+	unsigned long long stack_start; /* fork keeps it, exec changes it */
+};
+
+/* False: dead or not to be seen. */
+static bool read_birth(pid_t pid, struct birth *birth)
 {
-	unsigned long long start = 0;
 	char path[64], text[1024], *at;
 	ssize_t got;
 	int fd;
@@ -29,29 +38,36 @@ static uint64_t stack_start(pid_t pid)
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return 0;
+		return false;
 	got = read(fd, text, sizeof(text) - 1);
 	close(fd);
 	text[got > 0 ? got : 0] = 0;
 	at = strrchr(text, ')');
-	for (int field = 2; at && field < 28; field++)
+	for (int field = 2; at && field < 22; field++)
 		at = strchr(at + 1, ' ');
-	if (!at || sscanf(at, "%llu", &start) != 1)
-		return 0;
-	return start;
+	if (!at || sscanf(at, "%llu", &birth->started) != 1)
+		return false;
+	for (int field = 22; at && field < 28; field++)
+		at = strchr(at + 1, ' ');
+	return at && sscanf(at, "%llu", &birth->stack_start) == 1;
 }
 
-struct newborn {
-	struct attached *parent;
-	uint64_t stack_start;
-};
-
-static bool is_elder(const struct attached *parent, pid_t pid)
+static unsigned long long ticks_now(void)
 {
-	for (size_t i = 0; i < parent->elder_count; i++)
-		if (parent->elders[i] == pid)
-			return true;
-	return false;
+	struct timespec now;
+	unsigned long long rate = (unsigned long long)sysconf(_SC_CLK_TCK);
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (unsigned long long)now.tv_sec * rate +
+	       (unsigned long long)now.tv_nsec * rate / 1000000000u;
+}
+
+void children_note_stack(struct attached *attached)
+{
+	struct birth birth = {0};
+
+	read_birth(attached->pid, &birth);
+	attached->stack_start = birth.stack_start;
 }
 
 static bool is_served(struct pager *pager, pid_t pid)
@@ -65,51 +81,108 @@ static bool is_served(struct pager *pager, pid_t pid)
 	return served;
 }
 
+static bool is_absent(const struct attached *child, uint64_t page)
+{
+	const slot_t *slot = memory_look(child->memory, page);
+
+	return !slot || desc_state(atomic_load(slot)) == DESC_ABSENT;
+}
+
+static bool is_present(int pagemap, uint64_t page)
+{
+	bool present;
+
+	return !maps_present_pages(pagemap, page, 1, &present) && present;
+}
+
+enum proof {
+	PROOF_NONE, /* no page for it, or events are in flight */
+	PROOF_NO,
+	PROOF_YES,
+};
+
+/* Installs a page of zeros where there would be zeros anyway: is it the process that has it now? */
+static enum proof prove_by_page(const struct attached *child, int pagemap, uint64_t page)
+{
+	if (!is_absent(child, page) || is_present(pagemap, page) ||
+	    userfault_zero(child->userfault, page, 1) != 1)
+		return PROOF_NONE;
+	return is_present(pagemap, page) ? PROOF_YES : PROOF_NO;
+}
+
+static enum proof prove(const struct attached *child, pid_t pid)
+{
+	enum proof proof = PROOF_NONE;
+	char path[64];
+	int pagemap;
+
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
+	pagemap = open(path, O_RDONLY | O_CLOEXEC);
+	if (pagemap < 0)
+		return PROOF_NONE;
+	/* Stacks have such pages at their beginning, heaps at their end. */
+	for (size_t i = 0; i < child->regions.count && proof == PROOF_NONE; i++) {
+		const struct region *region = &child->regions.items[i];
+
+		proof = prove_by_page(child, pagemap, region->start);
+		if (proof == PROOF_NONE)
+			proof = prove_by_page(child, pagemap, region->end - PAGE_BYTES);
+	}
+	close(pagemap);
+	return proof;
+}
+
+struct newborn {
+	const struct attached *parent, *child;
+	unsigned long long ticks; /* it started then, or later */
+};
+
 static bool is_newborn(void *argument, pid_t pid)
 {
 	const struct newborn *newborn = argument;
-	struct attached *parent = newborn->parent;
+	const struct attached *parent = newborn->parent;
+	struct birth birth;
 
-	return !is_elder(parent, pid) && !is_served(parent->pager, pid) &&
-	       stack_start(pid) == newborn->stack_start &&
-	       syscall(SYS_kcmp, parent->pid, pid, KCMP_VM, 0, 0) != 0;
-}
-
-static bool note_elder(void *argument, pid_t pid)
-{
-	struct attached *attached = argument;
-	pid_t *elders = realloc(attached->elders, (attached->elder_count + 1) * sizeof(pid_t));
-
-	if (elders) {
-		attached->elders = elders;
-		attached->elders[attached->elder_count++] = pid;
+	if (!read_birth(pid, &birth) || birth.stack_start != parent->stack_start ||
+	    birth.started < newborn->ticks || is_served(parent->pager, pid) ||
+	    !syscall(SYS_kcmp, parent->pid, pid, KCMP_VM, 0, 0))
+		return false;
+	switch (prove(newborn->child, pid)) {
+	case PROOF_YES:
+		return true;
+	case PROOF_NO:
+		return false;
+	case PROOF_NONE:
+		break;
 	}
-	return false;
-}
-
-void children_note_elders(struct attached *attached)
-{
-	tree_each_child(attached->pid, note_elder, attached);
+	return parent->regions.count && maps_is_registered(pid, parent->regions.items[0].start);
 }
 
 /*
- * The event does not say which process the child is; the child shows itself a moment
- * later. No other fork can come between: its event has not been read yet. So it is
- * the one child with a copy of the program's memory (fork keeps where the stack
- * begins, exec does not) that we do not know.
+ * The event does not say which process the child is; the child shows itself a moment later, among
+ * its parent's children. There may be others with a copy of the same memory (fork keeps where the
+ * stack begins, exec does not): orphans, if the parent is a subreaper, and those from before it was
+ * served. Should it not show itself in time, nothing is guessed until its first fault names it.
  */
-static pid_t find_newborn(struct attached *parent)
+static pid_t find_newborn(struct attached *parent, struct attached *child)
 {
-	struct newborn newborn = {parent, stack_start(parent->pid)};
-	uint64_t since = monotonic_ns();
-	pid_t pid;
+	struct newborn newborn = {parent, child, ticks_now()};
+	uint64_t since = monotonic_ns(), waited;
 
+	if (!parent->pid)
+		return 0;
 	do {
-		pid = tree_each_child(parent->pid, is_newborn, &newborn);
-		if (!pid)
+		pid_t pid = tree_each_child(parent->pid, is_newborn, &newborn);
+
+		if (pid || userfault_is_gone(child->userfault))
+			return pid;
+		waited = monotonic_ns() - since;
+		if (waited < BUSY_NS)
 			sched_yield();
-	} while (!pid && monotonic_ns() - since < NEWBORN_NS);
-	return pid;
+		else
+			usleep(PAUSE_US);
+	} while (waited < NEWBORN_NS);
+	return 0;
 }
 
 static void set_pid(struct attached *child, pid_t pid)
@@ -138,41 +211,41 @@ static void drop(struct attached *child, uint64_t start, uint64_t end)
 		pager_lose(child);
 }
 
-/* What the child does not have (MADV_DONTFORK) must not keep its parent's bytes: something else
- * may come to lie there. Spares [from, to), which has just moved away. */
-static void drop_unmapped(struct attached *child, const struct maps *maps, uint64_t from,
-			  uint64_t to)
+/* What the child does not have (MADV_DONTFORK, or its parent unmapped it at the same time) must not
+ * keep its parent's bytes: something else may come to lie there. */
+static void drop_unmapped(struct attached *child, const struct maps *maps)
 {
 	uint64_t at = 0;
 
-	for (size_t i = 0; i <= maps->count; i++) {
-		uint64_t end = i < maps->count ? maps->items[i].start : MEMORY_END;
-
-		if (end > MEMORY_END)
-			end = MEMORY_END;
-		if (from < to && at < to && from < end) {
-			drop(child, at, from);
-			at = to;
-		}
-		drop(child, at, end);
-		if (i < maps->count)
-			at = maps->items[i].end;
+	for (size_t i = 0; i < maps->count; i++) {
+		drop(child, at, maps->items[i].start);
+		at = maps->items[i].end;
 	}
+	drop(child, at, MEMORY_END);
 }
 
-/* Looks at the child's mappings before it has had time to change them. If it was so quick that
- * a message waits already, its mappings are looked at with the first fault instead. From now on
- * its messages may be read. */
-static void look_at_newborn(struct attached *child)
+/*
+ * Looks at the child's mappings, once. A change is announced (userfault_is_changing) before it
+ * shows, and until its event has been read and the thread has gone on. So if nothing is announced
+ * after the look, what was seen agrees with the events read so far; else it is looked at again with
+ * the child's next message: what moved away meanwhile must not be taken for unmapped.
+ */
+void children_look(struct attached *child)
 {
-	struct pollfd message = {.fd = child->userfault, .events = POLLIN};
 	struct maps maps = {0};
 
-	child->needs_maps =
-		!child->pid || maps_read(child->pid, &maps) || poll(&message, 1, 0) != 0;
-	if (!child->needs_maps)
-		drop_unmapped(child, &maps, 0, 0);
+	if (child->pid && !maps_read(child->pid, &maps) &&
+	    !userfault_is_changing(child->userfault)) {
+		child->needs_look = false;
+		drop_unmapped(child, &maps);
+	}
 	maps_free(&maps);
+}
+
+/* From now on its messages may be read. */
+static void born(struct attached *child)
+{
+	children_look(child);
 	unlock_write(&child->lock);
 }
 
@@ -180,6 +253,7 @@ void children_add(struct attached *parent, int userfault)
 {
 	struct pager *pager = parent->pager;
 	struct attached *child = attached_new(pager, userfault);
+	bool failed;
 
 	if (!child) {
 		close(userfault);
@@ -188,12 +262,15 @@ void children_add(struct attached *parent, int userfault)
 	}
 	fcntl(userfault, F_SETFL, O_NONBLOCK);
 	fcntl(userfault, F_SETFD, FD_CLOEXEC);
-	child->needs_wipe = true;
+	child->needs_wipe = child->needs_look = true;
 	/* Another server may hear of it first, and must wait until it is born. */
 	lock_write(&child->lock);
-	set_pid(child, find_newborn(parent));
-	if (memory_fork(parent->memory, child->memory) ||
-	    region_copy(&child->regions, &parent->regions) || attached_list(child)) {
+	child->stack_start = parent->stack_start;
+	failed = memory_fork(parent->memory, child->memory) ||
+		 region_copy(&child->regions, &parent->regions);
+	if (!failed)
+		set_pid(child, find_newborn(parent, child));
+	if (failed || attached_list(child)) {
 		pager_kill(child);
 		pager_lose(parent);
 		attached_free(child);
@@ -202,7 +279,7 @@ void children_add(struct attached *parent, int userfault)
 	if (parent->unborn_count < UNBORN)
 		parent->unborn[parent->unborn_count++] = child;
 	else
-		look_at_newborn(child);
+		born(child);
 }
 
 /* A move that overtook, or was overtaken by, the FORK of a child: whether it happened to the
@@ -244,25 +321,7 @@ void children_born(struct attached *parent)
 	}
 	if (!parent->unborn_count)
 		parent->remap_count = 0;
-	look_at_newborn(child);
-}
-
-/* A first event that came before its mappings could be looked at: they show how it is after it. */
-void children_first_event(struct attached *child, const struct uffd_msg *message)
-{
-	uint64_t from = message->arg.remap.from, to = message->arg.remap.to;
-	uint64_t length = message->event == UFFD_EVENT_REMAP ? message->arg.remap.len : 0;
-	struct maps maps = {0};
-
-	if (!child->pid || maps_read(child->pid, &maps))
-		return;
-	child->needs_maps = false;
-	for (size_t i = 0; length && i < maps.count; i++)
-		if (maps.items[i].start <= to && to < maps.items[i].end &&
-		    memory_clear(child->memory, to, maps.items[i].end))
-			pager_lose(child);
-	drop_unmapped(child, &maps, from, from + length);
-	maps_free(&maps);
+	born(child);
 }
 
 static pid_t process_of(pid_t thread)
@@ -298,11 +357,9 @@ void children_first_fault(struct attached *child, pid_t thread)
 	/* We read its memory, too: such a fault tells nothing. */
 	if (process == getpid())
 		return;
-	child->needs_wipe = false;
 	set_pid(child, process);
-	if (maps_read(child->pid, &maps) || maps_check_flags(child->pid, &maps, wipe, child)) {
-		/* Not readable although its thread waits for us: it is dying. */
-		child->needs_wipe = true;
-	}
+	/* If it cannot be read although its thread waits for us, it is dying. */
+	child->needs_wipe =
+		maps_read(child->pid, &maps) || maps_check_flags(child->pid, &maps, wipe, child);
 	maps_free(&maps);
 }

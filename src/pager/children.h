@@ -14,9 +14,8 @@
 struct attached;
 struct remap;
 
-/* At the time of attaching: the children that are there already are no copies of what is paged.
- * Control thread. */
-void children_note_elders(struct attached *attached);
+/* At the time of attaching: what its children will be known by. Control thread. */
+void children_note_stack(struct attached *attached);
 /* Takes over `userfault`. Parent's lock held for writing, its batch quiet. Server only. */
 void children_add(struct attached *parent, int userfault);
 /* While children are being born: a REMAP of the parent that was in flight with their FORK. */
@@ -27,7 +26,8 @@ void children_born(struct attached *parent);
 /* Learns who the child is, and empties what MADV_WIPEONFORK says it must not see. Child's lock held
  * for writing, before its first fault is served. Server only. */
 void children_first_fault(struct attached *child, pid_t thread);
-/* Before a child's first event is applied, if its mappings are not known yet. The same. */
-void children_first_event(struct attached *child, const struct uffd_msg *message);
+/* While child->needs_look: looks what of its parent's memory the child has, when that can be told.
+ * The same; with each of its messages, when what was read before has been applied. */
+void children_look(struct attached *child);
 
 #endif

@@ -79,6 +79,8 @@ static void answer(struct server *server, struct fault *fault)
 
 	if (attached->needs_wipe)
 		children_first_fault(attached, fault->thread);
+	if (attached->needs_look)
+		children_look(attached);
 	if (region_find(&attached->regions, fault->address)) {
 		serve(server, fault);
 		return;
@@ -106,15 +108,6 @@ static bool next_message(struct attached *attached, struct uffd_msg *message)
 	return read(attached->userfault, message, sizeof(*message)) == sizeof(*message);
 }
 
-/*
- * Some thread's event has not been read yet, or the thread has not woken up since. The kernel
- * refuses every change then; the address of this one is never registered.
- */
-static bool events_in_flight(struct attached *attached)
-{
-	return userfault_zero(attached->userfault, PROBE_ADDRESS, 1) == -EAGAIN;
-}
-
 static void apply(struct server *server, struct attached *attached, const struct uffd_msg *message);
 
 /* Reads on while something is in flight and `more` says so; faults are put aside. */
@@ -124,7 +117,8 @@ static void read_on(struct server *server, struct attached *attached,
 {
 	struct uffd_msg message;
 
-	while (!attached->dead && more(attached, about) && events_in_flight(attached)) {
+	while (!attached->dead && more(attached, about) &&
+	       userfault_is_changing(attached->userfault)) {
 		if (!next_message(attached, &message)) {
 			sched_yield();
 		} else if (message.event == UFFD_EVENT_PAGEFAULT) {
@@ -202,8 +196,6 @@ static void apply(struct server *server, struct attached *attached, const struct
 		.length = message->arg.remap.len,
 	};
 
-	if (attached->needs_maps)
-		children_first_event(attached, message);
 	if (message->event == UFFD_EVENT_UNMAP)
 		wait_until_clear(server, attached, message);
 	if (message->event == UFFD_EVENT_REMAP) {
@@ -221,7 +213,7 @@ static void apply(struct server *server, struct attached *attached, const struct
 /* Nothing can be installed now: the fault waits, and what is in flight is read first. */
 static bool must_wait(struct server *server, const struct fault *fault)
 {
-	if (!events_in_flight(fault->attached))
+	if (!userfault_is_changing(fault->attached->userfault))
 		return false;
 	server->changing = true;
 	put_aside(server, fault);
@@ -244,7 +236,9 @@ void messages_read(struct server *server, struct attached *attached)
 			break;
 		if (message.event != UFFD_EVENT_PAGEFAULT) {
 			apply(server, attached, &message);
-			if (attached->moved_count && !events_in_flight(attached))
+			if (attached->needs_look)
+				children_look(attached);
+			if (attached->moved_count && !userfault_is_changing(attached->userfault))
 				attached->moved_count = 0;
 			break;
 		}

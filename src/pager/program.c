@@ -55,6 +55,16 @@ static int record_region(struct recording *recording, struct region *region)
 	return error;
 }
 
+/*
+ * A forked child that is served already, though the servers do not know yet which process it is,
+ * must not get a second userfaultfd: its mappings are registered. So are those of a program that
+ * uses one itself, which is told from it by trying again when all children are known.
+ */
+static bool may_be_served(const struct attached *attached)
+{
+	return attached->process->tried_ns == 0 || attached_any_unknown(attached->pager);
+}
+
 /* The first recording, with every thread stopped. From here on the lock is the one that the agent
  * knows. */
 static int first_stop(struct target *target, void *argument)
@@ -68,10 +78,12 @@ static int first_stop(struct target *target, void *argument)
 	if (attached->userfault < 0)
 		return -errno;
 	lock_write(&attached->lock);
-	children_note_elders(attached);
+	children_note_stack(attached);
 	error = maps_read(target->agent_tid, &pager->maps);
 	if (!error)
 		error = maps_check_flags(target->agent_tid, &pager->maps, NULL, NULL);
+	if (!error && pager->maps.registered && may_be_served(attached))
+		error = -EAGAIN;
 	if (!error)
 		error = register_stopped(attached, &pager->maps);
 	for (size_t i = 0; i < attached->regions.count && !error; i++)
@@ -109,7 +121,8 @@ void program_stop_threads(struct pager *pager)
 	pager->threads_run = false;
 }
 
-static struct attached *prepare(struct pager *pager, pid_t pid, char message[PAGER_MESSAGE])
+static struct attached *prepare(struct pager *pager, struct process *process,
+				char message[PAGER_MESSAGE])
 {
 	struct attached *attached = attached_new(pager, -1);
 	size_t bytes = (size_t)CHANNEL_BATCH << PAGE_SHIFT;
@@ -118,7 +131,8 @@ static struct attached *prepare(struct pager *pager, pid_t pid, char message[PAG
 
 	if (attached && buffer != MAP_FAILED) {
 		attached->batch.bytes = buffer;
-		attached->pid = pid;
+		attached->process = process;
+		attached->pid = process->pid;
 		return attached;
 	}
 	if (attached)
@@ -138,7 +152,6 @@ static int take_over(struct process *process, struct attached *attached)
 	pager->was_attached = true;
 	attached->pidfd = fcntl(attached->target.pidfd, F_DUPFD_CLOEXEC, 0);
 	attached->keeper_handle = keeper_add(pager->keeper, process->pid, attached->pidfd);
-	attached->process = process;
 	process->attached = attached;
 	attached_set_pages(attached, process->pages);
 	atomic_fetch_sub(&pager->resident_pages, process->pages);
@@ -149,7 +162,7 @@ static int take_over(struct process *process, struct attached *attached)
 int program_attach(struct pager *pager, struct process *process, char message[PAGER_MESSAGE])
 {
 	int error = start_threads(pager, message);
-	struct attached *attached = error ? NULL : prepare(pager, process->pid, message);
+	struct attached *attached = error ? NULL : prepare(pager, process, message);
 
 	if (!attached)
 		return error ? error : -ENOMEM;

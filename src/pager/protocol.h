@@ -76,10 +76,6 @@
 /* Most threads that serve faults. */
 #define SERVERS 8u
 
-/* An address that is never registered, above the lowest that the kernel lets map: an ioctl on it
- * says whether events are in flight (-EAGAIN) or the address space is gone (-ESRCH). */
-#define PROBE_ADDRESS 0x10000u
-
 /* An agent that holds the lock longer than this is revoked, microseconds. */
 #define AGENT_PATIENCE_US 2000
 

@@ -153,11 +153,6 @@ static int register_row(struct look *look, const struct mapping *seen)
 	return error;
 }
 
-static bool is_in_flight(const struct attached *attached)
-{
-	return userfault_zero(attached->userfault, PROBE_ADDRESS, 1) == -EAGAIN;
-}
-
 /*
  * Of what was registered, takes into the regions what is now part of one single mapping. The
  * program may have changed its mappings since they were looked at: the kernel registers what it
@@ -177,7 +172,7 @@ static int confirm(struct look *look)
 		const struct region *region = &look->fresh.items[i];
 		bool single = look_at(look, region->start, &now) && now.end >= region->end;
 
-		if (is_in_flight(attached))
+		if (userfault_is_changing(attached->userfault))
 			break;
 		if (!single)
 			continue;

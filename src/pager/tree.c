@@ -248,14 +248,15 @@ static bool has_ended(const struct process *process)
 /* False: the process is no more. */
 static bool look(struct pager *pager, struct process *process)
 {
-	struct attached *attached = process->attached;
+	const struct attached *attached;
 	struct process_size size;
 	int64_t pages;
 
 	/* After exec its userfaultfd belongs to no memory. */
-	if (attached &&
-	    (attached->dead || userfault_zero(attached->userfault, PROBE_ADDRESS, 1) == -ESRCH))
-		attached_bury(attached);
+	if (process->attached &&
+	    (process->attached->dead || userfault_is_gone(process->attached->userfault)))
+		attached_bury(process->attached);
+	attached = process->attached;
 	if (maps_size(attached && attached->has_agent ? attached->target.statm : process->statm,
 		      &size)) {
 		/* Its first thread may have ended before the others. */
@@ -309,8 +310,7 @@ static void bury_unknown(struct pager *pager)
 		pthread_mutex_unlock(&pager->attached_lock);
 		if (!attached)
 			return;
-		if (!attached->process &&
-		    userfault_zero(attached->userfault, PROBE_ADDRESS, 1) == -ESRCH)
+		if (!attached->process && userfault_is_gone(attached->userfault))
 			attached_bury(attached);
 		else
 			i++;

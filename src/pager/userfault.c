@@ -6,6 +6,10 @@
 #include <sys/ioctl.h>
 #include "pager/protocol.h"
 
+/* Never registered, and above the lowest that the kernel lets map: an ioctl on it changes nothing,
+ * but says in what state the address space is. */
+#define PROBE_ADDRESS 0x10000u
+
 #ifndef UFFDIO_POISON
 struct uffdio_poison {
 	struct uffdio_range range;
@@ -79,4 +83,14 @@ int userfault_wake(int fd, uint64_t page)
 	struct uffdio_range range = {.start = page, .len = 1u << PAGE_SHIFT};
 
 	return call(fd, UFFDIO_WAKE, &range);
+}
+
+bool userfault_is_changing(int fd)
+{
+	return userfault_zero(fd, PROBE_ADDRESS, 1) == -EAGAIN;
+}
+
+bool userfault_is_gone(int fd)
+{
+	return userfault_zero(fd, PROBE_ADDRESS, 1) == -ESRCH;
 }

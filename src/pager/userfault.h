@@ -12,6 +12,7 @@
 #ifndef PAGER_USERFAULT_H
 #define PAGER_USERFAULT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 int userfault_register(int fd, uint64_t start, uint64_t bytes);
@@ -20,5 +21,10 @@ int userfault_copy(int fd, uint64_t to, const void *from, unsigned int pages);
 int userfault_zero(int fd, uint64_t to, unsigned int pages);
 int userfault_poison(int fd, uint64_t page);
 int userfault_wake(int fd, uint64_t page);
+
+/* Some thread's event has not been read yet, or the thread has not woken up since: -EAGAIN. */
+bool userfault_is_changing(int fd);
+/* -ESRCH. */
+bool userfault_is_gone(int fd);
 
 #endif
