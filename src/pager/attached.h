@@ -76,6 +76,7 @@ struct attached {
 	uint64_t scanned_ns;	 /* the last look at its mappings */
 	uint64_t scanned_total;	 /* bytes mapped at that time */
 	uint64_t scan_cost_ns, record_ns;
+	int64_t unknowable; /* pages that the last recording did not find (a library's data) */
 };
 
 /* Starts with no region, not listed. NULL: out of memory. `userfault` is its own from now on. */

@@ -101,7 +101,8 @@ enum proof {
 	PROOF_YES,
 };
 
-/* Installs a page of zeros where there would be zeros anyway: is it the process that has it now? */
+/* Installs a page of zeros where there would be zeros anyway: is it the process that has it now?
+ * Nothing may be in flight: what has yet to be read could say that the page is another one. */
 static enum proof prove_by_page(const struct attached *child, int pagemap, uint64_t page)
 {
 	if (!is_absent(child, page) || is_present(pagemap, page) ||
@@ -110,12 +111,14 @@ static enum proof prove_by_page(const struct attached *child, int pagemap, uint6
 	return is_present(pagemap, page) ? PROOF_YES : PROOF_NO;
 }
 
-static enum proof prove(const struct attached *child, pid_t pid)
+static enum proof prove(const struct attached *parent, const struct attached *child, pid_t pid)
 {
 	enum proof proof = PROOF_NONE;
 	char path[64];
 	int pagemap;
 
+	if (userfault_is_changing(parent->userfault))
+		return PROOF_NONE;
 	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
 	pagemap = open(path, O_RDONLY | O_CLOEXEC);
 	if (pagemap < 0)
@@ -147,7 +150,7 @@ static bool is_newborn(void *argument, pid_t pid)
 	    birth.started < newborn->ticks || is_served(parent->pager, pid) ||
 	    !syscall(SYS_kcmp, parent->pid, pid, KCMP_VM, 0, 0))
 		return false;
-	switch (prove(newborn->child, pid)) {
+	switch (prove(parent, newborn->child, pid)) {
 	case PROOF_YES:
 		return true;
 	case PROOF_NO:

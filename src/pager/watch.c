@@ -91,25 +91,37 @@ static int look_at_mappings(struct attached *attached, const struct process_size
 	return error;
 }
 
-static void record_unknown(struct attached *attached)
+/* Resident pages that no descriptor knows of. */
+static int64_t count_unknown(struct attached *attached)
 {
-	struct pager *pager = attached->pager;
-	uint64_t count[8], known, resident, now = monotonic_ns();
+	uint64_t count[8];
 
-	resident = (uint64_t)attached->resident_pages;
-	if (now < attached->record_ns || pager->paused ||
-	    pager->resident_pages < pager->target_pages - pager->target_pages / 16)
-		return;
 	lock_read(&attached->lock);
 	memory_count(attached->memory, count);
 	unlock_read(&attached->lock);
-	known = count[DESC_RESIDENT] + count[DESC_LEAVING];
-	attached->record_ns = monotonic_ns() + RECORD_NS;
-	if (resident <= known + (pager->limit_bytes >> PAGE_SHIFT) / UNKNOWN_PARTS)
+	return attached->resident_pages - (int64_t)(count[DESC_RESIDENT] + count[DESC_LEAVING]);
+}
+
+static void record_unknown(struct attached *attached)
+{
+	struct pager *pager = attached->pager;
+	int64_t many = (int64_t)(pager->limit_bytes >> PAGE_SHIFT) / UNKNOWN_PARTS;
+	uint64_t now = monotonic_ns();
+	int64_t unknown;
+
+	if (now < attached->record_ns || pager->paused ||
+	    pager->resident_pages < pager->target_pages - pager->target_pages / 16)
+		return;
+	attached->record_ns = now + RECORD_NS;
+	unknown = count_unknown(attached);
+	if (unknown < attached->unknowable)
+		attached->unknowable = unknown;
+	if (unknown <= attached->unknowable + many)
 		return;
 	now = monotonic_ns();
 	if (program_record(attached) == -ESRCH)
 		attached->dead = true;
+	attached->unknowable = count_unknown(attached);
 	/* A stop costs the program time: the longer it took, the later the next. */
 	attached->record_ns += (monotonic_ns() - now) * RECORD_SHARE;
 }
