@@ -319,3 +319,20 @@ int maps_size(int statm, struct process_size *size)
 	size->anonymous = resident > shared ? (uint64_t)(resident - shared) * PAGE : 0;
 	return 0;
 }
+
+int maps_shared(pid_t pid, uint64_t *bytes)
+{
+	unsigned long long part = 0, whole = 0;
+	char line[256];
+	FILE *file = open_proc(pid, "smaps_rollup");
+
+	if (!file)
+		return errno == ENOENT ? -ESRCH : -errno;
+	while (fgets(line, sizeof(line), file)) {
+		sscanf(line, "Pss_Anon: %llu", &part);
+		sscanf(line, "Anonymous: %llu", &whole);
+	}
+	fclose(file);
+	*bytes = whole > part ? (uint64_t)(whole - part) << 10 : 0;
+	return 0;
+}

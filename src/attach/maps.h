@@ -61,4 +61,8 @@ struct process_size {
 };
 int maps_size(int statm, struct process_size *size);
 
+/* What of a process's anonymous bytes is to be counted with others that have the same pages by
+ * fork: a page that n of them have is counted by each as 1/n. Walks its page tables: slow. */
+int maps_shared(pid_t pid, uint64_t *bytes);
+
 #endif

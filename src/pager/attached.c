@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <unistd.h>
 #include "pager/evict.h"
 #include "pager/state.h"
@@ -39,8 +38,6 @@ void attached_free(struct attached *attached)
 		close(attached->pidfd);
 	if (attached->userfault >= 0)
 		close(attached->userfault);
-	if (attached->batch.bytes)
-		munmap(attached->batch.bytes, (size_t)CHANNEL_BATCH << PAGE_SHIFT);
 	memory_close(attached->memory);
 	region_free(&attached->regions);
 	kept_pages_free(&attached->kept);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * An eviction batch: up to CHANNEL_BATCH pages that leave together. States and
- * who may do what: protocol.h. There is one batch an address space, reused; its
- * buffer exists before it is needed.
+ * who may do what: protocol.h. There is one batch an address space, reused;
+ * all have one buffer, which exists before it is needed.
  */
 #ifndef PAGER_BATCH_H
 #define PAGER_BATCH_H
@@ -29,7 +29,7 @@ struct batch {
 	desc_t leaving[CHANNEL_BATCH]; /* the word that the evictor set: any other wins */
 	uint64_t id[CHANNEL_BATCH];    /* slot ids */
 	bool moved[CHANNEL_BATCH];     /* valid from BATCH_READ on */
-	uint8_t *bytes;		       /* CHANNEL_BATCH pages */
+	uint8_t *bytes; /* CHANNEL_BATCH pages, the evictor's: it works on one batch at a time */
 };
 
 /* Index of a slot in the batch; batch->count when it is not there. */

@@ -46,6 +46,17 @@ static uint64_t minus(uint64_t from, uint64_t what)
 	return from > what ? from - what : 0;
 }
 
+/*
+ * Processes without an agent may take so much that the others would lose every page, for nothing:
+ * those keep half of the room between them.
+ */
+static int64_t mark(const struct pager *pager, uint64_t room_bytes)
+{
+	int64_t room = (int64_t)(room_bytes >> PAGE_SHIFT), least = pager->fixed_pages + room / 2;
+
+	return room < least ? least : room;
+}
+
 static void keep_peak(_Atomic uint64_t *peak, uint64_t value)
 {
 	if (value > *peak)
@@ -113,8 +124,8 @@ void budget_refresh(struct pager *pager)
 	own = size.anonymous;
 	pager->own_bytes = own;
 	set_segments(pager, limit, own);
-	pager->target_pages = (int64_t)(minus(limit, own + head) >> PAGE_SHIFT);
-	pager->brake_pages = (int64_t)(minus(limit, own) >> PAGE_SHIFT);
+	pager->target_pages = mark(pager, minus(limit, own + head));
+	pager->brake_pages = mark(pager, minus(limit, own));
 	keep_peak(&pager->peak_bytes, own + (pages > 0 ? (uint64_t)pages << PAGE_SHIFT : 0));
 }
 

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include "pager/evict.h"
 #include "pager/futex.h"
 #include "pager/state.h"
@@ -121,8 +122,12 @@ static void look(struct attached *attached)
 {
 	struct process_size size;
 
-	if (!maps_size(attached->target.statm, &size))
-		attached_set_pages(attached, (int64_t)(size.anonymous >> PAGE_SHIFT));
+	int64_t pages;
+
+	if (maps_size(attached->target.statm, &size))
+		return;
+	pages = (int64_t)(size.anonymous >> PAGE_SHIFT) - attached->shared_pages;
+	attached_set_pages(attached, pages > 0 ? pages : 0);
 }
 
 /* Nothing left this one: the next, and when all were asked in turn, later. */
@@ -222,16 +227,26 @@ static void *evictor_main(void *argument)
 
 int evictor_start(struct pager *pager)
 {
+	size_t bytes = (size_t)CHANNEL_BATCH << PAGE_SHIFT;
 	struct evictor *evictor = calloc(1, sizeof(*evictor));
+	void *buffer = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	int error;
 
-	if (!evictor)
+	if (!evictor || buffer == MAP_FAILED) {
+		free(evictor);
+		if (buffer != MAP_FAILED)
+			munmap(buffer, bytes);
 		return -ENOMEM;
+	}
+	pager->batch_bytes = buffer;
 	evictor->pager = pager;
 	pager->evictor_stop = false;
 	error = pthread_create(&pager->evictor_thread, NULL, evictor_main, evictor);
-	if (error)
+	if (error) {
+		munmap(buffer, bytes);
 		free(evictor);
+	}
 	return -error;
 }
 
@@ -246,4 +261,5 @@ void evictor_stop(struct pager *pager)
 	pager->evictor_stop = true;
 	evictor_kick(pager);
 	pthread_join(pager->evictor_thread, NULL);
+	munmap(pager->batch_bytes, (size_t)CHANNEL_BATCH << PAGE_SHIFT);
 }

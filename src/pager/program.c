@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include "pager/children.h"
 #include "pager/evict.h"
 #include "pager/futex.h"
@@ -125,22 +124,15 @@ static struct attached *prepare(struct pager *pager, struct process *process,
 				char message[PAGER_MESSAGE])
 {
 	struct attached *attached = attached_new(pager, -1);
-	size_t bytes = (size_t)CHANNEL_BATCH << PAGE_SHIFT;
-	void *buffer = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
-	if (attached && buffer != MAP_FAILED) {
-		attached->batch.bytes = buffer;
-		attached->process = process;
-		attached->pid = process->pid;
-		return attached;
+	if (!attached) {
+		snprintf(message, PAGER_MESSAGE, "out of memory");
+		return NULL;
 	}
-	if (attached)
-		attached_free(attached);
-	if (buffer != MAP_FAILED)
-		munmap(buffer, bytes);
-	snprintf(message, PAGER_MESSAGE, "out of memory");
-	return NULL;
+	attached->batch.bytes = pager->batch_bytes;
+	attached->process = process;
+	attached->pid = process->pid;
+	return attached;
 }
 
 /* It has an agent now: it is served, and pages may leave it. */

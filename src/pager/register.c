@@ -180,6 +180,7 @@ static int confirm(struct look *look)
 		error = memory_clear(attached->memory, region->start, region->end);
 		if (!error)
 			error = region_add(&attached->regions, region->start, region->end, true);
+		attached->unknowable = 0; /* they are among these */
 	}
 	return error;
 }

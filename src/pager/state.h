@@ -76,6 +76,7 @@ struct pager {
 	/* ---- the budget (budget.c) */
 	_Atomic uint64_t limit_bytes;
 	_Atomic int64_t resident_pages; /* of all processes, as far as known between two looks */
+	_Atomic int64_t fixed_pages;	/* of those that nothing can be evicted from */
 	_Atomic int64_t target_pages;	/* evict above it */
 	_Atomic int64_t brake_pages;	/* answer first touches late above it */
 	_Atomic uint64_t brake_ns;	/* how long the brake may hold a fault now */
@@ -91,6 +92,7 @@ struct pager {
 	struct latency latency;
 	struct counters counters;
 	struct fault_buffers *control_buffers, *evictor_buffers;
+	uint8_t *batch_bytes; /* of the batch that the evictor works on */
 };
 
 /* server.c */

@@ -21,8 +21,21 @@
 #define SCAN_SHARE	20
 /* Sizes are looked at with each call, for this part of the time. */
 #define LOOK_SHARE 10
+/* What is shared is looked up so often, for this part of the time. */
+#define SHARED_NS    200000000u
+#define SHARED_SHARE 20
 /* After a failed attempt to inject. */
 #define RETRY_NS 1000000000u
+/* A process is injected if it has this part of the budget, or this much. */
+#define WORTH_SHARE 32
+#define WORTH_LEAST (1u << 20)
+
+static int64_t worth_pages(const struct pager *pager)
+{
+	uint64_t worth = pager->limit_bytes / WORTH_SHARE;
+
+	return (int64_t)((worth > WORTH_LEAST ? worth : WORTH_LEAST) >> PAGE_SHIFT);
+}
 
 static pid_t each_child_of_thread(const char *path, tree_child_fn found, void *argument)
 {
@@ -245,6 +258,22 @@ static bool has_ended(const struct process *process)
 	return poll(&ended, 1, 0) > 0;
 }
 
+/* Processes that fork left with the same pages have them once. */
+static void look_at_shared(struct process *process, bool alone)
+{
+	uint64_t now = monotonic_ns(), bytes;
+
+	if (now < process->shared_ns)
+		return;
+	if (alone)
+		process->shared = 0;
+	else if (!maps_shared(process->pid, &bytes))
+		process->shared = (int64_t)(bytes >> PAGE_SHIFT);
+	process->shared_ns = now + (monotonic_ns() - now) * SHARED_SHARE + SHARED_NS;
+	if (process->attached)
+		process->attached->shared_pages = process->shared;
+}
+
 /* False: the process is no more. */
 static bool look(struct pager *pager, struct process *process)
 {
@@ -265,7 +294,9 @@ static bool look(struct pager *pager, struct process *process)
 	if (process->twin && !same_memory(process->twin, process->pid))
 		process->twin = find_twin(pager, process->pid);
 	/* What two processes share is counted, and paged, with one of them. */
-	pages = process->twin ? 0 : (int64_t)(size.anonymous >> PAGE_SHIFT);
+	look_at_shared(process, pager->tree.count == 1);
+	pages = (int64_t)(size.anonymous >> PAGE_SHIFT) - process->shared;
+	pages = process->twin || pages < 0 ? 0 : pages;
 	if (process->attached) {
 		attached_set_pages(process->attached, pages);
 		pages = 0;
@@ -317,6 +348,24 @@ static void bury_unknown(struct pager *pager)
 	}
 }
 
+/* What the processes have that nothing can be evicted from: children of fork, those that must not
+ * get an agent, and those that are not worth one. */
+static int64_t count_fixed(struct pager *pager)
+{
+	int64_t pages = 0, worth = worth_pages(pager);
+
+	for (size_t i = 0; i < pager->tree.count; i++) {
+		const struct process *process = pager->tree.items[i];
+		const struct attached *attached = process->attached;
+
+		if (!attached && (process->left_alone || process->pages < worth))
+			pages += process->pages;
+		else if (attached && !attached->has_agent)
+			pages += attached->resident_pages;
+	}
+	return pages;
+}
+
 void tree_refresh(struct pager *pager, bool pressed)
 {
 	struct tree *tree = &pager->tree;
@@ -340,12 +389,14 @@ void tree_refresh(struct pager *pager, bool pressed)
 			remove_at(pager, i);
 	}
 	bury_unknown(pager);
+	pager->fixed_pages = count_fixed(pager);
 	tree->looked_ns = now;
 	tree->look_cost_ns = monotonic_ns() - now;
 }
 
-struct process *tree_largest(struct pager *pager, int64_t pages)
+struct process *tree_largest(struct pager *pager)
 {
+	int64_t pages = worth_pages(pager);
 	struct process *largest = NULL;
 	uint64_t now = monotonic_ns();
 

@@ -22,7 +22,9 @@ struct pager;
 struct process {
 	pid_t pid;
 	int pidfd, statm;
-	int64_t pages;		   /* anonymous, at the last look */
+	int64_t pages;		   /* anonymous, at the last look, less than `shared` */
+	int64_t shared;		   /* pages that others have too, and that are counted with them */
+	uint64_t shared_ns;	   /* when that is looked up again */
 	struct attached *attached; /* its address space, if it is served; else NULL */
 	pid_t twin;		   /* a process that had the same memory (vfork); 0: none */
 	bool left_alone;	   /* must not be injected (any more) */
@@ -53,8 +55,8 @@ void tree_close(struct pager *pager);
 void tree_refresh(struct pager *pager, bool pressed);
 
 struct process *tree_find(struct pager *pager, pid_t pid);
-/* The largest process that is not served and may get an agent; NULL: none of at least `pages`. */
-struct process *tree_largest(struct pager *pager, int64_t pages);
+/* The largest process that is not served and may get an agent; NULL: none is worth it. */
+struct process *tree_largest(struct pager *pager);
 
 typedef bool (*tree_child_fn)(void *argument, pid_t child);
 /* Calls `found` for the children of a process until it says true, and returns that child; 0: none

@@ -16,9 +16,6 @@
 #define DELAY_LEAST   500
 #define DELAY_MOST    20000
 #define DELAY_PAGING  1000
-/* A process is injected if it has this part of the budget, or this much. */
-#define WORTH_SHARE 32
-#define WORTH_LEAST (1u << 20)
 /* Mappings are read again when the total size changed, at most this part of the time... */
 #define SCAN_SHARE 20
 /* ... and in any case this often. */
@@ -58,7 +55,7 @@ static void try_to_attach(struct pager *pager, struct process *process)
  * Says how soon this must be asked again, microseconds. */
 static int attach_largest(struct pager *pager)
 {
-	uint64_t mark = budget_attach_bytes(pager), used = resident_bytes(pager), worth, delay;
+	uint64_t mark = budget_attach_bytes(pager), used = resident_bytes(pager), delay;
 	struct process *process;
 
 	if (used < mark) {
@@ -66,9 +63,7 @@ static int attach_largest(struct pager *pager)
 		return delay < DELAY_LEAST ? DELAY_LEAST
 					   : (int)(delay < DELAY_MOST ? delay : DELAY_MOST);
 	}
-	worth = pager->limit_bytes / WORTH_SHARE;
-	worth = worth > WORTH_LEAST ? worth : WORTH_LEAST;
-	process = pager->paused ? NULL : tree_largest(pager, (int64_t)(worth >> PAGE_SHIFT));
+	process = pager->paused ? NULL : tree_largest(pager);
 	if (!process)
 		return DELAY_PAGING;
 	try_to_attach(pager, process);
