@@ -154,13 +154,28 @@ static int register_row(struct look *look, const struct mapping *seen)
 }
 
 /*
+ * Once more, what stands there now: a mapping put into a hole of the range since is not registered,
+ * and pages that leave it would come back as zeros. Afterwards none can take the place of what is
+ * registered without an event.
+ */
+static void register_again(struct look *look)
+{
+	struct mapping now;
+
+	for (size_t i = 0; i < look->fresh.count; i++)
+		if (look_at(look, look->fresh.items[i].start, &now))
+			userfault_register(look->attached->userfault, now.start,
+					   now.end - now.start);
+}
+
+/*
  * Of what was registered, takes into the regions what is now part of one single mapping. The
  * program may have changed its mappings since they were looked at: the kernel registers what it
- * finds in a range, and a mapping put into a hole of it later is not registered. Then it is a
- * mapping of its own, since registered and unregistered ones do not merge. What does not fit is
- * looked at again in the next round. It is never unregistered: that could hit a mapping with
- * swapped pages which has moved there this moment. While events are in flight nothing is
- * decided: a registered mapping may have moved to where this one was seen.
+ * finds in a range. A mapping that is in one piece here, and was there when it was registered
+ * again, is registered: registered and unregistered ones do not merge. What does not fit is looked
+ * at again in the next round. It is never unregistered: that could hit a mapping with swapped pages
+ * which has moved there this moment. While events are in flight nothing is decided: a registered
+ * mapping may have moved to where this one was seen.
  */
 static int confirm(struct look *look)
 {
@@ -197,6 +212,7 @@ static int register_mappings(struct look *look, unsigned int rounds)
 				error = register_row(look, &maps->items[i]);
 		if (error || !look->fresh.count)
 			break;
+		register_again(look);
 		if (look->query < 0)
 			error = maps_read(look->attached->target.agent_tid, maps);
 		if (!error)
