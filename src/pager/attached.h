@@ -56,9 +56,10 @@ struct attached {
 	struct remap remaps[REMAPS];
 	unsigned int unborn_count, remap_count;
 
-	/* Server: moves since the last time that nothing was in flight. */
-	struct remap moved[REMAPS];
-	unsigned int moved_count;
+	/* Server: moves since the last time that nothing was in flight; and those that wait until
+	 * what was at their destination is gone (event_park). */
+	struct remap moved[REMAPS], parked[REMAPS];
+	unsigned int moved_count, parked_count;
 
 	struct lock_word own_word; /* of the lock, until there is a channel to have it in */
 

@@ -78,6 +78,16 @@ static bool is_registered(const struct attached *attached, uint64_t address)
 				  address);
 }
 
+/* Something else has moved there: what our regions have there is gone. */
+static bool is_replaced(const struct attached *attached, uint64_t address)
+{
+	for (unsigned int i = 0; i < attached->parked_count && i < REMAPS; i++)
+		if (attached->parked[i].to <= address &&
+		    address < attached->parked[i].to + attached->parked[i].length)
+			return true;
+	return false;
+}
+
 bool event_find_unclear(const struct attached *attached, const struct remap *unmap,
 			struct remap *unclear)
 {
@@ -90,7 +100,8 @@ bool event_find_unclear(const struct attached *attached, const struct remap *unm
 		uint64_t from = moved->to > start ? moved->to : start;
 
 		/* Without a region it has moved on, or is gone. */
-		if (region_find(&attached->regions, from) && !is_registered(attached, from)) {
+		if (region_find(&attached->regions, from) &&
+		    (is_replaced(attached, from) || !is_registered(attached, from))) {
 			*unclear = *moved;
 			return true;
 		}
@@ -188,7 +199,15 @@ uint64_t event_park(struct attached *attached, const struct remap *remap)
 	       at < limbo + remap->length)
 		limbo += LIMBO_STEP;
 	move(attached, remap->from, limbo, remap->length);
+	if (attached->parked_count < REMAPS)
+		attached->parked[attached->parked_count] = *remap;
+	attached->parked_count++;
 	return limbo;
+}
+
+void event_unpark(struct attached *attached)
+{
+	attached->parked_count--;
 }
 
 void event_move(struct attached *attached, uint64_t from, const struct remap *remap)

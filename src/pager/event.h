@@ -19,8 +19,10 @@ void event_apply(struct attached *attached, const struct uffd_msg *message);
 void event_move(struct attached *attached, uint64_t from, const struct remap *remap);
 
 /* Takes the slots and regions of a moved mapping to a place of their own, while what is still at
- * the destination must go first: says where. The same lock, held until event_move. */
+ * the destination must go first: says where. The same lock, held until event_unpark and event_move;
+ * what is parked in between is taken out before. */
 uint64_t event_park(struct attached *attached, const struct remap *remap);
+void event_unpark(struct attached *attached);
 
 /*
  * Of an UNMAP (of `length` bytes at `to`): true if a mapping that moved there before the UNMAP was

@@ -154,6 +154,7 @@ static void apply_remap(struct server *server, struct attached *attached, const 
 	if (destination_is_taken(attached, remap)) {
 		from = event_park(attached, remap);
 		read_on(server, attached, destination_is_taken, remap);
+		event_unpark(attached);
 	}
 	children_note_remap(attached, remap);
 	event_move(attached, from, remap);

@@ -235,6 +235,11 @@ int register_running(struct attached *attached, struct maps *maps)
 	struct mapping first;
 	int error;
 
+	/* Whether an UNMAP in flight is about a mapping that has moved is told by what is
+	 * registered there (event.c): nothing new may be. */
+	if (attached->moved_count && userfault_is_changing(attached->userfault))
+		return 0;
+	attached->moved_count = 0;
 	look.query = maps_open(attached->target.agent_tid);
 	if (look.query >= 0 && maps->count &&
 	    maps_query(look.query, maps->items[0].start, &first) == -ENOTTY) {
