@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "attach/array.h"
 #include "attach/kernel.h"
 
 #define PAGE	       4096u
@@ -23,17 +24,12 @@ static FILE *open_proc(pid_t pid, const char *name)
 
 static int append(struct maps *maps, const struct mapping *mapping)
 {
-	if (maps->count == maps->capacity) {
-		size_t capacity = maps->capacity ? 2 * maps->capacity : 256;
-		struct mapping *items = realloc(maps->items, capacity * sizeof(*items));
+	int error = array_grow((void **)&maps->items, &maps->capacity, maps->count + 1,
+			       sizeof(*maps->items));
 
-		if (!items)
-			return -ENOMEM;
-		maps->items = items;
-		maps->capacity = capacity;
-	}
-	maps->items[maps->count++] = *mapping;
-	return 0;
+	if (!error)
+		maps->items[maps->count++] = *mapping;
+	return error;
 }
 
 /* What it is from its mode ("rw-p") and its name, if it has no file. */
@@ -157,6 +153,20 @@ int maps_query(int maps, uint64_t address, struct mapping *mapping)
 	return 0;
 }
 
+int maps_query_next(int maps, uint64_t address, uint64_t *start)
+{
+	struct procmap_query query = {
+		.size = sizeof(query),
+		.query_addr = address,
+		.query_flags = PROCMAP_QUERY_COVERING_OR_NEXT_VMA,
+	};
+
+	if (ioctl(maps, PROCMAP_QUERY, &query) < 0)
+		return -errno;
+	*start = query.vma_start > address ? query.vma_start : address;
+	return 0;
+}
+
 void maps_free(struct maps *maps)
 {
 	free(maps->items);
@@ -190,7 +200,7 @@ static void leave_alone(struct mapping *mapping)
 	mapping->pageable = mapping->joins = false;
 }
 
-int maps_check_flags(pid_t pid, struct maps *maps, maps_wipe_fn wipe, void *argument)
+int maps_check_flags(pid_t pid, struct maps *maps, maps_run_fn wipe, void *argument)
 {
 	FILE *file = open_proc(pid, "smaps");
 	struct mapping *at = NULL;
@@ -230,24 +240,46 @@ int maps_check_flags(pid_t pid, struct maps *maps, maps_wipe_fn wipe, void *argu
 	return error;
 }
 
-bool maps_is_registered(pid_t pid, uint64_t address)
+int maps_each_registered(pid_t pid, maps_run_fn run, void *argument)
 {
 	FILE *file = open_proc(pid, "smaps");
 	struct mapping seen = {0};
-	bool registered = false;
 	char *line = NULL;
 	size_t size = 0;
+	int error = 0;
 
-	while (file && getline(&line, &size, file) > 0) {
+	if (!file)
+		return errno == ENOENT ? -ESRCH : -errno;
+	while (getline(&line, &size, file) > 0) {
 		if (strncmp(line, "VmFlags:", 8))
 			parse_line(line, &seen);
-		else if (seen.start <= address && address < seen.end)
-			registered = has_flag(line + 8, "um");
+		else if (has_flag(line + 8, "um"))
+			run(argument, seen.start, seen.end);
 	}
+	if (ferror(file))
+		error = -EIO;
 	free(line);
-	if (file)
-		fclose(file);
-	return registered;
+	fclose(file);
+	return error;
+}
+
+struct point {
+	uint64_t address;
+	bool found;
+};
+
+static void find_point(void *argument, uint64_t start, uint64_t end)
+{
+	struct point *point = argument;
+
+	point->found |= start <= point->address && point->address < end;
+}
+
+bool maps_is_registered(pid_t pid, uint64_t address)
+{
+	struct point point = {.address = address};
+
+	return !maps_each_registered(pid, find_point, &point) && point.found;
 }
 
 int maps_present(int pagemap, uint64_t start, uint64_t end, maps_run_fn run, void *argument)

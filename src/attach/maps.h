@@ -33,6 +33,12 @@ void maps_free(struct maps *maps);
  */
 int maps_open(pid_t pid);
 int maps_query(int maps, uint64_t address, struct mapping *mapping);
+/* Where the first mapping at or above the address is met: at the address itself if it is mapped.
+ * -ENOENT: nowhere. */
+int maps_query_next(int maps, uint64_t address, uint64_t *start);
+
+/* A part of the addresses. */
+typedef void (*maps_run_fn)(void *argument, uint64_t start, uint64_t end);
 
 /*
  * More of what only /proc/PID/smaps says (VmFlags): for each mapping that is
@@ -40,16 +46,15 @@ int maps_query(int maps, uint64_t address, struct mapping *mapping);
  * is told apart by `wipe` (may be NULL; called for each such range). Slower: at attach and for new
  * mappings only.
  */
-typedef void (*maps_wipe_fn)(void *argument, uint64_t start, uint64_t end);
-int maps_check_flags(pid_t pid, struct maps *maps, maps_wipe_fn wipe, void *argument);
+int maps_check_flags(pid_t pid, struct maps *maps, maps_run_fn wipe, void *argument);
 
-/* True if the mapping at the address is registered with a userfaultfd for missing pages. Reads
- * smaps: slow. */
+/* Calls `run` for each mapping that is registered with a userfaultfd for missing pages. Reads
+ * smaps: slow. 0 or -errno. maps_is_registered: whether that at the address is one. */
+int maps_each_registered(pid_t pid, maps_run_fn run, void *argument);
 bool maps_is_registered(pid_t pid, uint64_t address);
 
 /* Which pages of [start, end) are present (or in the kernel's own swap): calls `run` for every run
  * of present pages (PAGEMAP_SCAN; private anonymous, not file pages). 0 or -errno. */
-typedef void (*maps_run_fn)(void *argument, uint64_t start, uint64_t end);
 int maps_present(int pagemap, uint64_t start, uint64_t end, maps_run_fn run, void *argument);
 
 /* present[i] for `pages` 1..512 pages from start, by reading pagemap. 0 or -errno. */

@@ -16,6 +16,7 @@
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
+#include "attach/array.h"
 
 #define PAGE_MASK     (~4095ull)
 #define NEAR_START    1024u /* a head this near its page's start may have its tid word before it */
@@ -42,32 +43,17 @@ static time_t seconds_now(void)
 	return now.tv_sec;
 }
 
-static int grow(void **items, size_t *capacity, size_t need, size_t size)
-{
-	size_t want = *capacity ? *capacity : 64;
-	void *grown;
-
-	if (need <= *capacity)
-		return 0;
-	while (want < need)
-		want *= 2;
-	grown = realloc(*items, want * size);
-	if (!grown)
-		return -ENOMEM;
-	*items = grown;
-	*capacity = want;
-	return 0;
-}
-
 static int grow_threads(struct kept_pages *kept, size_t need)
 {
 	size_t capacity = kept->thread_capacity;
-	int error = grow((void **)&kept->threads, &capacity, need, sizeof(*kept->threads));
+	int error = array_grow((void **)&kept->threads, &capacity, need, sizeof(*kept->threads));
 
 	capacity = kept->thread_capacity;
-	error = error ?: grow((void **)&kept->seen, &capacity, need, sizeof(*kept->seen));
+	error = error ?: array_grow((void **)&kept->seen, &capacity, need, sizeof(*kept->seen));
 	capacity = kept->thread_capacity;
-	error = error ?: grow((void **)&kept->records, &capacity, need, sizeof(*kept->records));
+	error = error
+			?: array_grow((void **)&kept->records, &capacity, need,
+				      sizeof(*kept->records));
 	if (!error)
 		kept->thread_capacity = capacity;
 	return error;
@@ -162,8 +148,8 @@ static int note_gone(struct kept_pages *kept, size_t count)
 			at++;
 		if ((at < count && kept->seen[at] == kept->threads[i]) || !kept->records[i].head)
 			continue;
-		if (grow((void **)&kept->gone, &kept->gone_capacity, kept->gone_count + 1,
-			 sizeof(*kept->gone)))
+		if (array_grow((void **)&kept->gone, &kept->gone_capacity, kept->gone_count + 1,
+			       sizeof(*kept->gone)))
 			return -ENOMEM;
 		kept->gone[kept->gone_count++] = kept->records[i].head;
 	}
@@ -226,7 +212,8 @@ static int keep(struct kept_pages *kept, uint64_t address)
 
 	if (kept->count && kept->pages[kept->count - 1] == page)
 		return 0;
-	if (grow((void **)&kept->pages, &kept->capacity, kept->count + 1, sizeof(*kept->pages)))
+	if (array_grow((void **)&kept->pages, &kept->capacity, kept->count + 1,
+		       sizeof(*kept->pages)))
 		return -ENOMEM;
 	kept->pages[kept->count++] = page;
 	return 0;

@@ -25,6 +25,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "attach/array.h"
 #include "attach/remote.h"
 #include "attach/restart.h"
 
@@ -188,17 +189,12 @@ static struct tracee *find(const struct trace *trace, pid_t tid)
 
 static int add(struct trace *trace, pid_t tid)
 {
-	if (trace->count == trace->capacity) {
-		size_t capacity = trace->capacity ? 2 * trace->capacity : 64;
-		struct tracee *threads = realloc(trace->threads, capacity * sizeof(*threads));
+	int error = array_grow((void **)&trace->threads, &trace->capacity, trace->count + 1,
+			       sizeof(*trace->threads));
 
-		if (!threads)
-			return -ENOMEM;
-		trace->threads = threads;
-		trace->capacity = capacity;
-	}
-	trace->threads[trace->count++] = (struct tracee){.tid = tid};
-	return 0;
+	if (!error)
+		trace->threads[trace->count++] = (struct tracee){.tid = tid};
+	return error;
 }
 
 /* 1: it will stop; 0: it is gone or going. */

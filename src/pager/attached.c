@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include "attach/array.h"
 #include "pager/evict.h"
 #include "pager/state.h"
 
@@ -44,28 +45,14 @@ void attached_free(struct attached *attached)
 	free(attached);
 }
 
-static int make_room(struct pager *pager)
-{
-	size_t capacity = pager->attached_capacity ? pager->attached_capacity * 2 : 64;
-	struct attached **items;
-
-	if (pager->attached_count < pager->attached_capacity)
-		return 0;
-	items = realloc(pager->attached, capacity * sizeof(*items));
-	if (!items)
-		return -ENOMEM;
-	pager->attached = items;
-	pager->attached_capacity = capacity;
-	return 0;
-}
-
 int attached_list(struct attached *attached)
 {
 	struct pager *pager = attached->pager;
 	int error;
 
 	pthread_mutex_lock(&pager->attached_lock);
-	error = make_room(pager);
+	error = array_grow((void **)&pager->attached, &pager->attached_capacity,
+			   pager->attached_count + 1, sizeof(struct attached *));
 	if (!error) {
 		pager->attached[pager->attached_count++] = attached;
 		pager->attached_generation++;
@@ -96,6 +83,7 @@ void attached_unlist(struct attached *attached)
 	struct pager *pager = attached->pager;
 
 	leave_list(attached);
+	servers_forget(attached);
 	/* Every server that still uses it is done once this is ours. */
 	pthread_rwlock_wrlock(&pager->serving);
 	pthread_rwlock_unlock(&pager->serving);
@@ -111,15 +99,15 @@ void attached_bury(struct attached *attached)
 	attached_free(attached);
 }
 
-bool attached_any_unknown(struct pager *pager)
+size_t attached_count_unknown(struct pager *pager)
 {
-	bool unknown = false;
+	size_t count = 0;
 
 	pthread_mutex_lock(&pager->attached_lock);
-	for (size_t i = 0; i < pager->attached_count && !unknown; i++)
-		unknown = pager->attached[i]->pid == 0;
+	for (size_t i = 0; i < pager->attached_count; i++)
+		count += pager->attached[i]->pid == 0;
 	pthread_mutex_unlock(&pager->attached_lock);
-	return unknown;
+	return count;
 }
 
 void attached_lock_private(struct attached *attached, uint64_t address)

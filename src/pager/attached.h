@@ -15,6 +15,7 @@
 #include "attach/threads.h"
 #include "pager/batch.h"
 #include "pager/lock.h"
+#include "pager/moved.h"
 #include "pager/protocol.h"
 #include "pager/region.h"
 #include "pager/stream.h"
@@ -24,11 +25,11 @@ struct pager;
 struct process;
 
 #define UNBORN 8
-#define REMAPS 32
 
-/* A mapping's move while other events were in flight. */
-struct remap {
-	uint64_t from, to, length;
+struct unborn {
+	struct attached *child;
+	unsigned int moves;	  /* of its parent's moves so many had been read before its FORK */
+	unsigned long long ticks; /* it started then, or later */
 };
 
 struct attached {
@@ -51,15 +52,11 @@ struct attached {
 	_Atomic bool paused;	/* nothing of it may leave any more */
 	_Atomic bool refused;	/* a seccomp filter came: control brings all back */
 
-	/* Server: children whose FORK was read while other events were in flight. */
-	struct attached *unborn[UNBORN];
-	struct remap remaps[REMAPS];
-	unsigned int unborn_count, remap_count;
+	/* Server: children whose FORK was read, while events that were in flight with it are. */
+	struct unborn unborn[UNBORN];
+	unsigned int unborn_count;
 
-	/* Server: moves since the last time that nothing was in flight; and those that wait until
-	 * what was at their destination is gone (event_park). */
-	struct remap moved[REMAPS], parked[REMAPS];
-	unsigned int moved_count, parked_count;
+	struct moved moved; /* memory lock, for writing */
 
 	struct lock_word own_word; /* of the lock, until there is a channel to have it in */
 
@@ -94,8 +91,8 @@ void attached_unlist(struct attached *attached);
 /* The same for one whose address space is gone; frees it. */
 void attached_bury(struct attached *attached);
 
-/* True if some served child is a process that is not known yet. Any thread. */
-bool attached_any_unknown(struct pager *pager);
+/* How many served children are processes that are not known yet. Any thread. */
+size_t attached_count_unknown(struct pager *pager);
 
 /* Takes the lock for reading, with the cluster of the address, if there is one, not shared with
  * a child: a slot may then be changed. */

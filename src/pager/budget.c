@@ -57,12 +57,6 @@ static int64_t mark(const struct pager *pager, uint64_t room_bytes)
 	return room < least ? least : room;
 }
 
-static void keep_peak(_Atomic uint64_t *peak, uint64_t value)
-{
-	if (value > *peak)
-		*peak = value;
-}
-
 /* Walking the segments is not free: now and then is enough. */
 static uint64_t live_bytes(struct pager *pager)
 {
@@ -116,7 +110,6 @@ static void set_segments(struct pager *pager, uint64_t limit, uint64_t own)
 void budget_refresh(struct pager *pager)
 {
 	uint64_t limit = pager->limit_bytes, own, head = head_bytes(limit);
-	int64_t pages = pager->resident_pages;
 	struct process_size size;
 
 	if (maps_size(pager->own_statm, &size))
@@ -126,7 +119,7 @@ void budget_refresh(struct pager *pager)
 	set_segments(pager, limit, own);
 	pager->target_pages = mark(pager, minus(limit, own + head));
 	pager->brake_pages = mark(pager, minus(limit, own));
-	keep_peak(&pager->peak_bytes, own + (pages > 0 ? (uint64_t)pages << PAGE_SHIFT : 0));
+	figures_raise(&pager->peak_bytes, own + figures_resident_bytes(pager));
 }
 
 uint64_t budget_attach_bytes(struct pager *pager)

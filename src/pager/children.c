@@ -3,8 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/kcmp.h>
-#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "pager/futex.h"
+#include "pager/mapping.h"
 #include "pager/state.h"
 #include "pager/userfault.h"
 
@@ -21,6 +20,8 @@
 #define NEWBORN_NS 100000000u
 #define BUSY_NS	   200000u
 #define PAUSE_US   200
+/* Most other processes that are remembered meanwhile. */
+#define OTHERS 32
 
 /* Of a process, from /proc/PID/stat. */
 struct birth {
@@ -96,13 +97,13 @@ static bool is_present(int pagemap, uint64_t page)
 }
 
 enum proof {
-	PROOF_NONE, /* no page for it, or events are in flight */
+	PROOF_NONE, /* no page for it */
 	PROOF_NO,
 	PROOF_YES,
 };
 
 /* Installs a page of zeros where there would be zeros anyway: is it the process that has it now?
- * Nothing may be in flight: what has yet to be read could say that the page is another one. */
+ * All that was in flight at the FORK has been read: it could say that the page is another one. */
 static enum proof prove_by_page(const struct attached *child, int pagemap, uint64_t page)
 {
 	if (!is_absent(child, page) || is_present(pagemap, page) ||
@@ -111,14 +112,18 @@ static enum proof prove_by_page(const struct attached *child, int pagemap, uint6
 	return is_present(pagemap, page) ? PROOF_YES : PROOF_NO;
 }
 
+/* What moved while it was forked may be elsewhere in the child (follow_moves). */
+static bool has_moved(const struct attached *parent, const struct region *region)
+{
+	return moved_into(parent, 0, region->start, region->end);
+}
+
 static enum proof prove(const struct attached *parent, const struct attached *child, pid_t pid)
 {
 	enum proof proof = PROOF_NONE;
 	char path[64];
 	int pagemap;
 
-	if (userfault_is_changing(parent->userfault))
-		return PROOF_NONE;
 	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
 	pagemap = open(path, O_RDONLY | O_CLOEXEC);
 	if (pagemap < 0)
@@ -127,6 +132,8 @@ static enum proof prove(const struct attached *parent, const struct attached *ch
 	for (size_t i = 0; i < child->regions.count && proof == PROOF_NONE; i++) {
 		const struct region *region = &child->regions.items[i];
 
+		if (has_moved(parent, region))
+			continue;
 		proof = prove_by_page(child, pagemap, region->start);
 		if (proof == PROOF_NONE)
 			proof = prove_by_page(child, pagemap, region->end - PAGE_BYTES);
@@ -137,28 +144,42 @@ static enum proof prove(const struct attached *parent, const struct attached *ch
 
 struct newborn {
 	const struct attached *parent, *child;
-	unsigned long long ticks; /* it started then, or later */
+	unsigned long long ticks;
+	pid_t others[OTHERS]; /* proved not to be it */
+	unsigned int other_count;
 };
+
+static bool is_other(const struct newborn *newborn, pid_t pid)
+{
+	for (unsigned int i = 0; i < newborn->other_count; i++)
+		if (newborn->others[i] == pid)
+			return true;
+	return false;
+}
 
 static bool is_newborn(void *argument, pid_t pid)
 {
-	const struct newborn *newborn = argument;
+	struct newborn *newborn = argument;
 	const struct attached *parent = newborn->parent;
 	struct birth birth;
 
 	if (!read_birth(pid, &birth) || birth.stack_start != parent->stack_start ||
-	    birth.started < newborn->ticks || is_served(parent->pager, pid) ||
-	    !syscall(SYS_kcmp, parent->pid, pid, KCMP_VM, 0, 0))
+	    birth.started < newborn->ticks || is_other(newborn, pid) ||
+	    is_served(parent->pager, pid) || tree_same_memory(parent->pid, pid))
 		return false;
 	switch (prove(parent, newborn->child, pid)) {
 	case PROOF_YES:
 		return true;
 	case PROOF_NO:
+		if (newborn->other_count < OTHERS)
+			newborn->others[newborn->other_count++] = pid;
 		return false;
 	case PROOF_NONE:
 		break;
 	}
-	return parent->regions.count && maps_is_registered(pid, parent->regions.items[0].start);
+	/* No other child is looked for: it must be this one's process, if it is served at all. */
+	return attached_count_unknown(parent->pager) == 1 && parent->regions.count &&
+	       maps_is_registered(pid, parent->regions.items[0].start);
 }
 
 /*
@@ -167,9 +188,13 @@ static bool is_newborn(void *argument, pid_t pid)
  * stack begins, exec does not): orphans, if the parent is a subreaper, and those from before it was
  * served. Should it not show itself in time, nothing is guessed until its first fault names it.
  */
-static pid_t find_newborn(struct attached *parent, struct attached *child)
+static pid_t find_newborn(struct attached *parent, const struct unborn *unborn)
 {
-	struct newborn newborn = {parent, child, ticks_now()};
+	struct newborn newborn = {
+		.parent = parent,
+		.child = unborn->child,
+		.ticks = unborn->ticks,
+	};
 	uint64_t since = monotonic_ns(), waited;
 
 	if (!parent->pid)
@@ -177,7 +202,7 @@ static pid_t find_newborn(struct attached *parent, struct attached *child)
 	do {
 		pid_t pid = tree_each_child(parent->pid, is_newborn, &newborn);
 
-		if (pid || userfault_is_gone(child->userfault))
+		if (pid || userfault_is_gone(unborn->child->userfault))
 			return pid;
 		waited = monotonic_ns() - since;
 		if (waited < BUSY_NS)
@@ -207,13 +232,6 @@ static void set_pid(struct attached *child, pid_t pid)
 	child->keeper_handle = keeper_add(child->pager->keeper, pid, pidfd);
 }
 
-static void drop(struct attached *child, uint64_t start, uint64_t end)
-{
-	if (start < end &&
-	    (memory_clear(child->memory, start, end) || region_remove(&child->regions, start, end)))
-		pager_lose(child);
-}
-
 /* What the child does not have (MADV_DONTFORK, or its parent unmapped it at the same time) must not
  * keep its parent's bytes: something else may come to lie there. */
 static void drop_unmapped(struct attached *child, const struct maps *maps)
@@ -221,10 +239,10 @@ static void drop_unmapped(struct attached *child, const struct maps *maps)
 	uint64_t at = 0;
 
 	for (size_t i = 0; i < maps->count; i++) {
-		drop(child, at, maps->items[i].start);
+		mapping_forget(child, at, maps->items[i].start);
 		at = maps->items[i].end;
 	}
-	drop(child, at, MEMORY_END);
+	mapping_forget(child, at, MEMORY_END);
 }
 
 /*
@@ -245,18 +263,64 @@ void children_look(struct attached *child)
 	maps_free(&maps);
 }
 
-/* From now on its messages may be read. */
-static void born(struct attached *child)
+/* A mapping of its parent that moved at about the time of the FORK is at the one place or the other
+ * in the child, whatever order the events were read in. */
+static void follow_move(struct attached *child, const struct region_list *registered,
+			const struct remap *remap, bool moved)
 {
+	bool at_from = region_find(registered, remap->from);
+	bool at_to = region_find(registered, remap->to);
+
+	if (moved && at_from && !at_to)
+		mapping_move(child, remap->to, remap->from, remap->length);
+	else if (!moved && at_to && !at_from)
+		mapping_move(child, remap->from, remap->to, remap->length);
+}
+
+static void follow_moves(const struct attached *parent, const struct unborn *unborn)
+{
+	const struct moved *moved = &parent->moved;
+	struct region_list registered = {0};
+	unsigned int i;
+
+	if (!moved->count || !unborn->child->pid)
+		return;
+	if (!mapping_registered(unborn->child->pid, &registered)) {
+		for (i = unborn->moves; i-- > 0;)
+			follow_move(unborn->child, &registered, &moved->items[i], true);
+		for (i = unborn->moves; i < moved->count; i++)
+			follow_move(unborn->child, &registered, &moved->items[i], false);
+	}
+	region_free(&registered);
+}
+
+static void be_born(struct attached *parent, const struct unborn *unborn)
+{
+	struct attached *child = unborn->child;
+
+	set_pid(child, find_newborn(parent, unborn));
+	follow_moves(parent, unborn);
 	children_look(child);
+	/* From now on its messages may be read. */
 	unlock_write(&child->lock);
+}
+
+void children_born(struct attached *parent)
+{
+	for (unsigned int i = 0; i < parent->unborn_count; i++)
+		be_born(parent, &parent->unborn[i]);
+	parent->unborn_count = 0;
 }
 
 void children_add(struct attached *parent, int userfault)
 {
 	struct pager *pager = parent->pager;
 	struct attached *child = attached_new(pager, userfault);
-	bool failed;
+	struct unborn unborn = {
+		.child = child,
+		.moves = parent->moved.count,
+		.ticks = ticks_now(),
+	};
 
 	if (!child) {
 		close(userfault);
@@ -269,62 +333,18 @@ void children_add(struct attached *parent, int userfault)
 	/* Another server may hear of it first, and must wait until it is born. */
 	lock_write(&child->lock);
 	child->stack_start = parent->stack_start;
-	failed = memory_fork(parent->memory, child->memory) ||
-		 region_copy(&child->regions, &parent->regions);
-	if (!failed)
-		set_pid(child, find_newborn(parent, child));
-	if (failed || attached_list(child)) {
+	if (memory_fork(parent->memory, child->memory) ||
+	    region_copy(&child->regions, &parent->regions) || attached_list(child)) {
+		set_pid(child, find_newborn(parent, &unborn));
 		pager_kill(child);
 		pager_lose(parent);
 		attached_free(child);
 		return;
 	}
 	if (parent->unborn_count < UNBORN)
-		parent->unborn[parent->unborn_count++] = child;
+		parent->unborn[parent->unborn_count++] = unborn;
 	else
-		born(child);
-}
-
-/* A move that overtook, or was overtaken by, the FORK of a child: whether it happened to the
- * child as well is seen from its mappings. */
-static void follow_remap(struct attached *child, const struct maps *maps, const struct remap *remap)
-{
-	bool has_from = false, has_to = false;
-
-	for (size_t i = 0; i < maps->count; i++) {
-		has_from |= maps->items[i].start <= remap->from && remap->from < maps->items[i].end;
-		has_to |= maps->items[i].start <= remap->to && remap->to < maps->items[i].end;
-	}
-	if (!has_to || has_from)
-		return;
-	if (memory_move(child->memory, remap->from, remap->to, remap->length) ||
-	    region_add(&child->regions, remap->to, remap->to + remap->length, false))
-		pager_lose(child);
-}
-
-void children_note_remap(struct attached *parent, const struct remap *remap)
-{
-	if (parent->unborn_count && parent->remap_count < REMAPS)
-		parent->remaps[parent->remap_count++] = *remap;
-}
-
-void children_born(struct attached *parent)
-{
-	struct attached *child;
-
-	if (!parent->unborn_count)
-		return;
-	child = parent->unborn[--parent->unborn_count];
-	for (unsigned int i = 0; i < parent->remap_count; i++) {
-		struct maps maps = {0};
-
-		if (child->pid && !maps_read(child->pid, &maps))
-			follow_remap(child, &maps, &parent->remaps[i]);
-		maps_free(&maps);
-	}
-	if (!parent->unborn_count)
-		parent->remap_count = 0;
-	born(child);
+		be_born(parent, &unborn);
 }
 
 static pid_t process_of(pid_t thread)
@@ -346,10 +366,7 @@ static pid_t process_of(pid_t thread)
 
 static void wipe(void *argument, uint64_t start, uint64_t end)
 {
-	struct attached *child = argument;
-
-	if (memory_clear(child->memory, start, end))
-		pager_lose(child);
+	mapping_empty(argument, start, end);
 }
 
 void children_first_fault(struct attached *child, pid_t thread)

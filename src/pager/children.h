@@ -12,16 +12,13 @@
 #include <sys/types.h>
 
 struct attached;
-struct remap;
 
 /* At the time of attaching: what its children will be known by. Control thread. */
 void children_note_stack(struct attached *attached);
 /* Takes over `userfault`. Parent's lock held for writing, its batch quiet. Server only. */
 void children_add(struct attached *parent, int userfault);
-/* While children are being born: a REMAP of the parent that was in flight with their FORK. */
-void children_note_remap(struct attached *parent, const struct remap *remap);
-/* Nothing is in flight in the parent any more: what the last added child really has is looked up.
- */
+/* What was in flight in the parent has been read: which processes the added children are, and what
+ * they really have, is looked up. From now on they are served. The same lock. */
 void children_born(struct attached *parent);
 /* Learns who the child is, and empties what MADV_WIPEONFORK says it must not see. Child's lock held
  * for writing, before its first fault is served. Server only. */

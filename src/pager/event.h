@@ -24,14 +24,4 @@ void event_move(struct attached *attached, uint64_t from, const struct remap *re
 uint64_t event_park(struct attached *attached, const struct remap *remap);
 void event_unpark(struct attached *attached);
 
-/*
- * Of an UNMAP (of `length` bytes at `to`): true if a mapping that moved there before the UNMAP was
- * read is there no more. Then it has moved on, and its REMAP is in flight, or it is what was
- * unmapped. Reads smaps: slow. event_forget_move: it was unmapped; what it had is dropped with the
- * UNMAP. The same lock.
- */
-bool event_find_unclear(const struct attached *attached, const struct remap *unmap,
-			struct remap *unclear);
-void event_forget_move(struct attached *attached, const struct remap *remap);
-
 #endif

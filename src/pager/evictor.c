@@ -121,7 +121,6 @@ static void no_room(struct evictor *evictor, uint32_t seen)
 static void look(struct attached *attached)
 {
 	struct process_size size;
-
 	int64_t pages;
 
 	if (maps_size(attached->target.statm, &size))
@@ -130,17 +129,21 @@ static void look(struct attached *attached)
 	attached_set_pages(attached, pages > 0 ? pages : 0);
 }
 
+static size_t count_listed(struct pager *pager)
+{
+	size_t count;
+
+	pthread_mutex_lock(&pager->attached_lock);
+	count = pager->attached_count;
+	pthread_mutex_unlock(&pager->attached_lock);
+	return count;
+}
+
 /* Nothing left this one: the next, and when all were asked in turn, later. */
 static void go_on(struct evictor *evictor, uint32_t seen)
 {
-	struct pager *pager = evictor->pager;
-	size_t all;
-
-	pthread_mutex_lock(&pager->attached_lock);
-	all = pager->attached_count;
-	pthread_mutex_unlock(&pager->attached_lock);
 	evictor->at++;
-	if (++evictor->idle < all)
+	if (++evictor->idle < count_listed(evictor->pager))
 		return;
 	evictor->idle = 0;
 	try_later(evictor, seen);
@@ -189,9 +192,10 @@ static void work(struct evictor *evictor, uint32_t seen)
 static void tidy(struct evictor *evictor)
 {
 	struct pager *pager = evictor->pager;
-	struct attached *attached;
 
-	for (size_t i = 0; i < pager->attached_count; i++) {
+	for (size_t i = 0; i < count_listed(pager); i++) {
+		struct attached *attached;
+
 		evictor->at = i;
 		attached = take_next(evictor);
 		if (attached)

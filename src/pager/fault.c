@@ -96,18 +96,22 @@ static unsigned int count_absent(slot_t *slots, unsigned int pages)
 	return i;
 }
 
-/* The kernel did not take a page of zeros: what to do with the fault. */
-static enum fault_result not_installed(struct fault *fault, int error)
+enum fault_result fault_refused(struct attached *attached, uint64_t address, int error)
 {
-	struct attached *attached = fault->attached;
-
-	if (error == -ESRCH)
-		attached->dead = true;
-	if (error == -EEXIST || error == -ENOENT || error == -EINVAL)
-		userfault_wake(attached->userfault, fault->address);
-	if (error == -ENOMEM || error == -ENOSPC)
+	switch (error) {
+	case -EAGAIN:
+		return FAULT_CHANGING;
+	case -ENOMEM:
+	case -ENOSPC:
 		return FAULT_BRAKED;
-	return error == -EAGAIN ? FAULT_CHANGING : FAULT_DONE;
+	case -ESRCH:
+		attached->dead = true;
+		return FAULT_DONE;
+	default:
+		/* Present by now, or no longer registered; its thread looks for itself. */
+		userfault_wake(attached->userfault, address);
+		return FAULT_DONE;
+	}
 }
 
 /* Zeros for a page that was never touched, or that the program dropped. Locked, so that the evictor
@@ -145,7 +149,7 @@ static enum fault_result first_touch(struct fault *fault, struct fault_buffers *
 		return FAULT_DONE;
 	}
 	slot_unlock(&slots[0], word);
-	return not_installed(fault, done);
+	return fault_refused(attached, fault->address, done);
 }
 
 enum fault_result fault_serve_growth(struct fault *fault, struct fault_buffers *buffers)
@@ -155,7 +159,7 @@ enum fault_result fault_serve_growth(struct fault *fault, struct fault_buffers *
 	slot_t *slot;
 
 	if (done != 1)
-		return not_installed(fault, done);
+		return fault_refused(attached, fault->address, done);
 	if (memory_clear(attached->memory, fault->address, fault->address + PAGE_BYTES) ||
 	    region_grow(&attached->regions, fault->address, fault->address + PAGE_BYTES))
 		return FAULT_DONE; /* unknown to us: it just stays */
@@ -202,11 +206,7 @@ static enum fault_result from_batch(struct fault *fault, slot_t *slot, desc_t wo
 		return FAULT_DONE;
 	}
 	slot_unlock(slot, word);
-	if (done == -ENOENT || done == -EINVAL)
-		userfault_wake(attached->userfault, fault->address);
-	if (done == -ESRCH)
-		attached->dead = true;
-	return done == -EAGAIN || done == -ENOMEM ? FAULT_CHANGING : FAULT_DONE;
+	return fault_refused(attached, fault->address, done);
 }
 
 static enum fault_result bring_in(struct fault *fault, struct fault_buffers *buffers,

@@ -47,6 +47,10 @@ enum fault_result fault_serve(struct fault *fault, struct fault_buffers *buffers
  */
 enum fault_result fault_serve_growth(struct fault *fault, struct fault_buffers *buffers);
 
+/* The kernel did not install a page and said `error`: what becomes of its fault. Who waits for it
+ * is woken, unless it will be tried again. */
+enum fault_result fault_refused(struct attached *attached, uint64_t address, int error);
+
 /*
  * Brings in up to `pages` swapped pages from `address`, all in one cluster;
  * `filled` says how many. Memory lock held for reading. For faults and for

@@ -71,27 +71,14 @@ static void slot_figures(struct pager *pager, struct report *report)
 	report->slots.peak = pager->slots_peak;
 }
 
-static void keep_peak(_Atomic uint64_t *peak, uint64_t value)
-{
-	if (value > *peak)
-		*peak = value;
-}
-
-static uint64_t resident_bytes(struct pager *pager)
-{
-	int64_t pages = pager->resident_pages;
-
-	return pages > 0 ? (uint64_t)pages << PAGE_SHIFT : 0;
-}
-
 void figures_keep_peaks(struct pager *pager)
 {
 	uint64_t count[8], allocated;
 
 	space_count(pager->space, count);
 	allocated = count[DESC_ZERO] + count[DESC_SAME] + count[DESC_STORED] + count[DESC_SHARED];
-	keep_peak(&pager->slots_peak, allocated);
-	keep_peak(&pager->wanted_peak, resident_bytes(pager) + allocated * PAGE_BYTES);
+	figures_raise(&pager->slots_peak, allocated);
+	figures_raise(&pager->wanted_peak, figures_resident_bytes(pager) + allocated * PAGE_BYTES);
 }
 
 void pager_report(struct pager *pager, struct report *report)
@@ -108,7 +95,7 @@ void pager_report(struct pager *pager, struct report *report)
 	report->attached = pager->was_attached;
 	report->limit_bytes = pager->limit_bytes;
 	report->peak_bytes = pager->peak_bytes;
-	report->resident_bytes = resident_bytes(pager);
+	report->resident_bytes = figures_resident_bytes(pager);
 	report->pool_bytes = store.ram_bytes;
 	report->header_bytes = store.header_bytes;
 	report->metadata_bytes = store.metadata_bytes;

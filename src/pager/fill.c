@@ -143,11 +143,5 @@ enum fault_result fill_swapped(struct attached *attached, struct fault_buffers *
 		return FAULT_DONE;
 	}
 	release(slots, words, 0, count);
-	if (done == -ESRCH)
-		attached->dead = true;
-	if (done == -ENOENT || done == -EINVAL)
-		userfault_wake(attached->userfault, address);
-	if (done == -ENOMEM || done == -ENOSPC)
-		return FAULT_BRAKED;
-	return done == -EAGAIN ? FAULT_CHANGING : FAULT_DONE;
+	return fault_refused(attached, address, done);
 }

@@ -156,7 +156,6 @@ static void apply_remap(struct server *server, struct attached *attached, const 
 		read_on(server, attached, destination_is_taken, remap);
 		event_unpark(attached);
 	}
-	children_note_remap(attached, remap);
 	event_move(attached, from, remap);
 }
 
@@ -174,9 +173,9 @@ static void wait_until_clear(struct server *server, struct attached *attached,
 	};
 	struct remap unclear;
 
-	while (event_find_unclear(attached, &unmap, &unclear)) {
+	while (moved_find_unclear(attached, &unmap, &unclear)) {
 		read_on(server, attached, destination_is_taken, &unclear);
-		event_forget_move(attached, &unclear);
+		moved_forget(attached, &unclear);
 	}
 }
 
@@ -186,7 +185,7 @@ static void wait_until_clear(struct server *server, struct attached *attached,
  * same addresses, may overtake it.
  *
  *   REMAP  to addresses that are still taken: what freed them has yet to be read
- *   UNMAP  of addresses to which something was moved since: see event.c
+ *   UNMAP  of addresses to which something was moved since: see moved.h
  *   FORK   what else is in flight happened to the child, too, or did not: its mappings tell
  */
 static void apply(struct server *server, struct attached *attached, const struct uffd_msg *message)
@@ -204,11 +203,11 @@ static void apply(struct server *server, struct attached *attached, const struct
 		return;
 	}
 	event_apply(attached, message);
-	if (message->event != UFFD_EVENT_FORK)
-		return;
-	if (attached->unborn_count == 1)
+	/* Those whose FORK is read meanwhile are born together with the first. */
+	if (message->event == UFFD_EVENT_FORK && attached->unborn_count == 1) {
 		read_on(server, attached, always, NULL);
-	children_born(attached);
+		children_born(attached);
+	}
 }
 
 /* Nothing can be installed now: the fault waits, and what is in flight is read first. */
@@ -232,6 +231,7 @@ void messages_read(struct server *server, struct attached *attached)
 	struct fault fault;
 
 	lock_write(&attached->lock);
+	moved_settle(attached);
 	for (unsigned int i = 0; i < READ_MOST; i++) {
 		if (!next_message(attached, &message))
 			break;
@@ -239,8 +239,6 @@ void messages_read(struct server *server, struct attached *attached)
 			apply(server, attached, &message);
 			if (attached->needs_look)
 				children_look(attached);
-			if (attached->moved_count && !userfault_is_changing(attached->userfault))
-				attached->moved_count = 0;
 			break;
 		}
 		fault = fault_of(server, attached, &message);

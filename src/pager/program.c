@@ -61,7 +61,7 @@ static int record_region(struct recording *recording, struct region *region)
  */
 static bool may_be_served(const struct attached *attached)
 {
-	return attached->process->tried_ns == 0 || attached_any_unknown(attached->pager);
+	return attached->process->tried_ns == 0 || attached_count_unknown(attached->pager);
 }
 
 /* The first recording, with every thread stopped. From here on the lock is the one that the agent

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "attach/array.h"
 
 /* Index of the first region that ends after the address. */
 static size_t first_after(const struct region_list *list, uint64_t address)
@@ -23,17 +24,8 @@ static size_t first_after(const struct region_list *list, uint64_t address)
 
 static int make_room(struct region_list *list)
 {
-	size_t capacity = list->capacity ? list->capacity * 2 : 64;
-	struct region *items;
-
-	if (list->count < list->capacity)
-		return 0;
-	items = realloc(list->items, capacity * sizeof(*items));
-	if (!items)
-		return -ENOMEM;
-	list->items = items;
-	list->capacity = capacity;
-	return 0;
+	return array_grow((void **)&list->items, &list->capacity, list->count + 1,
+			  sizeof(*list->items));
 }
 
 static void insert_at(struct region_list *list, size_t at, struct region region)

@@ -12,10 +12,9 @@
  *
  * So a mapping is registered together with all private anonymous ones that stand in a row with
  * it, however they are protected at the moment. And the list of mappings is old when the lock
- * has been got: each is looked at again right before it is registered, and its neighbour right
- * after, so that one that grows meanwhile is apart for some microseconds only. A mapping that has
- * been touched is no matter: its parts share their bookkeeping, and join whenever that is made
- * good.
+ * has been got: each is looked at again right before it is registered, with the hole behind it, and
+ * its neighbour right after. A mapping that has been touched is no matter: its parts share their
+ * bookkeeping, and join whenever that is made good.
  */
 #include "pager/register.h"
 
@@ -69,6 +68,16 @@ static bool look_at(const struct look *look, uint64_t address, struct mapping *f
 		return false;
 	}
 	return (found->pageable || found->joins) && !is_ours(&look->attached->target, found);
+}
+
+/* Where the hole behind `end` ends; `end` if there is none, or nothing is known. */
+static uint64_t end_of_hole(const struct look *look, uint64_t end)
+{
+	uint64_t next;
+
+	if (look->query < 0 || maps_query_next(look->query, end, &next))
+		return end;
+	return next;
 }
 
 /* The first part of [at, end) that is neither in a region nor fresh. */
@@ -125,9 +134,9 @@ static int register_each(struct look *look, uint64_t start, uint64_t end)
 }
 
 /*
- * A mapping that was seen, as things are now, with all new ones in a row with it. Then again on
- * both sides: what it has grown by meanwhile is such a neighbour, and new mappings are placed
- * from above, so that a larger one which has taken the place of one seen shares the end with it.
+ * A mapping that was seen, as things are now, with all new ones in a row with it, and the hole
+ * behind: it may grow this moment. Then again on both sides: new mappings are placed from above, so
+ * that a larger one which has taken the place of one seen shares the end with it.
  */
 static int register_row(struct look *look, const struct mapping *seen)
 {
@@ -146,7 +155,7 @@ static int register_row(struct look *look, const struct mapping *seen)
 			start = now.start;
 		if (end - start == length)
 			break;
-		error = register_range(look, start, end);
+		error = register_range(look, start, end_of_hole(look, end));
 		if (error > 0)
 			error = register_each(look, start, end);
 	}
@@ -236,10 +245,9 @@ int register_running(struct attached *attached, struct maps *maps)
 	int error;
 
 	/* Whether an UNMAP in flight is about a mapping that has moved is told by what is
-	 * registered there (event.c): nothing new may be. */
-	if (attached->moved_count && userfault_is_changing(attached->userfault))
+	 * registered there (moved.c): nothing new may be. */
+	if (!moved_settle(attached))
 		return 0;
-	attached->moved_count = 0;
 	look.query = maps_open(attached->target.agent_tid);
 	if (look.query >= 0 && maps->count &&
 	    maps_query(look.query, maps->items[0].start, &first) == -ENOTTY) {

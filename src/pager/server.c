@@ -193,6 +193,16 @@ static void kick(struct server *server)
 		return; /* full: it is awake anyway */
 }
 
+/* Not left to the last close: others may have the same file open still (pager/program.c), and its
+ * messages would then name what has been freed. */
+void servers_forget(struct attached *attached)
+{
+	const struct pager *pager = attached->pager;
+
+	for (unsigned int i = 0; i < pager->server_count; i++)
+		epoll_ctl(pager->servers[i]->epoll, EPOLL_CTL_DEL, attached->userfault, NULL);
+}
+
 void servers_kick(struct pager *pager)
 {
 	for (unsigned int i = 0; i < pager->server_count; i++)

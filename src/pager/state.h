@@ -98,6 +98,8 @@ struct pager {
 /* server.c */
 int servers_start(struct pager *pager);
 void servers_stop(struct pager *pager);
+/* It is no longer listed: no server waits on it any more. Control thread. */
+void servers_forget(struct attached *attached);
 /* Something has changed that every server must look at. */
 void servers_kick(struct pager *pager);
 /* Pages have left: faults that were put aside for that can be tried again. */
@@ -115,6 +117,18 @@ uint64_t budget_attach_bytes(struct pager *pager);
 
 /* figures.c: looks how much is swapped now. Control thread, now and then. */
 void figures_keep_peaks(struct pager *pager);
+/* Bytes that the job's processes have. */
+static inline uint64_t figures_resident_bytes(const struct pager *pager)
+{
+	int64_t pages = pager->resident_pages;
+
+	return pages > 0 ? (uint64_t)pages << PAGE_SHIFT : 0;
+}
+static inline void figures_raise(_Atomic uint64_t *peak, uint64_t value)
+{
+	if (value > *peak)
+		*peak = value;
+}
 
 /* Kills the process behind it: its memory can no longer be told truthfully. */
 void pager_kill(struct attached *attached);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include "attach/array.h"
 #include "pager/futex.h"
 #include "pager/state.h"
 #include "pager/userfault.h"
@@ -116,22 +117,7 @@ static void forget(struct process *process)
 	free(process);
 }
 
-static int make_room(struct tree *tree)
-{
-	size_t capacity = tree->capacity ? tree->capacity * 2 : 64;
-	struct process **items;
-
-	if (tree->count < tree->capacity)
-		return 0;
-	items = realloc(tree->items, capacity * sizeof(*items));
-	if (!items)
-		return -ENOMEM;
-	tree->items = items;
-	tree->capacity = capacity;
-	return 0;
-}
-
-static bool same_memory(pid_t one, pid_t other)
+bool tree_same_memory(pid_t one, pid_t other)
 {
 	return syscall(SYS_kcmp, one, other, KCMP_VM, 0, 0) == 0;
 }
@@ -143,7 +129,7 @@ static pid_t find_twin(struct pager *pager, pid_t pid)
 	for (size_t i = 0; i < pager->tree.count; i++) {
 		const struct process *other = pager->tree.items[i];
 
-		if (other->pid != pid && !other->twin && same_memory(other->pid, pid))
+		if (other->pid != pid && !other->twin && tree_same_memory(other->pid, pid))
 			return other->pid;
 	}
 	return 0;
@@ -154,7 +140,8 @@ static int add(struct pager *pager, pid_t pid)
 	struct tree *tree = &pager->tree;
 	struct process *process;
 	char path[64];
-	int error = make_room(tree);
+	int error = array_grow((void **)&tree->items, &tree->capacity, tree->count + 1,
+			       sizeof(struct process *));
 
 	if (error)
 		return error;
@@ -291,7 +278,7 @@ static bool look(struct pager *pager, struct process *process)
 		/* Its first thread may have ended before the others. */
 		return !has_ended(process);
 	}
-	if (process->twin && !same_memory(process->twin, process->pid))
+	if (process->twin && !tree_same_memory(process->twin, process->pid))
 		process->twin = find_twin(pager, process->pid);
 	/* What two processes share is counted, and paged, with one of them. */
 	look_at_shared(process, pager->tree.count == 1);

@@ -63,4 +63,7 @@ typedef bool (*tree_child_fn)(void *argument, pid_t child);
  * did. Any thread. */
 pid_t tree_each_child(pid_t parent, tree_child_fn found, void *argument);
 
+/* They share one memory (vfork, CLONE_VM), and both are there. Any thread. */
+bool tree_same_memory(pid_t one, pid_t other);
+
 #endif

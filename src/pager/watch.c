@@ -27,14 +27,6 @@
 #define RECORD_SHARE 4
 #define PEAKS_NS     100000000u
 
-/* Bytes that the job's processes have. */
-static uint64_t resident_bytes(struct pager *pager)
-{
-	int64_t pages = pager->resident_pages;
-
-	return pages > 0 ? (uint64_t)pages << PAGE_SHIFT : 0;
-}
-
 static void try_to_attach(struct pager *pager, struct process *process)
 {
 	char message[PAGER_MESSAGE];
@@ -55,7 +47,7 @@ static void try_to_attach(struct pager *pager, struct process *process)
  * Says how soon this must be asked again, microseconds. */
 static int attach_largest(struct pager *pager)
 {
-	uint64_t mark = budget_attach_bytes(pager), used = resident_bytes(pager), delay;
+	uint64_t mark = budget_attach_bytes(pager), used = figures_resident_bytes(pager), delay;
 	struct process *process;
 
 	if (used < mark) {
@@ -114,8 +106,7 @@ static void record_unknown(struct attached *attached)
 	if (unknown <= attached->unknowable + many)
 		return;
 	now = monotonic_ns();
-	if (program_record(attached) == -ESRCH)
-		attached->dead = true;
+	program_record(attached); /* failed: later; gone: attend sees it */
 	attached->unknowable = count_unknown(attached);
 	/* A stop costs the program time: the longer it took, the later the next. */
 	attached->record_ns += (monotonic_ns() - now) * RECORD_SHARE;
@@ -163,7 +154,7 @@ int pager_tick(struct pager *pager)
 	if (!pager->tree.root)
 		return -ESRCH;
 	budget_refresh(pager);
-	pressed = resident_bytes(pager) * 2 > budget_attach_bytes(pager);
+	pressed = figures_resident_bytes(pager) * 2 > budget_attach_bytes(pager);
 	tree_refresh(pager, pressed);
 	if (now - pager->peaks_ns > PEAKS_NS) {
 		figures_keep_peaks(pager);

@@ -77,6 +77,7 @@ static void test_joins(void **state)
 	char *alone = map(2, PROT_READ, MAP_PRIVATE), *code = map(2, PROT_READ, MAP_PRIVATE);
 	struct maps maps = {0};
 	struct mapping now;
+	uint64_t next;
 	int fd = maps_open(getpid());
 
 	/* A shared page on both sides ends the row. */
@@ -103,6 +104,10 @@ static void test_joins(void **state)
 		assert_int_equal(maps_query(fd, (uintptr_t)test_joins, &now), 0);
 		assert_false(now.joins || now.pageable);
 		assert_int_equal(maps_query(fd, PAGE, &now), -ENOENT);
+		assert_int_equal(maps_query_next(fd, (uintptr_t)row + PAGE, &next), 0);
+		assert_int_equal(next, (uintptr_t)row + PAGE);
+		assert_int_equal(maps_query_next(fd, PAGE, &next), 0);
+		assert_int_equal(next, maps.items[0].start);
 	}
 	close(fd);
 	maps_free(&maps);
