@@ -107,7 +107,7 @@ enum proof {
 static enum proof prove_by_page(const struct attached *child, int pagemap, uint64_t page)
 {
 	if (!is_absent(child, page) || is_present(pagemap, page) ||
-	    userfault_zero(child->userfault, page, 1) != 1)
+	    userfault_zero(child->userfault, page, 1, false) != 1)
 		return PROOF_NONE;
 	return is_present(pagemap, page) ? PROOF_YES : PROOF_NO;
 }

@@ -78,7 +78,11 @@ static unsigned int batch_size(struct pager *pager)
 
 static void sleep_until_kicked(struct evictor *evictor, uint32_t seen, uint64_t ns)
 {
-	futex_wait(&evictor->pager->wake_evictor, seen, ns);
+	struct pager *pager = evictor->pager;
+
+	pager->evictor_sleeps = true;
+	futex_wait(&pager->wake_evictor, seen, ns);
+	pager->evictor_sleeps = false;
 }
 
 /* Pages cannot leave: nobody is braked for it, and the user is told once. */
@@ -256,8 +260,9 @@ int evictor_start(struct pager *pager)
 
 void evictor_kick(struct pager *pager)
 {
-	__atomic_fetch_add(&pager->wake_evictor, 1, __ATOMIC_RELEASE);
-	futex_wake(&pager->wake_evictor, 1);
+	__atomic_fetch_add(&pager->wake_evictor, 1, __ATOMIC_SEQ_CST);
+	if (pager->evictor_sleeps)
+		futex_wake(&pager->wake_evictor, 1);
 }
 
 void evictor_stop(struct pager *pager)

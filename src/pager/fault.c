@@ -109,7 +109,7 @@ enum fault_result fault_refused(struct attached *attached, uint64_t address, int
 		return FAULT_DONE;
 	default:
 		/* Present by now, or no longer registered; its thread looks for itself. */
-		userfault_wake(attached->userfault, address);
+		userfault_wake(attached->userfault, address, 1);
 		return FAULT_DONE;
 	}
 }
@@ -131,12 +131,14 @@ static enum fault_result first_touch(struct fault *fault, struct fault_buffers *
 	do {
 		if (fault->write)
 			done = userfault_copy(attached->userfault, fault->address, buffers->zeros,
-					      pages);
+					      pages, buffers->quiet);
 		else
-			done = userfault_zero(attached->userfault, fault->address, pages);
+			done = userfault_zero(attached->userfault, fault->address, pages,
+					      buffers->quiet);
 	} while ((done == -ENOENT || done == -EINVAL) && pages > 1 && (pages = 1));
 
 	if (done > 0) {
+		buffers->installed = (unsigned int)done;
 		for (int i = 1; i < done; i++)
 			slot_change(&slots[i], DESC_ABSENT, DESC_RESIDENT | DESC_REFERENCED);
 		slot_unlock(&slots[0], DESC_RESIDENT | DESC_REFERENCED);
@@ -155,7 +157,8 @@ static enum fault_result first_touch(struct fault *fault, struct fault_buffers *
 enum fault_result fault_serve_growth(struct fault *fault, struct fault_buffers *buffers)
 {
 	struct attached *attached = fault->attached;
-	int done = userfault_copy(attached->userfault, fault->address, buffers->zeros, 1);
+	int done = userfault_copy(attached->userfault, fault->address, buffers->zeros, 1,
+				  buffers->quiet);
 	slot_t *slot;
 
 	if (done != 1)
@@ -171,7 +174,8 @@ enum fault_result fault_serve_growth(struct fault *fault, struct fault_buffers *
 }
 
 /* A page that an eviction batch has: its bytes are in the batch's buffer, once it was read. */
-static enum fault_result from_batch(struct fault *fault, slot_t *slot, desc_t word)
+static enum fault_result from_batch(struct fault *fault, struct fault_buffers *buffers,
+				    slot_t *slot, desc_t word)
 {
 	struct attached *attached = fault->attached;
 	struct batch *batch = &attached->batch;
@@ -192,17 +196,17 @@ static enum fault_result from_batch(struct fault *fault, slot_t *slot, desc_t wo
 	}
 	if (!batch->moved[index]) {
 		slot_unlock(slot, word);
-		userfault_wake(attached->userfault, fault->address);
+		userfault_wake(attached->userfault, fault->address, 1);
 		return FAULT_DONE;
 	}
 	done = userfault_copy(attached->userfault, fault->address,
-			      batch->bytes + ((size_t)index << PAGE_SHIFT), 1);
+			      batch->bytes + ((size_t)index << PAGE_SHIFT), 1, buffers->quiet);
 	if (done == 1 || done == -EEXIST) {
 		slot_unlock(slot, desc_location(word) | DESC_RESIDENT | DESC_REFERENCED |
 					  1ull << DESC_AGE_SHIFT);
 		came_in(attached, 1);
 		if (done < 0)
-			userfault_wake(attached->userfault, fault->address);
+			userfault_wake(attached->userfault, fault->address, 1);
 		return FAULT_DONE;
 	}
 	slot_unlock(slot, word);
@@ -239,7 +243,7 @@ enum fault_result fault_serve(struct fault *fault, struct fault_buffers *buffers
 		return FAULT_CHANGING;
 	switch (desc_state(word)) {
 	case DESC_LEAVING:
-		return from_batch(fault, slot, word);
+		return from_batch(fault, buffers, slot, word);
 	case DESC_ABSENT:
 	case DESC_RESIDENT:
 		if (must_brake(fault))
@@ -248,7 +252,7 @@ enum fault_result fault_serve(struct fault *fault, struct fault_buffers *buffers
 				   run_limit(attached, fault->address, fault->overdue));
 	case DESC_BAD:
 		userfault_poison(attached->userfault, fault->address);
-		userfault_wake(attached->userfault, fault->address);
+		userfault_wake(attached->userfault, fault->address, 1);
 		return FAULT_DONE;
 	default:
 		if (must_brake(fault))

@@ -12,8 +12,10 @@ struct streams;
 
 /* Buffers of one thread that brings pages in: they exist before they are needed. */
 struct fault_buffers {
-	uint8_t *pages;	      /* RUN_PAGES pages */
-	const uint8_t *zeros; /* RUN_PAGES pages of zeros */
+	uint8_t *pages;		/* RUN_PAGES pages */
+	const uint8_t *zeros;	/* RUN_PAGES pages of zeros */
+	bool quiet;		/* what is installed wakes nobody: the caller does, afterwards */
+	unsigned int installed; /* pages from the fault's address on */
 };
 
 struct fault {

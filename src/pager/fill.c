@@ -45,7 +45,7 @@ static enum fault_result poison(struct attached *attached, slot_t *slot, desc_t 
 	}
 	slot_unlock(slot, DESC_BAD);
 	space_drop(attached->pager->space, word);
-	userfault_wake(attached->userfault, address);
+	userfault_wake(attached->userfault, address, 1);
 	pager_say(attached->pager,
 		  "process %d: the page at %#llx could not be read back (device error or bad "
 		  "checksum): touching it raises SIGBUS",
@@ -115,12 +115,13 @@ enum fault_result fill_swapped(struct attached *attached, struct fault_buffers *
 	if (!count)
 		return FAULT_CHANGING; /* somebody has the slot: look again */
 
-	done = userfault_copy(attached->userfault, address, buffers->pages, count);
+	done = userfault_copy(attached->userfault, address, buffers->pages, count, buffers->quiet);
 	if ((done == -ENOENT || done == -EINVAL) && count > 1) {
 		/* Mappings changed somewhere in the run: the first page may still be fine. */
 		release(slots, words, 1, count);
 		count = 1;
-		done = userfault_copy(attached->userfault, address, buffers->pages, 1);
+		done = userfault_copy(attached->userfault, address, buffers->pages, 1,
+				      buffers->quiet);
 	}
 	if (done > 0) {
 		for (int i = 0; i < done; i++)
@@ -129,7 +130,7 @@ enum fault_result fill_swapped(struct attached *attached, struct fault_buffers *
 		attached_count_pages(attached, done);
 		atomic_fetch_add_explicit(&attached->pager->counters.pages_in, (uint64_t)done,
 					  memory_order_relaxed);
-		*filled = (unsigned int)done;
+		*filled = buffers->installed = (unsigned int)done;
 		return FAULT_DONE;
 	}
 	if (done == -EEXIST) {
@@ -138,7 +139,7 @@ enum fault_result fill_swapped(struct attached *attached, struct fault_buffers *
 		atomic_fetch_add(&attached->pager->counters.anomalies, 1);
 		settle(attached, &slots[0], words[0]);
 		release(slots, words, 1, count);
-		userfault_wake(attached->userfault, address);
+		userfault_wake(attached->userfault, address, 1);
 		*filled = 1;
 		return FAULT_DONE;
 	}

@@ -101,9 +101,13 @@ void follow(struct server *server, pid_t thread, uint64_t now)
 void follow_wait(struct server *server)
 {
 	struct pager *pager = server->pager;
-	uint32_t seen;
+	uint32_t seen, bit = 1u << server->index;
 
-	while (!((seen = pager->servers_awake) & 1u << server->index) && !pager->stop)
+	/* It may have left while it served, and put a fault aside since: nobody else knows of that.
+	 */
+	if (server->aside_count)
+		__atomic_fetch_or(&pager->servers_awake, bit, __ATOMIC_SEQ_CST);
+	while (!((seen = pager->servers_awake) & bit) && !pager->stop)
 		futex_wait(&pager->servers_awake, seen, SLEEP_NS);
 	move_to(server, pager->where[server->index].wanted_cpu);
 }

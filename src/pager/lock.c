@@ -7,8 +7,10 @@
 #include "pager/futex.h"
 #include "pager/protocol.h"
 
-/* Spins this often before it sleeps: about as long as a chunk of MOVEs takes. */
-#define SPINS	 100
+/* Spins so long before it sleeps, about as long as a COPY or a chunk of MOVEs takes: waking a
+ * thread on another CPU costs as much again. */
+#define SPIN_NS	 20000
+#define PAUSES	 16 /* between two looks at the clock */
 #define SLEEP_NS 200000
 
 static uint32_t load(struct memory_lock *lock)
@@ -40,17 +42,29 @@ static void sleep_on(struct memory_lock *lock, uint32_t seen)
 }
 
 struct wait {
-	unsigned int spins;
+	unsigned int turns;
+	uint64_t began; /* ns */
 	uint64_t since; /* ns, of the first sleep behind the agent */
 };
+
+static bool is_spinning(struct wait *wait)
+{
+	uint64_t now;
+
+	__builtin_ia32_pause();
+	if (++wait->turns % PAUSES)
+		return true;
+	now = monotonic_ns();
+	if (!wait->began)
+		wait->began = now;
+	return now - wait->began < SPIN_NS;
+}
 
 /* One turn of waiting for the word to become something else than `seen`. */
 static void wait_turn(struct memory_lock *lock, struct wait *wait, uint32_t seen)
 {
-	if (wait->spins++ < SPINS) {
-		__builtin_ia32_pause();
+	if (is_spinning(wait))
 		return;
-	}
 	if (!(seen & LOCK_AGENT)) {
 		wait->since = 0;
 	} else if (!wait->since) {
@@ -117,7 +131,7 @@ void lock_downgrade(struct memory_lock *lock)
 	uint32_t before = __atomic_fetch_sub(&lock->word->word, LOCK_WRITER - 1, __ATOMIC_SEQ_CST);
 
 	assert(before & LOCK_WRITER);
-	wake(lock->word);
+	/* Writers would wake in vain, readers can wait until this one is done. */
 }
 
 void lock_expel_agent(struct memory_lock *lock)

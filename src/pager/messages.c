@@ -39,7 +39,7 @@ static void put_aside(struct server *server, const struct fault *fault)
 	if (server->aside_count < ASIDE)
 		server->aside[server->aside_count++] = *fault;
 	else
-		userfault_wake(fault->attached->userfault, fault->address);
+		userfault_wake(fault->attached->userfault, fault->address, 1);
 }
 
 static void finish(struct server *server, struct fault *fault, enum fault_result result)
@@ -57,17 +57,27 @@ static void finish(struct server *server, struct fault *fault, enum fault_result
 	put_aside(server, fault);
 }
 
-/* Serves a fault and gives up the lock, which the caller holds for writing. */
+/*
+ * Serves a fault and gives up the lock, which the caller holds for writing. A thread that is woken
+ * takes this CPU at once: while other servers are awake, and wait for the lock, it is woken
+ * afterwards only.
+ */
 static void serve(struct server *server, struct fault *fault)
 {
 	struct attached *attached = fault->attached;
+	struct fault_buffers *buffers = server->buffers;
 	enum fault_result result;
 
 	if (memory_must_bind(attached->memory, fault->address))
 		memory_bind(attached->memory, fault->address);
 	lock_downgrade(&attached->lock);
-	result = fault_serve(fault, server->buffers);
+	buffers->quiet = server->polite;
+	buffers->installed = 1;
+	result = fault_serve(fault, buffers);
 	unlock_read(&attached->lock);
+	if (buffers->quiet && result == FAULT_DONE)
+		userfault_wake(attached->userfault, fault->address, buffers->installed);
+	buffers->quiet = false;
 	finish(server, fault, result);
 }
 
@@ -224,6 +234,9 @@ static bool must_wait(struct server *server, const struct fault *fault)
  * An event is applied in the same step as it is read. The kernel hands out faults before events,
  * and threads that have a signal pending raise theirs without end: while an event is waited for,
  * faults are only taken out of its way, as fast as possible.
+ *
+ * The thread of a fault that was served runs, and may have raised the next one by the time that
+ * this one has the CPU again: it is read without asking epoll.
  */
 void messages_read(struct server *server, struct attached *attached)
 {
@@ -246,7 +259,9 @@ void messages_read(struct server *server, struct attached *attached)
 			continue;
 		answer(server, &fault);
 		follow(server, fault.thread, fault.since);
-		return;
+		if (server->aside_count || attached->dead)
+			return;
+		lock_write(&attached->lock);
 	}
 	unlock_write(&attached->lock);
 }
@@ -277,6 +292,6 @@ void messages_retry(struct server *server)
 void messages_forget(struct server *server)
 {
 	for (unsigned int i = 0; i < server->aside_count; i++)
-		userfault_wake(server->aside[i].attached->userfault, server->aside[i].address);
+		userfault_wake(server->aside[i].attached->userfault, server->aside[i].address, 1);
 	server->aside_count = 0;
 }

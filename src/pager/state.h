@@ -72,6 +72,7 @@ struct pager {
 	bool threads_run;
 	_Atomic bool stop, evictor_stop;
 	uint32_t wake_evictor; /* futex */
+	_Atomic bool evictor_sleeps;
 
 	/* ---- the budget (budget.c) */
 	_Atomic uint64_t limit_bytes;

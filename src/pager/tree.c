@@ -19,9 +19,9 @@
 /* New processes are searched this often at most, and for this part of the time. */
 #define SCAN_IDLE_NS	20000000u
 #define SCAN_PRESSED_NS 2000000u
-#define SCAN_SHARE	20
+#define SCAN_SHARE	50
 /* Sizes are looked at with each call, for this part of the time. */
-#define LOOK_SHARE 10
+#define LOOK_SHARE 20
 /* What is shared is looked up so often, for this part of the time. */
 #define SHARED_NS    200000000u
 #define SHARED_SHARE 20

@@ -49,22 +49,24 @@ int userfault_unregister(int fd, uint64_t start, uint64_t bytes)
 	return call(fd, UFFDIO_UNREGISTER, &range);
 }
 
-int userfault_copy(int fd, uint64_t to, const void *from, unsigned int pages)
+int userfault_copy(int fd, uint64_t to, const void *from, unsigned int pages, bool quiet)
 {
 	struct uffdio_copy argument = {
 		.dst = to,
 		.src = (uintptr_t)from,
 		.len = (uint64_t)pages << PAGE_SHIFT,
+		.mode = quiet ? UFFDIO_COPY_MODE_DONTWAKE : 0,
 	};
 	int result = call(fd, UFFDIO_COPY, &argument);
 
 	return pages_done(result, argument.copy);
 }
 
-int userfault_zero(int fd, uint64_t to, unsigned int pages)
+int userfault_zero(int fd, uint64_t to, unsigned int pages, bool quiet)
 {
 	struct uffdio_zeropage argument = {
 		.range = {.start = to, .len = (uint64_t)pages << PAGE_SHIFT},
+		.mode = quiet ? UFFDIO_ZEROPAGE_MODE_DONTWAKE : 0,
 	};
 	int result = call(fd, UFFDIO_ZEROPAGE, &argument);
 
@@ -78,19 +80,19 @@ int userfault_poison(int fd, uint64_t page)
 	return call(fd, UFFDIO_POISON, &argument);
 }
 
-int userfault_wake(int fd, uint64_t page)
+int userfault_wake(int fd, uint64_t start, unsigned int pages)
 {
-	struct uffdio_range range = {.start = page, .len = 1u << PAGE_SHIFT};
+	struct uffdio_range range = {.start = start, .len = (uint64_t)pages << PAGE_SHIFT};
 
 	return call(fd, UFFDIO_WAKE, &range);
 }
 
 bool userfault_is_changing(int fd)
 {
-	return userfault_zero(fd, PROBE_ADDRESS, 1) == -EAGAIN;
+	return userfault_zero(fd, PROBE_ADDRESS, 1, true) == -EAGAIN;
 }
 
 bool userfault_is_gone(int fd)
 {
-	return userfault_zero(fd, PROBE_ADDRESS, 1) == -ESRCH;
+	return userfault_zero(fd, PROBE_ADDRESS, 1, true) == -ESRCH;
 }

@@ -17,10 +17,11 @@
 
 int userfault_register(int fd, uint64_t start, uint64_t bytes);
 int userfault_unregister(int fd, uint64_t start, uint64_t bytes);
-int userfault_copy(int fd, uint64_t to, const void *from, unsigned int pages);
-int userfault_zero(int fd, uint64_t to, unsigned int pages);
+/* `quiet`: the threads that wait for the pages sleep on until userfault_wake. */
+int userfault_copy(int fd, uint64_t to, const void *from, unsigned int pages, bool quiet);
+int userfault_zero(int fd, uint64_t to, unsigned int pages, bool quiet);
 int userfault_poison(int fd, uint64_t page);
-int userfault_wake(int fd, uint64_t page);
+int userfault_wake(int fd, uint64_t start, unsigned int pages);
 
 /* Some thread's event has not been read yet, or the thread has not woken up since: -EAGAIN. */
 bool userfault_is_changing(int fd);

@@ -23,6 +23,8 @@
 /* Unknown pages: recorded when they are this part of the budget, at most this often. */
 #define UNKNOWN_PARTS 50
 #define RECORD_NS     10000000u
+/* ... counting them takes this part of the time at most... */
+#define COUNT_SHARE 100
 /* ... and, since it holds up the program, at most this part of the time. */
 #define RECORD_SHARE 4
 #define PEAKS_NS     100000000u
@@ -99,8 +101,8 @@ static void record_unknown(struct attached *attached)
 	if (now < attached->record_ns || pager->paused ||
 	    pager->resident_pages < pager->target_pages - pager->target_pages / 16)
 		return;
-	attached->record_ns = now + RECORD_NS;
 	unknown = count_unknown(attached);
+	attached->record_ns = now + RECORD_NS + (monotonic_ns() - now) * COUNT_SHARE;
 	if (unknown < attached->unknowable)
 		attached->unknowable = unknown;
 	if (unknown <= attached->unknowable + many)
