@@ -195,13 +195,13 @@ def redis_part(options, folder, rows):
 
 def make_inputs(folder):
     inputs = __import__("programs.inputs", fromlist=["inputs"])
-    inputs.records(os.path.join(folder, "sort.json"), 400000)
-    inputs.records(os.path.join(folder, "xz.json"), 25000)
+    inputs.texts(os.path.join(folder, "texts"), 48000)
+    inputs.accesses(os.path.join(folder, "log"), 100000)
     return {
-        "xz -9": ["xz", "-9", "-T1", "-k", "-c", os.path.join(folder, "xz.json")],
+        "xz -9": ["xz", "-9", "-T1", "-k", "-c", os.path.join(folder, "log")],
         "a Python heap": ["/usr/bin/python3", os.path.join(runner.HERE, "programs", "heap.py"),
-                          "150000"],
-        "sort": ["sort", "-S", "1G", os.path.join(folder, "sort.json")],
+                          "65000"],
+        "sort": ["sort", "-S", "1G", os.path.join(folder, "texts")],
     }
 
 

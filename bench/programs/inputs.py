@@ -33,6 +33,27 @@ def records(path, count):
             out.write(record(dice, dice.randrange(10 ** 9)))
 
 
+def texts(path, count):
+    """Long records under a random key."""
+    dice = random.Random(5)
+    words = ["".join(dice.choices("abcdefghijklmnopqrstuvwxyz", k=dice.randint(2, 9)))
+             for _ in range(4000)]
+    with open(path, "w", encoding="ascii") as out:
+        for _ in range(count):
+            out.write("%010d %s\n" % (dice.randrange(10 ** 10),
+                                      " ".join(dice.choices(words, k=200))))
+
+
+def accesses(path, count):
+    """A web server's log."""
+    dice, now = random.Random(6), 1700000000
+    with open(path, "w", encoding="ascii") as out:
+        for _ in range(count):
+            now += dice.randrange(3)
+            out.write('%d GET /%s 200 "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36"\n' % (
+                now, dice.choice(NAMES[:10])))
+
+
 def statement(dice, variables, depth=0):
     a, b, c = (dice.choice(variables) for _ in range(3))
     kind = dice.randrange(5 if depth < 2 else 3)
