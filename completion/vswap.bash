@@ -10,7 +10,7 @@ _vswap_verb_words()
 {
 	case $1 in
 	run) echo "-m --memory -b --backend -s --stats -q --quiet --help" ;;
-	attach) echo "-m --memory -b --backend -s --stats -q --quiet --help $(ps -u "$(id -u)" -o pid=)" ;;
+	attach) echo "-m --memory -b --backend -s --stats -q --quiet -n --no-children --help $(ps -u "$(id -u)" -o pid=)" ;;
 	stat) echo "--json --help $(_vswap_spaces)" ;;
 	detach | thaw | where) echo "--help $(_vswap_spaces)" ;;
 	limit)

@@ -55,6 +55,7 @@ complete -c vswap -n __vswap_options -s b -l backend -x -a '(__vswap_backends)' 
 complete -c vswap -n __vswap_options -s s -l stats -r -F -d 'write the figures to a file'
 complete -c vswap -n __vswap_options -s q -l quiet -d 'no closing paragraph'
 complete -c vswap -n __vswap_command -x -a '(__fish_complete_subcommand --commandline (__vswap_command))'
+complete -c vswap -n '__vswap_at 0 attach' -s n -l no-children -d 'only this process'
 complete -c vswap -n '__vswap_at 0 attach' -x -a '(__fish_complete_pids)'
 complete -c vswap -n '__vswap_at 1 detach thaw where stat' -x -a '(__vswap_spaces)'
 complete -c vswap -n '__vswap_at 1 limit' -x -a "$sizes"

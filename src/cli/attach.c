@@ -20,6 +20,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &options->space;
 		return 0;
+	case 'n':
+		options->space.owner.no_children = true;
+		return 0;
 	case ARGP_KEY_ARG:
 		options->pid = cli_parse_one_pid(argument, state);
 		return 0;
@@ -30,8 +33,13 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	return ARGP_ERR_UNKNOWN;
 }
 
+static const struct argp_option option_list[] = {
+	{"no-children", 'n', NULL, 0, "Only this process: what it has started is left alone", 0},
+	{0},
+};
 static const struct argp_child children[] = {{&space_argp, 0, NULL, 0}, {0}};
 static const struct argp argp = {
+	.options = option_list,
 	.parser = parse,
 	.args_doc = "PID",
 	.doc = "Puts a running process on a memory budget and stays in the foreground. Ctrl-C, or "

@@ -95,6 +95,7 @@ int owner_open(struct owner **out, const struct owner_config *config, char messa
 	struct pager_config pager = {.limit_bytes = config->limit_bytes,
 				     .backends = config->backends,
 				     .backend_count = config->backend_count,
+				     .no_children = config->no_children,
 				     .say = say};
 	sigset_t set;
 	int result;

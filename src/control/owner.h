@@ -21,6 +21,7 @@ struct owner_config {
 	const struct backend_spec *backends;
 	unsigned int backend_count;
 	const char *stats_path; /* NULL: none; checked by owner_open */
+	bool no_children;	/* only the process itself, not what it has started or will start */
 	bool quiet;		/* no closing paragraph, no notices */
 	bool is_parent;		/* the program is our child: its signals and status are passed on */
 	const char *command;	/* what the program was called as; NULL: ask the kernel */

@@ -27,6 +27,7 @@ struct field {
 #define TOP(name, type)		    FIELD(NULL, #name, type, struct report, name)
 #define INNER(group, name)	    FIELD(#group, #name, FIELD_U64, struct report, group.name)
 #define BACKEND(json, type, member) FIELD(NULL, json, type, struct report_backend, member)
+#define PROCESS(name, type)	    FIELD(NULL, #name, type, struct report_process, name)
 
 static const struct field report_fields[] = {
 	TOP(pid, FIELD_INT),
@@ -55,6 +56,7 @@ static const struct field report_fields[] = {
 	INNER(faults, p99_ns),
 	INNER(faults, total_ns),
 	TOP(cpu_seconds, FIELD_DOUBLE),
+	TOP(process_total, FIELD_INT),
 };
 
 static const struct field backend_fields[] = {
@@ -68,6 +70,13 @@ static const struct field backend_fields[] = {
 	BACKEND("written_bytes", FIELD_U64, written_bytes),
 	BACKEND("errors", FIELD_U64, errors),
 	BACKEND("state", FIELD_TEXT, state),
+};
+
+static const struct field process_fields[] = {
+	PROCESS(pid, FIELD_INT),	  PROCESS(command, FIELD_TEXT),
+	PROCESS(state, FIELD_TEXT),	  PROCESS(resident_bytes, FIELD_U64),
+	PROCESS(shared_bytes, FIELD_U64), PROCESS(swapped_bytes, FIELD_U64),
+	PROCESS(faults, FIELD_U64),	  PROCESS(faults_per_second, FIELD_DOUBLE),
 };
 
 #define COUNT(array) (sizeof(array) / sizeof(array[0]))
@@ -158,28 +167,62 @@ static void fields_from_json(const struct field *fields, size_t count, struct js
 	}
 }
 
+/* Lists of structures: backends, processes. */
+struct list {
+	const char *name;
+	const struct field *fields;
+	size_t field_count, item_bytes;
+	unsigned int most;
+};
+
+static const struct list backend_list = {"backends", backend_fields, COUNT(backend_fields),
+					 sizeof(struct report_backend), REPORT_BACKENDS};
+static const struct list process_list = {"processes", process_fields, COUNT(process_fields),
+					 sizeof(struct report_process), REPORT_PROCESSES};
+
+static void list_to_json(const struct list *list, const void *items, unsigned int count,
+			 struct json_object *object)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (unsigned int i = 0; array && i < count && i < list->most; i++) {
+		struct json_object *item = json_object_new_object();
+
+		if (!item)
+			break;
+		fields_to_json(list->fields, list->field_count,
+			       (const char *)items + i * list->item_bytes, item);
+		json_object_array_add(array, item);
+	}
+	json_object_object_add(object, list->name, array);
+}
+
+/* How many it had. */
+static unsigned int list_from_json(const struct list *list, struct json_object *object, void *items)
+{
+	struct json_object *array;
+	unsigned int count = 0;
+
+	if (!json_object_object_get_ex(object, list->name, &array) ||
+	    !json_object_is_type(array, json_type_array))
+		return 0;
+	for (; count < json_object_array_length(array) && count < list->most; count++)
+		fields_from_json(list->fields, list->field_count,
+				 json_object_array_get_idx(array, count),
+				 (char *)items + count * list->item_bytes);
+	return count;
+}
+
 struct json_object *report_to_json(const struct report *report)
 {
 	struct json_object *object = json_object_new_object();
-	struct json_object *backends = json_object_new_array();
 
-	if (!object || !backends) {
-		json_object_put(object);
-		json_object_put(backends);
+	if (!object)
 		return NULL;
-	}
 	json_object_object_add(object, "version", json_object_new_int(REPORT_VERSION));
 	fields_to_json(report_fields, COUNT(report_fields), report, object);
-	for (unsigned int i = 0; i < report->backend_count && i < REPORT_BACKENDS; i++) {
-		struct json_object *backend = json_object_new_object();
-
-		if (!backend)
-			break;
-		fields_to_json(backend_fields, COUNT(backend_fields), &report->backends[i],
-			       backend);
-		json_object_array_add(backends, backend);
-	}
-	json_object_object_add(object, "backends", backends);
+	list_to_json(&backend_list, report->backends, report->backend_count, object);
+	list_to_json(&process_list, report->processes, report->process_count, object);
 	json_object_object_add(object, "exit_status",
 			       report->exit_status < 0 ? NULL
 						       : json_object_new_int(report->exit_status));
@@ -197,14 +240,8 @@ void report_from_json(struct json_object *object, struct report *report)
 	fields_from_json(report_fields, COUNT(report_fields), object, report);
 	if (json_object_object_get_ex(object, "exit_status", &value) && value)
 		report->exit_status = json_object_get_int(value);
-	if (!json_object_object_get_ex(object, "backends", &value) ||
-	    !json_object_is_type(value, json_type_array))
-		return;
-	for (size_t i = 0; i < json_object_array_length(value) && i < REPORT_BACKENDS; i++) {
-		fields_from_json(backend_fields, COUNT(backend_fields),
-				 json_object_array_get_idx(value, i), &report->backends[i]);
-		report->backend_count++;
-	}
+	report->backend_count = list_from_json(&backend_list, object, report->backends);
+	report->process_count = list_from_json(&process_list, object, report->processes);
 }
 
 int report_json(const struct report *report, FILE *to)

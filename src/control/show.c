@@ -60,6 +60,29 @@ static void show_backends(const struct report *report, FILE *to)
 	}
 }
 
+static void show_processes(const struct report *report, FILE *to)
+{
+	char resident[SIZE_TEXT], shared[SIZE_TEXT], swapped[SIZE_TEXT];
+
+	if (!report->process_count)
+		return;
+	fprintf(to, "processes\n  %7s %-15s %10s %10s %10s %10s %9s  %s\n", "pid", "command",
+		"resident", "swapped", "shared", "faults", "a second", "state");
+	for (unsigned int i = 0; i < report->process_count; i++) {
+		const struct report_process *process = &report->processes[i];
+
+		fprintf(to, "  %7d %-15s %10s %10s %10s %10llu %9.0f  %s\n", (int)process->pid,
+			process->command, size_format(process->resident_bytes, resident),
+			size_format(process->swapped_bytes, swapped),
+			size_format(process->shared_bytes, shared),
+			(unsigned long long)process->faults, process->faults_per_second,
+			process->state);
+	}
+	if (report->process_total > report->process_count)
+		fprintf(to, "  and %u smaller ones\n",
+			report->process_total - report->process_count);
+}
+
 int report_table(const struct report *report, FILE *to)
 {
 	char p50[SIZE_TEXT], p99[SIZE_TEXT], total[SIZE_TEXT], note[96];
@@ -95,6 +118,7 @@ int report_table(const struct report *report, FILE *to)
 		 nanoseconds(report->faults.total_ns, total));
 	row_count(to, "faults", report->faults.count, report->faults.count ? note : "");
 	fprintf(to, "  %-12s %10.2f  seconds of the owner\n", "CPU", report->cpu_seconds);
+	show_processes(report, to);
 	show_backends(report, to);
 	return ferror(to) ? -EIO : 0;
 }

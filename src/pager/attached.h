@@ -66,6 +66,8 @@ struct attached {
 	uint64_t hand, laps;	      /* evictor: CLOCK, and how often it went round */
 	pthread_mutex_t staging_lock; /* registering staging, or revoking the agent; innermost */
 
+	_Atomic uint64_t faults; /* served */
+
 	/* Pages resident as far as is known between two looks at statm; a part of the pager's. Not
 	 * among them: those that are counted with other processes, which have them too. */
 	_Atomic int64_t resident_pages;

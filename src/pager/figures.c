@@ -5,7 +5,11 @@
 #include <string.h>
 #include <sys/resource.h>
 #include "pager/futex.h"
+#include "pager/program.h"
 #include "pager/state.h"
+
+/* How often peaks and rates are looked up. */
+#define LOOK_NS 100000000u
 
 static const char *health_name(struct backend *backend)
 {
@@ -71,7 +75,7 @@ static void slot_figures(struct pager *pager, struct report *report)
 	report->slots.peak = pager->slots_peak;
 }
 
-void figures_keep_peaks(struct pager *pager)
+static void keep_peaks(struct pager *pager)
 {
 	uint64_t count[8], allocated;
 
@@ -81,13 +85,100 @@ void figures_keep_peaks(struct pager *pager)
 	figures_raise(&pager->wanted_peak, figures_resident_bytes(pager) + allocated * PAGE_BYTES);
 }
 
+/* Faults a second of each process, smoothed over a second or so. */
+static void look_at_rates(struct pager *pager, uint64_t since_ns)
+{
+	for (size_t i = 0; i < pager->tree.count; i++) {
+		struct process *process = pager->tree.items[i];
+		uint64_t faults = process->attached ? process->attached->faults : 0;
+		double passed = (double)since_ns * 1e-9, share = passed < 1 ? passed : 1;
+		double now = faults > process->faults ? (double)(faults - process->faults) : 0;
+
+		process->fault_rate += (now / passed - process->fault_rate) * share;
+		process->faults = faults;
+	}
+}
+
+void figures_look(struct pager *pager, uint64_t now)
+{
+	uint64_t since = now - pager->figures_ns;
+
+	if (since < LOOK_NS)
+		return;
+	keep_peaks(pager);
+	look_at_rates(pager, since);
+	pager->figures_ns = now;
+}
+
+static const char *state_of(const struct process *process)
+{
+	if (process->attached && process->attached->has_agent)
+		return "paged";
+	if (process->attached)
+		return "served";
+	return process->left_alone ? "left alone" : "watched";
+}
+
+static void process_figures(const struct process *process, struct report_process *figures)
+{
+	struct attached *attached = process->attached;
+	int64_t pages = attached ? attached->resident_pages : process->pages;
+
+	*figures = (struct report_process){
+		.pid = process->pid,
+		.resident_bytes = pages > 0 ? (uint64_t)pages * PAGE_BYTES : 0,
+		.shared_bytes = (uint64_t)process->shared * PAGE_BYTES,
+		.faults = process->faults,
+		.faults_per_second = process->fault_rate,
+	};
+	snprintf(figures->command, sizeof(figures->command), "%s", process->command);
+	snprintf(figures->state, sizeof(figures->state), "%s", state_of(process));
+	if (!attached)
+		return;
+	lock_read(&attached->lock);
+	figures->swapped_bytes = program_swapped_pages(attached) * PAGE_BYTES;
+	unlock_read(&attached->lock);
+}
+
+static uint64_t size_of(const struct report_process *process)
+{
+	return process->resident_bytes + process->swapped_bytes;
+}
+
+/* The list stays sorted, the largest first. */
+static void list_process(struct report *report, const struct report_process *process)
+{
+	unsigned int at = report->process_count;
+
+	if (at == REPORT_PROCESSES && size_of(process) <= size_of(&report->processes[at - 1]))
+		return;
+	if (at < REPORT_PROCESSES)
+		report->process_count++;
+	else
+		at--;
+	for (; at && size_of(&report->processes[at - 1]) < size_of(process); at--)
+		report->processes[at] = report->processes[at - 1];
+	report->processes[at] = *process;
+}
+
+static void list_processes(struct pager *pager, struct report *report)
+{
+	report->process_total = (unsigned int)pager->tree.count;
+	for (size_t i = 0; i < pager->tree.count; i++) {
+		struct report_process process;
+
+		process_figures(pager->tree.items[i], &process);
+		list_process(report, &process);
+	}
+}
+
 void pager_report(struct pager *pager, struct report *report)
 {
 	struct store_statistics store;
 	const struct process *root = tree_find(pager, pager->tree.root);
 
 	memset(report, 0, sizeof(*report));
-	figures_keep_peaks(pager);
+	keep_peaks(pager);
 	store_statistics(pager->store, &store);
 	report->pid = pager->tree.root;
 	snprintf(report->command, sizeof(report->command), "%s", root ? root->command : "");
@@ -114,6 +205,7 @@ void pager_report(struct pager *pager, struct report *report)
 	for (unsigned int i = 0;
 	     i < pager->backend_count && report->backend_count < REPORT_BACKENDS; i++)
 		backend_figures(pager->backends[i], &report->backends[report->backend_count++]);
+	list_processes(pager, report);
 	report->exit_status = pager->exit_status;
 }
 

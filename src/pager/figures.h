@@ -9,12 +9,27 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define REPORT_BACKENDS 16
+#define REPORT_BACKENDS	 16
+#define REPORT_PROCESSES 64
 
 struct report_backend {
 	char name[64], kind[16], state[16];
 	int priority;
 	uint64_t capacity_bytes, used_bytes, segments, read_bytes, written_bytes, errors;
+};
+
+/* One process of the job. */
+struct report_process {
+	pid_t pid;
+	char command[16];
+	/* "paged"; "served": forked by a paged one, pages come in but none leave; "watched": not
+	 * worth it so far; "left alone": it must not be touched. */
+	char state[16];
+	uint64_t resident_bytes;  /* anonymous, without those counted with another process */
+	uint64_t shared_bytes;	  /* the latter: shared by fork */
+	uint64_t swapped_bytes;	  /* what its swapped pages would take */
+	uint64_t faults;	  /* that were served, ever... */
+	double faults_per_second; /* ... and lately */
 };
 
 struct report {
@@ -36,6 +51,9 @@ struct report {
 	double cpu_seconds; /* owner: user + system */
 	unsigned int backend_count;
 	struct report_backend backends[REPORT_BACKENDS];
+	unsigned int process_total; /* of the job now; the largest are in the list */
+	unsigned int process_count;
+	struct report_process processes[REPORT_PROCESSES];
 	int exit_status; /* -1 while it runs */
 };
 

@@ -46,8 +46,8 @@ struct pager {
 	/* ---- the job's processes; control thread (tree.c, watch.c) */
 	struct tree tree;
 	bool was_attached;
-	uint64_t peaks_ns; /* last look at the peaks */
-	struct maps maps;  /* reused */
+	uint64_t figures_ns; /* last look at peaks and rates */
+	struct maps maps;    /* reused */
 
 	/*
 	 * ---- the address spaces that are served. `attached_lock` for the list itself. One is
@@ -116,8 +116,8 @@ void budget_refresh(struct pager *pager);
 /* Bytes that the processes may have before one is worth attaching. */
 uint64_t budget_attach_bytes(struct pager *pager);
 
-/* figures.c: looks how much is swapped now. Control thread, now and then. */
-void figures_keep_peaks(struct pager *pager);
+/* figures.c: keeps peaks and rates, ten times a second at most. Control thread. */
+void figures_look(struct pager *pager, uint64_t now);
 /* Bytes that the job's processes have. */
 static inline uint64_t figures_resident_bytes(const struct pager *pager)
 {

@@ -27,7 +27,6 @@
 #define COUNT_SHARE 100
 /* ... and, since it holds up the program, at most this part of the time. */
 #define RECORD_SHARE 4
-#define PEAKS_NS     100000000u
 
 static void try_to_attach(struct pager *pager, struct process *process)
 {
@@ -158,10 +157,7 @@ int pager_tick(struct pager *pager)
 	budget_refresh(pager);
 	pressed = figures_resident_bytes(pager) * 2 > budget_attach_bytes(pager);
 	tree_refresh(pager, pressed);
-	if (now - pager->peaks_ns > PEAKS_NS) {
-		figures_keep_peaks(pager);
-		pager->peaks_ns = now;
-	}
+	figures_look(pager, now);
 	delay = attach_largest(pager);
 	if (pager->resident_pages > pager->target_pages)
 		evictor_kick(pager);

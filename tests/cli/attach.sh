@@ -113,6 +113,29 @@ check "no mapping of ours is left" [ "$(wc -l <"/proc/$pid/maps")" = "$maps" ]
 refused 1 "no virtual swap space" "a second detach" "$vswap" detach "$pid"
 check "its data is right" victim_ends_well
 
+# ---- with what it has started, or alone ----
+sh -c 'sleep 300 & echo $$ $! >"$1"; wait' sh "$work/parent" 9>&- &
+started="$started $!"
+wait_for 20 [ -s "$work/parent" ]
+read -r parent child <"$work/parent"
+started="$started $child"
+processes() { "$vswap" stat --json "$parent" 9>&- | sed -n 's/^ *"process_total": *\([0-9]*\).*/\1/p'; }
+processes_are() { [ "$(processes)" = "$1" ]; }
+for option in "" --no-children; do
+	"$vswap" attach -q -m 64M $option "$parent" 2>"$work/attach.err" 9>&- &
+	owner=$! started="$started $owner"
+	if [ -z "$option" ]; then
+		check "attach takes what the process has started" wait_for 20 processes_are 2
+	else
+		check "attach $option takes it alone" wait_for 20 processes_are 1
+		sleep 0.2
+		check "and goes on so" processes_are 1
+	fi
+	run "$vswap" detach "$parent"
+	check "and lets go" ends_with 0 $owner
+done
+kill "$child"
+
 victim_start memory 96
 "$vswap" attach -q -m 48M "$pid" 2>"$work/attach.err" 9>&- &
 owner=$! started="$started $owner"

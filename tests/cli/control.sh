@@ -21,6 +21,8 @@ check "no exit status yet" [ "$(figure exit_status)" = null ]
 check "it comes to be attached" wait_for 20 attached
 run "$vswap" stat "$pid"
 check "stat PID: the table" grep -qE '^  budget +48\.0 MiB' "$work/out"
+check "stat PID: its process is paged" grep -qE "^ *$pid victim .* paged$" "$work/out"
+check "stat --json: one process" [ "$(figure process_total)" = 1 ]
 run "$vswap" stat
 check "stat: one line for it" grep -qE "^ *$pid victim +48\.0 MiB" "$work/out"
 run "$vswap" where "$pid" "$address"

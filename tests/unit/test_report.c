@@ -58,6 +58,20 @@ static void fill(struct report *report)
 		backend->written_bytes = next++;
 		backend->errors = next++;
 	}
+	report->process_total = 1000;
+	report->process_count = REPORT_PROCESSES;
+	for (unsigned int i = 0; i < REPORT_PROCESSES; i++) {
+		struct report_process *process = &report->processes[i];
+
+		process->pid = (pid_t)next++;
+		snprintf(process->command, sizeof(process->command), "process %u", i);
+		strcpy(process->state, "left alone");
+		process->resident_bytes = next++;
+		process->shared_bytes = next++;
+		process->swapped_bytes = next++;
+		process->faults = next++;
+		process->faults_per_second = 0.25;
+	}
 	report->exit_status = 3;
 }
 
@@ -94,6 +108,8 @@ static void test_names(void **state)
 {
 	static const char *const names[] = {
 		"version",
+		"process_total",
+		"processes",
 		"limit_bytes",
 		"peak_bytes",
 		"resident_bytes",
