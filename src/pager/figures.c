@@ -167,6 +167,7 @@ static void list_processes(struct pager *pager, struct report *report)
 	for (size_t i = 0; i < pager->tree.count; i++) {
 		struct report_process process;
 
+		tree_read_command(pager->tree.items[i]);
 		process_figures(pager->tree.items[i], &process);
 		list_process(report, &process);
 	}

@@ -93,7 +93,7 @@ struct process *tree_find(struct pager *pager, pid_t pid)
 	return NULL;
 }
 
-static void read_command(struct process *process)
+void tree_read_command(struct process *process)
 {
 	char path[64];
 	ssize_t got;
@@ -157,7 +157,7 @@ static int add(struct pager *pager, pid_t pid)
 		forget(process);
 		return error;
 	}
-	read_command(process);
+	tree_read_command(process);
 	process->twin = find_twin(pager, pid);
 	tree->items[tree->count++] = process;
 	return 0;

@@ -57,6 +57,8 @@ void tree_close(struct pager *pager);
 void tree_refresh(struct pager *pager, bool pressed);
 
 struct process *tree_find(struct pager *pager, pid_t pid);
+/* What it is called now: exec changes it. Control thread. */
+void tree_read_command(struct process *process);
 /* The largest process that is not served and may get an agent; NULL: none is worth it. */
 struct process *tree_largest(struct pager *pager);
 
