@@ -23,6 +23,10 @@
 #define AGENT	   __attribute__((section("agent_text"), used))
 #define PAGE	   4096ul
 #define NO_SECCOMP 0
+/* For FUTEX_WAKE_OP: sets FUTEX_OWNER_DIED, 1 << 30, and wakes nobody else. */
+#define MARK_OWNER_DIED                                                                         \
+	((long)((uint32_t)(FUTEX_OP_OPARG_SHIFT | FUTEX_OP_SET) << 28 | FUTEX_OP_CMP_EQ << 24 | \
+		30 << 12))
 
 struct pause {
 	long seconds, nanoseconds;
@@ -43,11 +47,12 @@ __asm__(".pushsection agent_text, \"ax\", @progbits\n"
 	"	.asciz \"" AGENT_NAME "\"\n"
 	".popsection\n");
 
-static inline __attribute__((always_inline)) long call(long number, long a, long b, long c, long d)
+static inline __attribute__((always_inline)) long call6(long number, long a, long b, long c, long d,
+							long e, long f)
 {
 	register long r10 __asm__("r10") = d;
-	register long r8 __asm__("r8") = 0;
-	register long r9 __asm__("r9") = 0;
+	register long r8 __asm__("r8") = e;
+	register long r9 __asm__("r9") = f;
 	long result;
 
 	__asm__ volatile("syscall"
@@ -55,6 +60,11 @@ static inline __attribute__((always_inline)) long call(long number, long a, long
 			 : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
 			 : "rcx", "r11", "memory");
 	return result;
+}
+
+static inline __attribute__((always_inline)) long call(long number, long a, long b, long c, long d)
+{
+	return call6(number, a, b, c, d, 0, 0);
 }
 
 AGENT static void wake(uint32_t *word)
@@ -158,6 +168,28 @@ AGENT static void empty_staging(const struct channel *channel)
 		call(__NR_madvise, (long)channel->empty, (long)(pages * PAGE), MADV_DONTNEED, 0);
 }
 
+/*
+ * What the kernel does at the end of a thread that holds robust locks (threads.h), for those it
+ * could not reach. System calls only: the addresses may be mapped no more. The mark is set without
+ * the bit that others wait; who is woken here sets that again. Robust locks are waited for as
+ * shared ones.
+ */
+AGENT static void bury(const struct channel *channel)
+{
+	uint32_t count = channel->count;
+	struct pause none;
+
+	none.seconds = 0;
+	none.nanoseconds = 0;
+	for (uint32_t i = 0; i < count && i < CHANNEL_WORDS; i++) {
+		long futex = (long)channel->from[i];
+
+		if (call(__NR_futex, futex, FUTEX_WAIT, channel->word[i], (long)&none) ==
+		    -ETIMEDOUT)
+			call6(__NR_futex, futex, FUTEX_WAKE_OP, 1, 0, futex, MARK_OWNER_DIED);
+	}
+}
+
 /* What a thread of its own must not share with the program, or keep from it. */
 AGENT static void retire(const struct channel *channel, const char *name)
 {
@@ -192,6 +224,8 @@ AGENT static void obey(struct channel *channel)
 		empty_staging(channel);
 	if (verb == CHANNEL_MOVE)
 		move_batch(channel);
+	if (verb == CHANNEL_BURY)
+		bury(channel);
 }
 
 AGENT static void agent_main(struct channel *channel, const char *name)

@@ -19,12 +19,14 @@
 
 #define CHANNEL_BATCH 256u /* most pages of one MOVE command, and pages of one staging area */
 #define CHANNEL_CHUNK 16u  /* most pages moved under one hold of the lock */
+#define CHANNEL_WORDS 16u  /* most futexes of one BURY command */
 #define CHANNEL_MAGIC 0x7673776170303031ull
 
 /* The agent never ends by itself: the owner makes it leave (trace_exit). */
 enum channel_verb {
 	CHANNEL_MOVE = 1,  /* from[i] -> staging + i * 4096, for i < count; empty first if told */
 	CHANNEL_EMPTY = 2, /* MADV_DONTNEED of `empty` (unregistered then) */
+	CHANNEL_BURY = 3,  /* each futex at from[i] that is word[i] still: its owner has died */
 };
 
 /* Why the agent did nothing at all with a command. */
@@ -65,6 +67,7 @@ struct channel {
 	uint32_t empty_pages;
 	uint32_t moved; /* how many pages, for statistics */
 	uint64_t from[CHANNEL_BATCH];
+	uint32_t word[CHANNEL_WORDS];
 	int16_t result[CHANNEL_BATCH]; /* 0 moved, -errno not moved, 1 not tried; a hint: the
 					  truth is what stands in staging after the revoke */
 };

@@ -385,6 +385,7 @@ int kept_pages_scan(pid_t pid, struct kept_pages *kept)
 	error = note_gone(kept, (size_t)count);
 	if (error)
 		return error;
+	kept->changes += changed;
 	if (changed)
 		merge(kept, (size_t)count);
 	kept->scans++;

@@ -23,6 +23,7 @@ struct kept_pages {
 	uint64_t arguments_start, arguments_end; /* arguments and environment, page-aligned */
 	pid_t *threads;				 /* sorted: which threads the pages belong to */
 	size_t thread_count, thread_capacity;
+	uint64_t changes; /* scans that found other threads than the one before */
 
 	/* threads.c alone uses the rest */
 	struct kept_thread *records; /* one for each of threads[] */

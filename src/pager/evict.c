@@ -14,17 +14,26 @@
 #include "pager/evict.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
+#include <unistd.h>
 #include "attach/maps.h"
 #include "pager/futex.h"
 #include "pager/pick.h"
+#include "pager/robust.h"
 #include "pager/state.h"
 #include "pager/userfault.h"
 
 #define STAGING_BYTES ((uint64_t)CHANNEL_BATCH << PAGE_SHIFT)
 #define POLL_NS	      1000000u
+/* Lost mutexes that are seen to after one batch. */
+#define LOCKS (CHANNEL_WORDS / 2)
+/* Of space_wait: some 100 and some 20 ms. */
+#define RETURN_TRIES 5000u
+#define HOLDER_TRIES 1000u
 
 static uint32_t load(const uint32_t *word)
 {
@@ -269,23 +278,35 @@ static enum evict_result commit(struct attached *attached)
 	return moved ? EVICT_DONE : EVICT_NOTHING;
 }
 
-/* Pages of threads that came while the batch ran go back at once: the kernel writes there
- * when a thread exits, and does not wait for us then. */
-static void return_kept(struct attached *attached)
+/* Brings it in if it is swapped still; mappings may be changing, then it is to be tried again. */
+static bool return_page(struct attached *attached, uint64_t address)
+{
+	unsigned int filled;
+	slot_t *slot;
+	bool swapped;
+
+	attached_lock_private(attached, address);
+	slot = memory_look(attached->memory, address);
+	swapped = slot && region_find(&attached->regions, address) &&
+		  desc_is_swapped(atomic_load(slot));
+	if (swapped)
+		fill_swapped(attached, attached->pager->evictor_buffers, address, 1, &filled);
+	unlock_read(&attached->lock);
+	return swapped;
+}
+
+/* Pages of threads that came while the batch ran, and of locks they took, go back at once: the
+ * kernel writes there when a thread exits, and does not wait for us then. True if there were any.
+ */
+static bool return_kept(struct attached *attached)
 {
 	struct batch *batch = &attached->batch;
+	bool returned = false;
 
-	for (unsigned int i = 0; i < batch->count; i++) {
-		unsigned int filled;
-
-		if (!batch->moved[i] || !kept_pages_has(&attached->kept, batch->address[i]))
-			continue;
-		attached_lock_private(attached, batch->address[i]);
-		if (memory_look(attached->memory, batch->address[i]))
-			fill_swapped(attached, attached->pager->evictor_buffers, batch->address[i],
-				     1, &filled);
-		unlock_read(&attached->lock);
-	}
+	for (unsigned int i = 0; i < batch->count; i++)
+		if (batch->moved[i] && kept_pages_has(&attached->kept, batch->address[i]))
+			returned |= return_page(attached, batch->address[i]);
+	return returned;
 }
 
 /* Staging was empty before: what stands in it has left. */
@@ -297,6 +318,77 @@ static int find_moved(struct attached *attached)
 				       batch->moved);
 
 	return error ? error : read_staging(attached);
+}
+
+/* It has yet to walk its list: what it held at the last scan is present again, and will be marked.
+ */
+static bool will_walk(const struct attached *attached, pid_t holder, uint64_t lock)
+{
+	uint64_t head = 0;
+	size_t length;
+
+	return kept_pages_has(&attached->kept, lock) &&
+	       !syscall(SYS_get_robust_list, holder, &head, &length) && head;
+}
+
+/* True if the thread that held it has ended, and the kernel has not marked it. A thread that is
+ * past the kernel's walk is gone in a moment. */
+static bool is_lost(const struct attached *attached, struct robust_lock *lock)
+{
+	struct iovec local = {&lock->word, sizeof(lock->word)};
+	struct iovec remote = {(void *)lock->address, sizeof(lock->word)};
+	pid_t process = attached->target.pid, holder = (pid_t)(lock->word & FUTEX_TID_MASK);
+	bool alive = true;
+
+	for (unsigned int tries = 0; alive && tries < HOLDER_TRIES; space_wait(&tries)) {
+		if (will_walk(attached, holder, lock->address))
+			return false;
+		alive = !syscall(SYS_tgkill, process, holder, 0);
+	}
+	return !alive &&
+	       process_vm_readv(attached->target.agent_tid, &local, 1, &remote, 1, 0) ==
+		       sizeof(lock->word) &&
+	       (pid_t)(lock->word & FUTEX_TID_MASK) == holder;
+}
+
+/* Of the mutexes that threads held when their pages left. */
+static unsigned int find_lost(struct attached *attached, struct robust_lock *lost)
+{
+	struct batch *batch = &attached->batch;
+	unsigned int found = 0, left = 0;
+
+	for (unsigned int i = 0; i < batch->count && found < LOCKS; i++)
+		if (batch->moved[i])
+			found += robust_find(batch->bytes + ((size_t)i << PAGE_SHIFT),
+					     batch->address[i], lost + found, LOCKS - found);
+	for (unsigned int i = 0; i < found; i++)
+		if (is_lost(attached, &lost[i]))
+			lost[left++] = lost[i];
+	return left;
+}
+
+/* The agent does for threads that have ended what the kernel could not (robust.h). With one thread
+ * beside the agent all the time there are none. */
+static void bury(struct attached *attached, pid_t last_id, uint64_t changes)
+{
+	struct channel *channel = attached->target.channel;
+	struct robust_lock lost[LOCKS];
+	unsigned int count;
+
+	if (attached->kept.thread_count <= 2 && attached->kept.changes == changes && last_id >= 0 &&
+	    robust_last_id(attached->pager->loadavg) == last_id)
+		return;
+	count = find_lost(attached, lost);
+	if (!count || !wait_agent(attached, BATCH_PATIENCE_US))
+		return;
+	/* One who comes to wait for it changes the word, once. */
+	for (unsigned int i = 0; i < count; i++) {
+		channel->from[2 * i] = channel->from[2 * i + 1] = lost[i].address;
+		channel->word[2 * i] = lost[i].word & ~FUTEX_WAITERS;
+		channel->word[2 * i + 1] = lost[i].word | FUTEX_WAITERS;
+	}
+	send(channel, CHANNEL_BURY, 2 * count);
+	wait_agent(attached, BATCH_PATIENCE_US);
 }
 
 static enum evict_result prepare(struct attached *attached, unsigned int want)
@@ -324,12 +416,15 @@ static enum evict_result prepare(struct attached *attached, unsigned int want)
 enum evict_result evict_batch(struct attached *attached, unsigned int want)
 {
 	struct batch *batch = &attached->batch;
+	pid_t last_id = robust_last_id(attached->pager->loadavg);
 	enum evict_result result = prepare(attached, want);
+	uint64_t changes;
 	bool sent;
 	int error;
 
 	if (result != EVICT_DONE)
 		return result;
+	changes = attached->kept.changes;
 	pick(attached, want);
 	if (!batch->count)
 		return EVICT_NOTHING;
@@ -357,8 +452,12 @@ enum evict_result evict_batch(struct attached *attached, unsigned int want)
 	set_state(batch, BATCH_IDLE);
 	servers_kick_deferred(attached->pager);
 
-	if (!kept_pages_scan(attached->target.pid, &attached->kept))
-		return_kept(attached);
+	/* Again: others may have come meanwhile, and what was tried may be swapped still. */
+	for (unsigned int tries = 0; tries < RETURN_TRIES && !attached->dead; space_wait(&tries))
+		if (kept_pages_scan(attached->target.pid, &attached->kept) ||
+		    !return_kept(attached))
+			break;
+	bury(attached, last_id, changes);
 	atomic_fetch_add(&attached->pager->counters.batches, 1);
 	return attached->target.channel->refusal ? EVICT_NOT_NOW : result;
 }

@@ -20,19 +20,6 @@
  */
 #define SHADOW_MOST 512u
 
-static bool is_swapped(desc_t word)
-{
-	switch (desc_state(word)) {
-	case DESC_ZERO:
-	case DESC_SAME:
-	case DESC_STORED:
-	case DESC_SHARED:
-		return true;
-	default:
-		return false;
-	}
-}
-
 /* Bytes that cannot be had: this page alone raises SIGBUS from now on. */
 static enum fault_result poison(struct attached *attached, slot_t *slot, desc_t word,
 				uint64_t address)
@@ -65,7 +52,7 @@ static unsigned int gather(struct attached *attached, slot_t *slots, unsigned in
 	for (i = 0; i < pages; i++) {
 		desc_t word = atomic_load_explicit(&slots[i], memory_order_acquire);
 
-		if (word & DESC_LOCK || !is_swapped(word))
+		if (word & DESC_LOCK || !desc_is_swapped(word))
 			break;
 		if (i && !store_is_fast(store, word))
 			break;

@@ -130,10 +130,11 @@ int pager_open(struct pager **out, const struct pager_config *config, char messa
 	pager->limit_bytes = config->limit_bytes;
 	pager->ram_highest = RAM_HIGHEST;
 	pager->brake_ns = BRAKE_NS;
-	pager->exit_status = -1;
+	pager->exit_status = pager->loadavg = -1;
 	pager->opened_ns = monotonic_ns();
 	init_locks(pager);
 	pager->own_statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	pager->loadavg = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
 	pager->control_buffers = fault_buffers_new();
 	pager->evictor_buffers = fault_buffers_new();
 	if (pager->own_statm < 0 || !pager->control_buffers || !pager->evictor_buffers)
@@ -181,6 +182,8 @@ void pager_close(struct pager *pager)
 	maps_free(&pager->maps);
 	if (pager->own_statm >= 0)
 		close(pager->own_statm);
+	if (pager->loadavg >= 0)
+		close(pager->loadavg);
 	free(pager);
 }
 

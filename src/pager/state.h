@@ -41,6 +41,7 @@ struct pager {
 	unsigned int backend_count;
 	struct keeper *keeper;
 	int own_statm;	      /* /proc/self/statm */
+	int loadavg;	      /* /proc/loadavg */
 	uint64_t ram_highest; /* most that segments may ever take, bytes */
 
 	/* ---- the job's processes; control thread (tree.c, watch.c) */

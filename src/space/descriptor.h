@@ -60,6 +60,20 @@ static inline enum desc_state desc_state(desc_t d)
 	return (enum desc_state)(d & DESC_STATE_MASK);
 }
 
+/* A missing page's bytes are in the store, or follow from the word. */
+static inline bool desc_is_swapped(desc_t word)
+{
+	switch (desc_state(word)) {
+	case DESC_ZERO:
+	case DESC_SAME:
+	case DESC_STORED:
+	case DESC_SHARED:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static inline uint32_t desc_segment(desc_t d)
 {
 	return (uint32_t)(d >> 8) & 0xffffffu;

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Description: threads lock a robust mutex that has grown cold and end at once, while pages leave
+ * all the time: the lock's page may be on its way out when the kernel walks the thread's list, and
+ * cannot be reached then. The next to lock it must learn that its owner is dead all the same.
+ */
+#include "hazard.h"
+
+#define MUTEXES 512
+#define WORKERS 3
+#define SECONDS 5
+
+static char *pages;
+static pthread_mutexattr_t attributes;
+static atomic_bool done;
+
+/* Holds it for some hundred microseconds at most. */
+static void *die_with(void *argument)
+{
+	unsigned int spins =
+		(unsigned int)(mix((uint64_t)(uintptr_t)&spins ^ pthread_self()) % 40000);
+
+	expect(!pthread_mutex_lock(argument), "lock");
+	while (spins--)
+		atomic_signal_fence(memory_order_seq_cst);
+	return NULL;
+}
+
+static void one(pthread_mutex_t *mutex)
+{
+	struct timespec until;
+	pthread_t thread;
+	int error;
+
+	expect(!pthread_create(&thread, NULL, die_with, mutex), "pthread_create");
+	pthread_join(thread, NULL);
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 10;
+	error = pthread_mutex_timedlock(mutex, &until);
+	expect(error == EOWNERDEAD, "%s instead of EOWNERDEAD", strerror(error));
+	pthread_mutex_consistent(mutex);
+	pthread_mutex_unlock(mutex);
+}
+
+static void *work(void *argument)
+{
+	size_t number = (uintptr_t)argument - 1;
+	uint64_t random = mix(number + 1);
+
+	while (!done) {
+		size_t at;
+
+		/* Each worker has mutexes of its own. */
+		random = mix(random);
+		at = random % (MUTEXES / WORKERS) * WORKERS + number;
+		one((pthread_mutex_t *)(pages + at * PAGE + 128));
+	}
+	return argument;
+}
+
+int main(void)
+{
+	hazard_start();
+	pages = anonymous(MUTEXES);
+	pthread_mutexattr_init(&attributes);
+	pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+	for (size_t i = 0; i < MUTEXES; i++)
+		pthread_mutex_init((pthread_mutex_t *)(pages + i * PAGE + 128), &attributes);
+	press_beside(work, WORKERS, &done, SECONDS);
+	return 0;
+}
