@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "attach/inject.h"
@@ -61,6 +62,17 @@ static void explain_stop(pid_t pid, int error, char message[ATTACH_MESSAGE])
 			 strerror(-error));
 }
 
+/* True if it counts processes as we do: the thread ids in its memory are those that we see. */
+static bool shares_pids(pid_t pid)
+{
+	struct stat own, other;
+	char path[48];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)pid);
+	return !stat("/proc/self/ns/pid", &own) && !stat(path, &other) &&
+	       own.st_ino == other.st_ino && own.st_dev == other.st_dev;
+}
+
 int attach_inject(pid_t pid, struct target *target, attach_stopped_fn stopped, void *argument,
 		  char message[ATTACH_MESSAGE])
 {
@@ -70,6 +82,7 @@ int attach_inject(pid_t pid, struct target *target, attach_stopped_fn stopped, v
 	*message = '\0';
 	*target = (struct target){
 		.pid = pid,
+		.shares_pids = shares_pids(pid),
 		.userfault = -1,
 		.pagemap = -1,
 		.statm = -1,

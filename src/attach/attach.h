@@ -30,6 +30,7 @@
 
 struct target {
 	pid_t pid;
+	bool shares_pids; /* it is in our pid namespace */
 	int pidfd;
 	int userfault;		  /* the owner's descriptor, non-blocking, API done */
 	uint64_t features;	  /* what UFFDIO_API gave */

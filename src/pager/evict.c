@@ -368,13 +368,16 @@ static unsigned int find_lost(struct attached *attached, struct robust_lock *los
 }
 
 /* The agent does for threads that have ended what the kernel could not (robust.h). With one thread
- * beside the agent all the time there are none. */
+ * beside the agent all the time there are none; where thread ids have another meaning to the program,
+ * none can be told. */
 static void bury(struct attached *attached, pid_t last_id, uint64_t changes)
 {
 	struct channel *channel = attached->target.channel;
 	struct robust_lock lost[LOCKS];
 	unsigned int count;
 
+	if (!attached->target.shares_pids)
+		return;
 	if (attached->kept.thread_count <= 2 && attached->kept.changes == changes && last_id >= 0 &&
 	    robust_last_id(attached->pager->loadavg) == last_id)
 		return;
