@@ -263,17 +263,13 @@ void children_look(struct attached *child)
 	maps_free(&maps);
 }
 
-/* A mapping of its parent that moved at about the time of the FORK is at the one place or the other
- * in the child, whatever order the events were read in. */
+/* A mapping of its parent that moved while the FORK was in flight: whether it had moved before it
+ * is seen from where it is in the child. (Of moves read before the FORK nothing is known: they may
+ * be old, and something else have come to lie where they began.) */
 static void follow_move(struct attached *child, const struct region_list *registered,
-			const struct remap *remap, bool moved)
+			const struct remap *remap)
 {
-	bool at_from = region_find(registered, remap->from);
-	bool at_to = region_find(registered, remap->to);
-
-	if (moved && at_from && !at_to)
-		mapping_move(child, remap->to, remap->from, remap->length);
-	else if (!moved && at_to && !at_from)
+	if (region_find(registered, remap->to) && !region_find(registered, remap->from))
 		mapping_move(child, remap->from, remap->to, remap->length);
 }
 
@@ -286,10 +282,8 @@ static void follow_moves(const struct attached *parent, const struct unborn *unb
 	if (!moved->count || !unborn->child->pid)
 		return;
 	if (!mapping_registered(unborn->child->pid, &registered)) {
-		for (i = unborn->moves; i-- > 0;)
-			follow_move(unborn->child, &registered, &moved->items[i], true);
 		for (i = unborn->moves; i < moved->count; i++)
-			follow_move(unborn->child, &registered, &moved->items[i], false);
+			follow_move(unborn->child, &registered, &moved->items[i]);
 	}
 	region_free(&registered);
 }
