@@ -3,11 +3,11 @@
 import os
 import subprocess
 import sys
-import tempfile
 import time
 
 import redis_load
 import runner
+from results import Results, say
 from runner import MIB
 
 # How long the program rests after the fill, for the cleaner.
@@ -26,27 +26,18 @@ def dump_python(path):
     # The objects must live on: main's own are gone when it returns.
     code = code.replace("main();", "dice = random.Random(7); kept = [Order(n, dice) "
                         "for n in range(250000)];")
-    process = subprocess.Popen(["/usr/bin/python3", "-c", code], stdout=subprocess.PIPE)
-    try:
+    with runner.started(["/usr/bin/python3", "-c", code], stdout=subprocess.PIPE) as process:
         process.stdout.readline()
         dump(process.pid, path)
-    finally:
-        process.kill()
-        process.wait()
 
 
 def dump_redis(path):
-    with tempfile.TemporaryDirectory(prefix="vswap-bench-") as folder:
+    with runner.temporary() as folder:
         socket = os.path.join(folder, "socket")
-        server = subprocess.Popen(
-            ["redis-server", "--port", "0", "--unixsocket", socket, "--save", "", "--dir", folder],
-            stdout=subprocess.DEVNULL)
-        try:
+        with runner.started(["redis-server", "--port", "0", "--unixsocket", socket, "--save", "",
+                             "--dir", folder], stdout=subprocess.DEVNULL) as server:
             redis_load.fill(redis_load.wait_for(socket, server), redis_load.count_for(230))
             dump(server.pid, path)
-        finally:
-            server.kill()
-            server.wait()
 
 
 def swapped_bytes(stats):
@@ -56,10 +47,8 @@ def swapped_bytes(stats):
 
 def watch_vswap(command, budget, seconds):
     """Bytes of pool for each byte swapped out, at the end of the rest."""
-    folder = tempfile.mkdtemp(prefix="vswap-bench-")
-    process = subprocess.Popen([runner.VSWAP, "run", "-q", "-m", str(budget), "--"] + command,
-                               stdout=subprocess.PIPE, env=runner.environment())
-    try:
+    with runner.started([runner.VSWAP, "run", "-q", "-m", str(budget), "--"] + command,
+                        stdout=subprocess.PIPE, env=runner.environment()) as process:
         process.stdout.readline()
         time.sleep(max(seconds - 1, 0.5))
         done = subprocess.run([runner.VSWAP, "stat", "--json"], stdout=subprocess.PIPE, check=True)
@@ -68,19 +57,15 @@ def watch_vswap(command, budget, seconds):
         process.stdout.read()
         if process.wait():
             raise RuntimeError("vswap: exit status %d" % process.returncode)
-    finally:
-        process.kill()
-        process.wait()
-        os.rmdir(folder)
     return stats
 
 
-def section(options, results_class, say):
-    results = results_class("heaps", options)
+def section(options):
+    results = Results("heaps", options)
     results.data["heaps"] = []
     mib, limit = (512, 128) if options.quick else (1024, 256)
     zram = runner.kernel_available("zram-4k-pc0") is None
-    with tempfile.TemporaryDirectory(prefix="vswap-bench-") as folder:
+    with runner.temporary() as folder:
         for name, make in (("python", dump_python), ("redis", dump_redis)):
             path = os.path.join(folder, name)
             make(path)
@@ -99,6 +84,7 @@ def section(options, results_class, say):
                     stats["pool_bytes"], 1)
                 row["vswap_stats_%ds" % seconds] = stats
             results.data["heaps"].append(row)
+            results.save()
             say("heaps      %s: %s" % (name, ", ".join(
                 "%s %.2f" % item for item in row.items() if "ratio" in item[0])))
     results.write()

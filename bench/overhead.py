@@ -5,6 +5,7 @@ import os
 import subprocess
 
 import runner
+from results import Results, say
 
 SLOTS = 8388608
 
@@ -21,30 +22,27 @@ def own_memory(pid):
 
 def table(slots, folder):
     command = [runner.tool("overhead"), str(slots)] + ([folder] if folder else [])
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    rows = []
-    try:
+    with runner.started(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                        text=True) as process:
         for line in process.stdout:
             row = json.loads(line)
             row["memory_bytes"] = own_memory(process.pid)
             row["overhead_bytes"] = row["memory_bytes"] - row["segment_ram_bytes"]
-            rows.append(row)
+            yield row
             process.stdin.write("\n")
             process.stdin.flush()
         if process.wait():
             raise RuntimeError("overhead: exit status %d" % process.returncode)
-    finally:
-        process.kill()
-        process.wait()
-    return rows
 
 
-def section(options, results_class, say):
-    results = results_class("overhead", options)
+def section(options):
+    results = Results("overhead", options)
     slots = SLOTS // 8 if options.quick else SLOTS
     for kind, folder in (("ram", None), ("disk", os.path.abspath(options.results))):
-        results.data[kind] = table(slots, folder)
-        for row in results.data[kind]:
+        results.data[kind] = []
+        for row in table(slots, folder):
+            results.data[kind].append(row)
+            results.save()
             say("overhead   %-4s %3d %%  %7.2f MiB %6.2f bytes a slot" % (
                 kind, 100 * row["used"] // slots, row["overhead_bytes"] / runner.MIB,
                 row["overhead_bytes"] / max(row["used"], 1)))

@@ -12,10 +12,10 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 
 import runner
+from results import Results, say, variants_for
 from runner import MIB, Skip
 
 VALUE_BYTES = 1024
@@ -145,64 +145,64 @@ def load(path, count, requests):
 
 def measure(variant, limit, mib, requests):
     """One server from start to end under `variant`: a runner.Run with a line of JSON of its own."""
-    folder = tempfile.mkdtemp(prefix="vswap-bench-")
-    path = os.path.join(folder, "socket")
     count = count_for(mib)
-    server = subprocess.Popen(
-        runner.prefix(variant, limit, folder) +
-        ["redis-server", "--port", "0", "--unixsocket", path, "--save", "", "--appendonly", "no",
-         "--dir", folder, "--daemonize", "no"],
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        env=runner.environment())
-    try:
-        client = wait_for(path, server)
-        start = time.monotonic()
-        fill(client, count)
-        filled = time.monotonic() - start
-        took = load(path, count, requests)
-        start = time.monotonic()
-        sample = random.Random(3)
-        for _ in range(200):
-            client.ask(b"GET", key(sample.randrange(count)))
-        pause = time.monotonic() - start
-        client.send([(b"SHUTDOWN", b"NOSAVE")])
-        server.wait(timeout=60)
-        run = runner.finish(variant, folder, b"")
-        run.lines = [{"phase": "redis", "fill_seconds": filled, "get_seconds": took["get"],
-                      "set_seconds": took["set"], "seconds": took["get"] + took["set"],
-                      "single_get_ns": pause / 200 * 1e9}]
-        return run
-    finally:
-        server.terminate()
-        errors = server.communicate(timeout=60)[1]
-        if server.returncode == 77:
-            raise Skip(errors.decode().strip())
-        shutil.rmtree(folder, ignore_errors=True)
+    with runner.temporary() as folder:
+        path = os.path.join(folder, "socket")
+        command = runner.prefix(variant, limit, folder) + [
+            "redis-server", "--port", "0", "--unixsocket", path, "--save", "", "--appendonly", "no",
+            "--dir", folder, "--daemonize", "no"]
+        with runner.started(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                            stderr=subprocess.PIPE, env=runner.environment()) as server:
+            try:
+                client = wait_for(path, server)
+            except Skip:
+                if server.poll() != 77:
+                    raise
+                reason = server.stderr.read().decode(errors="replace")
+                raise Skip(runner.one_line(reason, 77)) from None
+            start = time.monotonic()
+            fill(client, count)
+            filled = time.monotonic() - start
+            took = load(path, count, requests)
+            start = time.monotonic()
+            sample = random.Random(3)
+            for _ in range(200):
+                client.ask(b"GET", key(sample.randrange(count)))
+            pause = time.monotonic() - start
+            client.send([(b"SHUTDOWN", b"NOSAVE")])
+            server.wait(timeout=60)
+            run = runner.finish(variant, folder, b"")
+    run.lines = [{"phase": "redis", "fill_seconds": filled, "get_seconds": took["get"],
+                  "set_seconds": took["set"], "seconds": took["get"] + took["set"],
+                  "single_get_ns": pause / 200 * 1e9}]
+    return run
 
 
-def section(options, results_class, variants_for, say):
-    results = results_class("redis", options)
+def section(options):
+    results = Results("redis", options)
     mib, requests = (150, 60000) if options.quick else (400, 400000)
 
     def add(variant, limit):
         try:
             run = measure(variant, limit, mib, requests)
-        except (Skip, RuntimeError, OSError, subprocess.SubprocessError) as reason:
-            say("FAILED: redis over %s: %s" % (variant, reason))
-            results.data["runs"].append({"case": "redis", "variant": variant,
-                                         "failed": str(reason)})
+        except Skip as reason:
+            results.skip(variant, reason)
+            return None
+        except (RuntimeError, OSError, subprocess.SubprocessError) as reason:
+            results.fail("redis", variant, "redis over %s: %s" % (variant, reason))
             return None
         say("%-10s %-22s %-13s %6.2f s for the load, %6.1f s CPU" % (
             "redis", "%d MiB" % mib, variant, run.lines[0]["seconds"],
             run.measured["cpu_seconds"]))
-        results.data["runs"].append(dict(run.as_dict(), case="redis", limit_bytes=limit))
+        results.keep(dict(run.as_dict(), case="redis", limit_bytes=limit))
         return run
 
     if not shutil.which("redis-benchmark"):
-        results.data["skipped"]["redis"] = "redis-server and redis-tools are not installed"
-        say("redis skipped: redis-server and redis-tools are not installed")
+        results.skip("redis", "redis-server and redis-tools are not installed")
         return
     plain = add("plain", 0)
+    if not plain:
+        return
     wanted = plain.measured["anonymous_peak_bytes"]
     limit = wanted // options.fraction // MIB * MIB
     kernel = variants_for(options)

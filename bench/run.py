@@ -4,8 +4,8 @@
 
     run.py [--quick] [--repeats N] [--only SECTION,...] [--results FOLDER]
 
-Sections: speed, churn, within, programs, slowdown, redis, heaps, overhead; zswap comes last (it spoils the
-other variants until the next reboot) and belongs to speed. Each writes one JSON file.
+Each section writes one JSON file, after every run: what is ended keeps what it has measured, and
+leaves no swap, cgroup or setting of the kernel behind.
 
 Equal memory: the kernel's cgroup limit does not count the pool that zram or zswap keep, so vswap's
 budget (which counts everything) is the limit plus the pool that zram-lz4 with 4 KiB pages took in
@@ -15,6 +15,8 @@ import argparse
 import json
 import os
 import platform
+import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -23,72 +25,11 @@ import heaps
 import overhead
 import redis_load
 import runner
+from results import BASELINES, Results, budget_for, load, say, variants_for
 from runner import MIB, Skip, run
 
-BASELINES = ["zram-4k-pc0", "zram-4k-pc3"]
-FOLIOS = ["zram-64k-pc0", "zram-64k-pc3"]
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 ZSWAP = ["zswap-pc0", "zswap-pc3"]
-# The kernel's out-of-memory killer ends a program in a cgroup now and then although there is swap.
-KERNEL_TRIES = 4
-
-
-def say(text):
-    print("bench: " + text, file=sys.stderr, flush=True)
-
-
-class Results:
-    """Collects the runs of one section; a variant that cannot run here is left out, with a line."""
-
-    def __init__(self, section, options):
-        self.section = section
-        self.options = options
-        self.data = {"section": section, "repeats": options.repeats, "runs": [], "skipped": {}}
-
-    def add(self, case, variant, command, limit, **how):
-        if variant in self.data["skipped"]:
-            return None
-        start = time.time()
-        done = None
-        for _ in range(1 if variant in ("plain", "vswap") else KERNEL_TRIES):
-            try:
-                done = run(variant, command, limit, **how)
-                break
-            except Skip as reason:
-                self.data["skipped"][variant] = str(reason)
-                say(str(reason))
-                return None
-            except RuntimeError as reason:
-                say("FAILED: %s" % reason)
-                self.data["runs"].append({"case": case, "variant": variant,
-                                          "failed": str(reason)})
-        if not done:
-            return None
-        say("%-10s %-22s %-13s %6.1f s wall %6.1f s CPU" % (
-            self.section, case, variant, done.measured["wall_seconds"],
-            done.measured["cpu_seconds"]))
-        self.data["runs"].append(dict(done.as_dict(), case=case, limit_bytes=limit,
-                                      took=time.time() - start))
-        return done
-
-    def write(self):
-        path = os.path.join(self.options.results, self.section + ".json")
-        with open(path, "w", encoding="utf-8") as out:
-            json.dump(self.data, out, indent=0)
-        say("wrote " + path)
-
-
-def variants_for(options):
-    kernel = ["zram-4k-pc0", "zram-64k-pc0"] if options.quick else BASELINES + FOLIOS
-    return [name for name in kernel if runner.kernel_available(name) is None]
-
-
-def budget_for(results, case, command, limit):
-    """The kernel's limit plus zram's pool, from the section's first run, which is also kept."""
-    done = results.add(case, BASELINES[0], command, limit)
-    pool = done.measured["pool_peak_bytes"] if done else limit
-    results.data.setdefault("budgets", {})[case] = {
-        "limit_bytes": limit, "zram_pool_bytes": pool, "vswap_budget_bytes": limit + pool}
-    return limit + pool
 
 
 def warm_up():
@@ -98,16 +39,6 @@ def warm_up():
 
 def usemem(threads, mib, *more):
     return [runner.tool("usemem"), "--mib", str(mib), "--threads", str(threads), *more]
-
-
-def equal_resident(done, mib, limit):
-    """The budget with which vswap would keep as much resident as the kernel's limit does."""
-    pages = mib * 256
-    stored = max(done.stats["slots"]["peak"], 1)
-    each = done.stats["peak_pool_bytes"] / stored if "peak_pool_bytes" in done.stats else None
-    if each is None:
-        return None
-    return int(limit + (pages - limit // 4096) * each)
 
 
 def speed(options):
@@ -137,10 +68,11 @@ def zswap(options):
         case = "%d-thread%s" % (threads, "s" if threads > 1 else "")
         command = usemem(threads, mib, "--label", case)
         budget = budgets.get(case, {}).get("vswap_budget_bytes", 3 * limit)
+        kernel = budget if runner.zswap_pool_is_in_limit() else limit
         for _ in range(options.repeats):
             results.add(case, "vswap", command, budget)
             for variant in ZSWAP[:1] if options.quick else ZSWAP:
-                results.add(case, variant, command, limit)
+                results.add(case, variant, command, kernel)
     results.write()
 
 
@@ -190,8 +122,7 @@ def programs(options):
                 results.add(name, "plain", command, 0)
             done = results.add(name, "vswap", command, budget, sample=True)
             if done and done.digest != plain.digest:
-                say("FAILED: %s wrote something else under vswap" % name)
-                results.data["runs"][-1]["failed"] = "output differs"
+                results.spoil("%s wrote something else under vswap" % name)
             for variant in variants_for(options):
                 if repeat or variant != BASELINES[0]:
                     results.add(name, variant, command, limit)
@@ -243,14 +174,6 @@ def limit_for(results, variant, command, wanted, budget):
     return max(int((budget - wanted / ratio) / (1 - 1 / ratio)), 24 * MIB)
 
 
-def load(options, section):
-    try:
-        with open(os.path.join(options.results, section + ".json"), encoding="utf-8") as file:
-            return json.load(file)
-    except OSError:
-        return {}
-
-
 def machine():
     model = ""
     with open("/proc/cpuinfo", encoding="utf-8") as file:
@@ -265,18 +188,26 @@ def machine():
             "date": time.strftime("%Y-%m-%d")}
 
 
+# zswap is the last: it spoils the other variants until the next reboot.
 SECTIONS = {
-    "speed": speed, "churn": churn, "within": within, "programs": programs,
-    "slowdown": slowdown,
-    "redis": lambda options: redis_load.section(options, Results, variants_for, say),
-    "heaps": lambda options: heaps.section(options, Results, say),
-    "overhead": lambda options: overhead.section(options, Results, say),
-    "zswap": zswap,
+    "speed": (speed, "ns a page of a program that uses memory, one and two threads"),
+    "churn": (churn, "mapping, touching, giving back"),
+    "within": (within, "what an ample budget costs"),
+    "programs": (programs, "Python, SQLite, cc1, sort, xz at a part of what they want"),
+    "slowdown": (slowdown, "a Python heap at 30 to 100 % of what it wants"),
+    "redis": (redis_load.section, "redis at a part of what it wants"),
+    "heaps": (heaps.section, "RAM that the pages of real heaps take"),
+    "overhead": (overhead.section, "metadata of a 32 GiB swap"),
+    "zswap": (zswap, "speed over zswap"),
 }
 
 
 def parse():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser = argparse.ArgumentParser(
+        prog="./dev bench", formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=__doc__.split("\n", maxsplit=1)[0],
+        epilog="sections, in their order:\n" + "\n".join(
+            "  %-12s %s" % (name, text) for name, (_, text) in SECTIONS.items()))
     parser.add_argument("--quick", action="store_true", help="one repeat, fewer variants")
     parser.add_argument("--repeats", type=int)
     parser.add_argument("--only", default="", help="sections, with commas between")
@@ -296,8 +227,33 @@ def parse():
     return options
 
 
+def end(number, _frame):
+    """Blocks that started something end it on their way out; a second signal must not cut in."""
+    for name in ENDING:
+        signal.signal(name, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
+def show(options):
+    """The tables and plots: of docs/ where everything was measured, else beside the results."""
+    docs = os.path.join(runner.HERE, "..", "docs")
+    folder = docs if len(sys.argv) == 1 else os.path.join(options.results, "docs")
+    page = os.path.join(folder, "benchmarks.md")
+    plots = os.path.join(folder, "plots")
+    os.makedirs(plots, exist_ok=True)
+    if folder != docs:
+        shutil.copyfile(os.path.join(docs, "benchmarks.md"), page)
+    subprocess.run([sys.executable, os.path.join(runner.HERE, "report.py"), options.results, page],
+                   check=True)
+    subprocess.run(["sh", os.path.join(runner.HERE, "plot.sh"), options.results, plots],
+                   check=True)
+    say("tables in %s, plots in %s" % (page, plots))
+
+
 def main():
     options = parse()
+    for name in ENDING:
+        signal.signal(name, end)
     os.makedirs(options.results, exist_ok=True)
     reason = runner.kernel_available(BASELINES[0])
     if reason:
@@ -307,7 +263,8 @@ def main():
     with open(os.path.join(options.results, "machine.json"), "w", encoding="utf-8") as out:
         json.dump(machine(), out)
     for name in options.sections:
-        SECTIONS[name](options)
+        SECTIONS[name][0](options)
+    show(options)
 
 
 if __name__ == "__main__":

@@ -17,13 +17,4 @@ done
 for need in python3 redis-server redis-benchmark sqlite3 xz gcc gnuplot; do
 	command -v $need >/dev/null || echo "bench: no $need here: what needs it is left out" >&2
 done
-python3 "$here/run.py" "$@"
-results=$VSWAP_BUILD/bench/results
-out=$results/docs
-[ $# -ne 0 ] || out=$here/../docs
-mkdir -p "$out/plots"
-[ "$out/benchmarks.md" -ef "$here/../docs/benchmarks.md" ] ||
-	cp "$here/../docs/benchmarks.md" "$out/benchmarks.md"
-python3 "$here/report.py" "$results" "$out/benchmarks.md"
-sh "$here/plot.sh" "$results" "$out/plots"
-echo "bench: tables in $out/benchmarks.md, plots in $out/plots"
+exec python3 "$here/run.py" "$@"
