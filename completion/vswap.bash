@@ -15,7 +15,7 @@ _vswap_verb_words()
 	detach | thaw | where) echo "--help $(_vswap_spaces)" ;;
 	limit)
 		if [ "$COMP_CWORD" = 2 ]; then
-			echo "25% 50% 75% 256M 512M 1G --help"
+			echo "25% 50% 75% 256M 512M 1G cgroup --help"
 		else
 			_vswap_spaces
 		fi
@@ -54,7 +54,7 @@ _vswap()
 		fi
 	fi
 	case $before in
-	-m | --memory) COMPREPLY=($(compgen -W "25% 50% 256M 512M 1G" -- "$word")) ;;
+	-m | --memory) COMPREPLY=($(compgen -W "25% 50% 256M 512M 1G cgroup" -- "$word")) ;;
 	-b | --backend) COMPREPLY=($(compgen -W "file: ram" -- "$word")) ;;
 	-s | --stats) COMPREPLY=($(compgen -f -- "$word")) ;;
 	*)

@@ -36,7 +36,7 @@ function __vswap_backends
 	end
 end
 
-set -l sizes '25% 50% 75% 256M 512M 1G'
+set -l sizes '25% 50% 75% 256M 512M 1G cgroup'
 
 complete -c vswap -f
 complete -c vswap -n __fish_use_subcommand -l help -d 'what the verbs are'

@@ -67,9 +67,9 @@ static int attach(const struct owner_config *config, pid_t pid)
 		return cli_fail("%s", message);
 	}
 	owner_block_signals(&before);
-	if (owner_open(&owner, config, message))
+	if (owner_open(&owner, config, pid, message))
 		return cli_fail("%s", message);
-	result = owner_take(owner, pid, pidfd, message);
+	result = owner_take(owner, pidfd, message);
 	if (result)
 		cli_fail("%s", message);
 	else

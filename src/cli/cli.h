@@ -18,6 +18,9 @@ enum {
 	CLI_NOT_FOUND = 127,
 };
 
+/* In place of a SIZE: the limit of the job's memory cgroup is the budget. */
+#define CLI_CGROUP "cgroup"
+
 /* argv[0] is "vswap VERB". Returns the exit status. */
 typedef int (*verb_fn)(int argc, char **argv);
 

@@ -94,7 +94,7 @@ static int start(struct owner **owner, const struct owner_config *config, struct
 
 	/* Rights are asked about before anything runs; what the program itself forbids (a setuid
 	 * file, 32-bit code) shows only after exec. */
-	if (attach_allowed(spawn->pid, message) || owner_open(owner, config, message)) {
+	if (attach_allowed(spawn->pid, message) || owner_open(owner, config, spawn->pid, message)) {
 		spawn_cancel(spawn);
 		return cli_fail("%s", message);
 	}
@@ -103,7 +103,7 @@ static int start(struct owner **owner, const struct owner_config *config, struct
 		owner_close(*owner);
 		return exec_failed(config->command, -result);
 	}
-	result = owner_take(*owner, spawn->pid, spawn->pidfd, message);
+	result = owner_take(*owner, spawn->pidfd, message);
 	if (result && !is_ending(spawn)) {
 		kill(spawn->pid, SIGKILL);
 		waitpid(spawn->pid, NULL, 0);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include "cli/cli.h"
 #include "control/size.h"
 #include "pager/pager.h"
@@ -14,6 +15,9 @@ static void parse_limit(struct owner_config *owner, const char *text, struct arg
 {
 	char message[256], least[SIZE_TEXT], given[SIZE_TEXT];
 
+	owner->cgroup = !strcmp(text, CLI_CGROUP);
+	if (owner->cgroup)
+		return;
 	if (size_parse(text, size_of_ram(), &owner->limit_bytes, message, sizeof(message)))
 		argp_error(state, "%s", message);
 	if (owner->limit_bytes < pager_least_limit())
@@ -69,7 +73,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 static const struct argp_option option_list[] = {
 	{"memory", 'm', "SIZE", 0,
 	 "Budget: resident memory, compressed pages and vswap's own tables together. Bytes, "
-	 "or with K, M, G, T, or a percentage of RAM (default 50%)",
+	 "or with K, M, G, T, or a percentage of RAM (default 50%); or `cgroup': follow the limit "
+	 "of the memory cgroup that the program lives in",
 	 0},
 	{"backend", 'b', "SPEC", 0,
 	 "Where pages may go: file:PATH[,size=SIZE][,prio=N][,name=NAME] (a file, a block device, "

@@ -17,8 +17,8 @@
 #define ANSWER_SECONDS 10
 
 static const char *const request_names[] = {
-	[REQUEST_REPORT] = "report", [REQUEST_LIMIT] = "limit", [REQUEST_THAW] = "thaw",
-	[REQUEST_DETACH] = "detach", [REQUEST_WHERE] = "where",
+	[REQUEST_REPORT] = "report", [REQUEST_LIMIT] = "limit",	  [REQUEST_FOLLOW] = "follow",
+	[REQUEST_THAW] = "thaw",     [REQUEST_DETACH] = "detach", [REQUEST_WHERE] = "where",
 };
 
 /* A folder that another user could have made is not asked. */

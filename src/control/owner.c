@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "control/cgroup_budget.h"
 #include "control/harden.h"
 #include "control/progress.h"
 #include "control/socket.h"
@@ -27,6 +28,7 @@
 
 #define TICK_MOST_US	 1000000
 #define TICK_CHILDREN_US 20000
+#define TICK_CGROUP_US	 50000
 #define NOTICE_NS	 1000000000ull
 
 enum { POLL_SIGNALS, POLL_PROGRAM, POLL_CONTROL };
@@ -36,6 +38,7 @@ struct owner {
 	struct stats_file stats;
 	struct pager *pager; /* NULL once detached */
 	struct control *control;
+	struct cgroup_budget following; /* for config.cgroup, or since `vswap limit cgroup` */
 	pid_t pid;
 	int pidfd;
 	int signals;
@@ -89,7 +92,21 @@ void owner_block_signals(sigset_t *before)
 	sigprocmask(SIG_SETMASK, &set, before);
 }
 
-int owner_open(struct owner **out, const struct owner_config *config, char message[OWNER_MESSAGE])
+/* The budget to begin with. 0 or -errno with a message. */
+static int first_budget(struct owner *owner, uint64_t *bytes, char message[OWNER_MESSAGE])
+{
+	int result = 0;
+
+	if (owner->config.cgroup) {
+		result = cgroup_budget_open(&owner->following, "", owner->pid, pager_least_limit(),
+					    message);
+		*bytes = owner->following.budget;
+	}
+	return result;
+}
+
+int owner_open(struct owner **out, const struct owner_config *config, pid_t pid,
+	       char message[OWNER_MESSAGE])
 {
 	struct owner *owner = calloc(1, sizeof(*owner));
 	struct pager_config pager = {.limit_bytes = config->limit_bytes,
@@ -105,6 +122,7 @@ int owner_open(struct owner **out, const struct owner_config *config, char messa
 		return -ENOMEM;
 	}
 	owner->config = *config;
+	owner->pid = pid;
 	owner->pidfd = -1;
 	owner->wait_status = -1;
 	handled_signals(&set);
@@ -112,6 +130,8 @@ int owner_open(struct owner **out, const struct owner_config *config, char messa
 	result = owner->signals < 0 ? -errno : 0;
 	if (result)
 		snprintf(message, OWNER_MESSAGE, "signalfd: %s", strerror(-result));
+	if (!result)
+		result = first_budget(owner, &pager.limit_bytes, message);
 	if (!result)
 		result = stats_open(&owner->stats, config->stats_path, message, OWNER_MESSAGE);
 	if (!result) {
@@ -123,6 +143,8 @@ int owner_open(struct owner **out, const struct owner_config *config, char messa
 			prctl(PR_SET_CHILD_SUBREAPER, 1);
 		result = pager_open(&owner->pager, &pager, message);
 	}
+	if (!result)
+		pager_set_strict(owner->pager, config->cgroup);
 	if (result) {
 		owner->pager = NULL;
 		owner_close(owner);
@@ -145,6 +167,8 @@ static void fill_report(struct owner *owner, struct report *report)
 	}
 	report->pid = owner->pid;
 	report->attached |= owner->was_attached;
+	snprintf(report->cgroup, sizeof(report->cgroup), "%s", owner->following.path);
+	report->cgroup_limit_bytes = owner->following.limit;
 	if (command) {
 		slash = strrchr(command, '/');
 		snprintf(report->command, sizeof(report->command), "%s",
@@ -357,6 +381,31 @@ static int answer_thaw(struct owner *owner, struct client *client)
 	return result;
 }
 
+static int answer_limit(struct owner *owner, uint64_t bytes, char message[OWNER_MESSAGE])
+{
+	int result = pager_set_limit(owner->pager, bytes, message);
+
+	if (!result) {
+		cgroup_budget_close(&owner->following);
+		owner->following = (struct cgroup_budget){0};
+		pager_set_strict(owner->pager, false);
+	}
+	return result;
+}
+
+static int answer_follow(struct owner *owner, char message[OWNER_MESSAGE])
+{
+	struct cgroup_budget following;
+	int result = cgroup_budget_open(&following, "", owner->pid, pager_least_limit(), message);
+
+	if (result)
+		return result;
+	cgroup_budget_close(&owner->following);
+	owner->following = following;
+	pager_set_strict(owner->pager, true);
+	return pager_set_limit(owner->pager, following.budget, message);
+}
+
 static void answer(void *argument, struct client *client, const struct request *request)
 {
 	struct owner *owner = argument;
@@ -375,7 +424,10 @@ static void answer(void *argument, struct client *client, const struct request *
 		reply_ok(client, "report", report_to_json(&report));
 		return;
 	case REQUEST_LIMIT:
-		result = pager_set_limit(owner->pager, request->number, message);
+		result = answer_limit(owner, request->number, message);
+		break;
+	case REQUEST_FOLLOW:
+		result = answer_follow(owner, message);
 		break;
 	case REQUEST_THAW:
 		result = answer_thaw(owner, client);
@@ -399,11 +451,11 @@ static void answer(void *argument, struct client *client, const struct request *
 		reply_ok(client, NULL, NULL);
 }
 
-int owner_take(struct owner *owner, pid_t pid, int pidfd, char message[OWNER_MESSAGE])
+int owner_take(struct owner *owner, int pidfd, char message[OWNER_MESSAGE])
 {
+	pid_t pid = owner->pid;
 	int result;
 
-	owner->pid = pid;
 	owner->pidfd = pidfd;
 	result = pager_adopt(owner->pager, pid, message);
 	if (result)
@@ -447,10 +499,29 @@ static void tell_waiting(struct owner *owner)
 	notice(owner, "the program has ended; waiting for processes that it left behind");
 }
 
+/* The budget goes where the cgroup's limit goes. */
+static void follow_cgroup(struct owner *owner)
+{
+	char message[CGROUP_MESSAGE];
+	struct cgroup_part part;
+
+	pager_used(owner->pager, &part.job, &part.caller);
+	if (cgroup_budget_look(&owner->following, &part, now_ns(), message))
+		pager_adjust_limit(owner->pager, owner->following.budget);
+	if (message[0])
+		say(NULL, message);
+}
+
 /* Microseconds to sleep. */
 static int tick(struct owner *owner)
 {
 	int sleep_us = owner->pager ? pager_tick(owner->pager) : TICK_MOST_US;
+
+	if (owner->pager && owner->following.cgroup) {
+		follow_cgroup(owner);
+		if (sleep_us > TICK_CGROUP_US)
+			sleep_us = TICK_CGROUP_US;
+	}
 
 	if (sleep_us < 0)
 		sleep_us = TICK_CHILDREN_US;
@@ -523,6 +594,7 @@ void owner_close(struct owner *owner)
 	control_close(owner->control);
 	if (owner->pager)
 		pager_close(owner->pager);
+	cgroup_budget_close(&owner->following);
 	stats_abandon(&owner->stats);
 	if (owner->signals >= 0)
 		close(owner->signals);

@@ -18,6 +18,7 @@
 
 struct owner_config {
 	uint64_t limit_bytes;
+	bool cgroup; /* the limit of the job's memory cgroup instead; it is followed */
 	const struct backend_spec *backends;
 	unsigned int backend_count;
 	const char *stats_path; /* NULL: none; checked by owner_open */
@@ -32,12 +33,13 @@ struct owner;
 /* Blocks all signals that the owner handles; threads made later inherit it. */
 void owner_block_signals(sigset_t *before);
 
-/* Checks the stats path, hardens this process, opens the pager. 0 or -errno with a message. */
-int owner_open(struct owner **owner, const struct owner_config *config,
+/* For process `pid`: checks the stats path, hardens this process, opens the pager. 0 or -errno with
+ * a message. */
+int owner_open(struct owner **owner, const struct owner_config *config, pid_t pid,
 	       char message[OWNER_MESSAGE]);
 /* Takes the process under watch and opens the control socket. Owns pidfd from here on, also on
  * failure. 0 or -errno with a message: the process is as it was. */
-int owner_take(struct owner *owner, pid_t pid, int pidfd, char message[OWNER_MESSAGE]);
+int owner_take(struct owner *owner, int pidfd, char message[OWNER_MESSAGE]);
 /* Until the program has ended, or (not is_parent) was detached. Writes the stats file and the
  * closing paragraph. 0, or -errno when the stats file could not be written. */
 int owner_loop(struct owner *owner);

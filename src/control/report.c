@@ -35,6 +35,8 @@ static const struct field report_fields[] = {
 	TOP(seconds, FIELD_DOUBLE),
 	TOP(attached, FIELD_BOOL),
 	TOP(limit_bytes, FIELD_U64),
+	TOP(cgroup, FIELD_TEXT),
+	TOP(cgroup_limit_bytes, FIELD_U64),
 	TOP(peak_bytes, FIELD_U64),
 	TOP(wanted_bytes, FIELD_U64),
 	TOP(resident_bytes, FIELD_U64),

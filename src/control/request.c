@@ -14,9 +14,9 @@ static const struct {
 	enum request_kind kind;
 	const char *number; /* the member it needs */
 } request_kinds[] = {
-	{"report", REQUEST_REPORT, NULL},    {"limit", REQUEST_LIMIT, "bytes"},
-	{"thaw", REQUEST_THAW, NULL},	     {"detach", REQUEST_DETACH, NULL},
-	{"where", REQUEST_WHERE, "address"},
+	{"report", REQUEST_REPORT, NULL}, {"limit", REQUEST_LIMIT, "bytes"},
+	{"follow", REQUEST_FOLLOW, NULL}, {"thaw", REQUEST_THAW, NULL},
+	{"detach", REQUEST_DETACH, NULL}, {"where", REQUEST_WHERE, "address"},
 };
 
 static int refuse(char *message, size_t size, const char *why)
@@ -86,7 +86,7 @@ static int parse_members(struct json_object *object, struct request *request, ch
 		return parse_number(object, request_kinds[i].number, &request->number, message,
 				    size);
 	}
-	return refuse(message, size, "it is none of report, limit, thaw, detach, where");
+	return refuse(message, size, "it is none of report, limit, follow, thaw, detach, where");
 }
 
 int request_parse(const char *line, size_t length, struct request *request, char *message,

@@ -4,6 +4,7 @@
  *
  *   {"request":"report"}
  *   {"request":"limit","bytes":268435456}
+ *   {"request":"follow"}                       the limit of the job's cgroup
  *   {"request":"thaw"}
  *   {"request":"detach"}
  *   {"request":"where","address":140737353707520}
@@ -20,7 +21,14 @@
 /* Longest request, with its newline. */
 #define REQUEST_BYTES 4096
 
-enum request_kind { REQUEST_REPORT, REQUEST_LIMIT, REQUEST_THAW, REQUEST_DETACH, REQUEST_WHERE };
+enum request_kind {
+	REQUEST_REPORT,
+	REQUEST_LIMIT,
+	REQUEST_FOLLOW,
+	REQUEST_THAW,
+	REQUEST_DETACH,
+	REQUEST_WHERE
+};
 
 struct request {
 	enum request_kind kind;

@@ -83,6 +83,17 @@ static void show_processes(const struct report *report, FILE *to)
 			report->process_total - report->process_count);
 }
 
+/* And what sets it. */
+static void show_budget(const struct report *report, FILE *to)
+{
+	char limit[SIZE_TEXT], note[sizeof(report->cgroup) + 64] = "";
+
+	if (report->cgroup[0])
+		snprintf(note, sizeof(note), "follows the limit of %s of cgroup %s",
+			 size_format(report->cgroup_limit_bytes, limit), report->cgroup);
+	row_size(to, "budget", report->limit_bytes, note);
+}
+
 int report_table(const struct report *report, FILE *to)
 {
 	char p50[SIZE_TEXT], p99[SIZE_TEXT], total[SIZE_TEXT], note[96];
@@ -91,7 +102,7 @@ int report_table(const struct report *report, FILE *to)
 		report->attached ? "attached" : "watched, below its budget so far",
 		report->seconds);
 	fprintf(to, "memory\n");
-	row_size(to, "budget", report->limit_bytes, "");
+	show_budget(report, to);
 	row_size(to, "peak", report->peak_bytes, "highest use counted against the budget");
 	row_size(to, "wanted", report->wanted_bytes, "what it would have had resident");
 	row_size(to, "resident", report->resident_bytes, "the program's pages in RAM");

@@ -26,6 +26,10 @@
 /* Fewer could not be filled, written and cleaned at the same time. */
 #define SEGMENTS_LEAST (6u * SEGMENT_BYTES)
 
+/* What a program may fill while it is being attached, which takes some milliseconds: where going
+ * above the limit is deadly, so much earlier. */
+#define STRICT_BYTES (64u << 20)
+
 /* Without a backend, segments are cleaned when less than this part of them is live: what is dead
  * in them is memory that the program could have. */
 #define FULL_PERCENT 88
@@ -125,6 +129,10 @@ void budget_refresh(struct pager *pager)
 uint64_t budget_attach_bytes(struct pager *pager)
 {
 	uint64_t limit = pager->limit_bytes;
+	uint64_t mark = minus(limit, pager->own_bytes + 2 * head_bytes(limit) + limit / 16);
+	uint64_t early = mark / 8 * 7;
 
-	return minus(limit, pager->own_bytes + 2 * head_bytes(limit) + limit / 16);
+	if (early > STRICT_BYTES)
+		early = STRICT_BYTES;
+	return pager->strict ? mark - early : mark;
 }

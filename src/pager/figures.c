@@ -210,6 +210,12 @@ void pager_report(struct pager *pager, struct report *report)
 	report->exit_status = pager->exit_status;
 }
 
+void pager_used(struct pager *pager, uint64_t *job_bytes, uint64_t *own_bytes)
+{
+	*job_bytes = figures_resident_bytes(pager);
+	*own_bytes = pager->own_bytes;
+}
+
 static void place(struct pager *pager, desc_t word, struct pager_where *where)
 {
 	struct segment_place segment;

@@ -38,6 +38,9 @@ struct report {
 	double seconds; /* since the space was opened */
 	int attached;	/* 0: only watched so far */
 	uint64_t limit_bytes, peak_bytes, resident_bytes, pool_bytes, header_bytes, metadata_bytes;
+	/* The budget follows the limit of this cgroup; owner's, empty and 0 when it does not. */
+	char cgroup[256];
+	uint64_t cgroup_limit_bytes;
 	uint64_t wanted_bytes; /* peak of what the program would have had resident without us */
 	struct {
 		uint64_t tracked, allocated, peak, zero, same, stored;

@@ -206,6 +206,19 @@ bool pager_has_processes(struct pager *pager)
 	return pager->tree.count || pager->attached_count;
 }
 
+void pager_adjust_limit(struct pager *pager, uint64_t bytes)
+{
+	pager->limit_bytes = bytes;
+	pager->no_room = false;
+	budget_refresh(pager);
+	evictor_kick(pager);
+}
+
+void pager_set_strict(struct pager *pager, bool strict)
+{
+	pager->strict = strict;
+}
+
 int pager_set_limit(struct pager *pager, uint64_t bytes, char message[PAGER_MESSAGE])
 {
 	if (bytes < LEAST_LIMIT) {
@@ -213,7 +226,6 @@ int pager_set_limit(struct pager *pager, uint64_t bytes, char message[PAGER_MESS
 			 LEAST_LIMIT >> 20);
 		return -EINVAL;
 	}
-	pager->limit_bytes = bytes;
 	pager->paused = false;
 	for (size_t i = 0; i < pager->tree.count; i++) {
 		struct attached *attached = pager->tree.items[i]->attached;
@@ -221,9 +233,7 @@ int pager_set_limit(struct pager *pager, uint64_t bytes, char message[PAGER_MESS
 		if (attached)
 			attached->paused = attached->refused;
 	}
-	pager->no_room = false;
-	budget_refresh(pager);
-	evictor_kick(pager);
+	pager_adjust_limit(pager, bytes);
 	return 0;
 }
 

@@ -59,6 +59,13 @@ typedef void (*pager_progress_fn)(void *argument, uint64_t done_bytes, uint64_t 
 
 /* 0, or -EINVAL with a message when below the least limit. Ends a thaw. */
 int pager_set_limit(struct pager *pager, uint64_t bytes, char message[PAGER_MESSAGE]);
+/* The same for a limit that changes by itself; a thaw goes on. At least the least limit. */
+void pager_adjust_limit(struct pager *pager, uint64_t bytes);
+/* Strict: above the limit the kernel kills, so processes are attached earlier, before they could
+ * fill what is left at once. */
+void pager_set_strict(struct pager *pager, bool strict);
+/* What counts against the budget, bytes: the processes' memory, and the owner's. */
+void pager_used(struct pager *pager, uint64_t *job_bytes, uint64_t *own_bytes);
 /* Brings everything back; nothing is evicted until the next pager_set_limit. */
 int pager_thaw(struct pager *pager, pager_progress_fn progress, void *argument);
 /* Brings everything back and leaves the processes as if nothing had been. */

@@ -77,6 +77,7 @@ struct pager {
 
 	/* ---- the budget (budget.c) */
 	_Atomic uint64_t limit_bytes;
+	bool strict;			/* the kernel kills above it; control thread */
 	_Atomic int64_t resident_pages; /* of all processes, as far as known between two looks */
 	_Atomic int64_t fixed_pages;	/* of those that nothing can be evicted from */
 	_Atomic int64_t target_pages;	/* evict above it */

@@ -24,7 +24,7 @@ done
 mark="$work/ran"
 refused 2 "give the command" "run: no command" "$vswap" run -m 256M
 refused 2 "requires an argument" "run: -m without a size" "$vswap" run -m
-for size in '' 0 -5 12X 1.5.5G 200% 99999999999T 1e9 0x100 ' 1G'; do
+for size in '' 0 -5 12X 1.5.5G 200% 99999999999T cgroups 1e9 0x100 ' 1G'; do
 	refused 2 "is not a size" "run: the size '$size'" "$vswap" run -m "$size" touch "$mark"
 done
 refused 2 "too small; the least is" "run: a budget below the least" "$vswap" run -m 1M touch "$mark"

@@ -312,46 +312,11 @@ postgresql() {
 	fi
 }
 
-# The kernel kills the program there when it is alone.
-cgroup() {
-	name="a cgroup's limit"
-	control=/sys/fs/cgroup/memory file=memory.limit_in_bytes
-	if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
-		control=/sys/fs/cgroup file=memory.max
-	fi
-	group=$control/vswap-test.$$
-	if [ "$(id -u)" != 0 ] || ! mkdir "$group" 2>/dev/null; then
-		skip "$name" "cgroups cannot be made here"
-		return
-	fi
-	if ! echo 64M 2>/dev/null >"$group/$file"; then
-		skip "$name" "there is no memory controller"
-		rmdir "$group"
-		return
-	fi
-	# Where the kernel has swap of its own it would only be slow.
-	echo 64M 2>/dev/null >"$group/memory.memsw.limit_in_bytes" ||
-		echo 0 2>/dev/null >"$group/memory.swap.max" || :
-	alone=0
-	sh -c "echo \$\$ >$group/cgroup.procs && exec $trees/jobs --mib 96 --seconds 1" \
-		>"$work/out" 2>&1 || alone=$?
-	status=0
-	timeout -s KILL "$limit" sh -c "echo \$\$ >$group/cgroup.procs &&
-		exec $VSWAP run -q -m 48M -b file:$work/tmp -- $trees/jobs --mib 96 --seconds 2" \
-		>"$work/out" 2>&1 || status=$?
-	if [ "$alone" != 137 ]; then
-		bad "$name" "the kernel should have killed the program alone: status $alone"
-	else
-		judge "$name that kills the program alone" $status 'busy: right'
-	fi
-	rmdir "$group"
-}
-
 if [ ! -x "$trees/forkstorm" ]; then
 	echo "skip: no $trees/forkstorm"
 	exit 77
 fi
-for case in ${TREES:-storm prefork short jobs daemon python compile redis postgresql cgroup}; do
+for case in ${TREES:-storm prefork short jobs daemon python compile redis postgresql}; do
 	[ -z "${TREES_TIMES:-}" ] || echo "      $(date +%T) $case"
 	$case
 done

@@ -229,10 +229,18 @@ static void test_unreadable(void **state)
 static void test_attach(void **state)
 {
 	for (size_t i = 0; i < LIMITS; i++) {
+		uint64_t usual;
+
 		refresh(limits[i], 3 * MIB, 4 * MIB);
 		assert_true(budget_attach_bytes(pager) > 4 * MIB);
 		assert_true(budget_attach_bytes(pager) <
 			    (uint64_t)pager->target_pages * PAGE_BYTES);
+		/* Much earlier where the kernel would kill, but not for every small one. */
+		usual = budget_attach_bytes(pager);
+		pager->strict = true;
+		assert_in_range(budget_attach_bytes(pager), usual / 8, usual - 1);
+		assert_true(usual - budget_attach_bytes(pager) <= 64 * MIB);
+		pager->strict = false;
 	}
 }
 

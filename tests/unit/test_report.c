@@ -22,6 +22,8 @@ static void fill(struct report *report)
 	report->seconds = 1.25;
 	report->attached = 1;
 	report->limit_bytes = next++;
+	strcpy(report->cgroup, "/sys/fs/cgroup/job");
+	report->cgroup_limit_bytes = next++;
 	report->peak_bytes = next++;
 	report->resident_bytes = next++;
 	report->pool_bytes = next++;
@@ -107,31 +109,15 @@ static void test_round_trip(void **state)
 static void test_names(void **state)
 {
 	static const char *const names[] = {
-		"version",
-		"process_total",
-		"processes",
-		"limit_bytes",
-		"peak_bytes",
-		"resident_bytes",
-		"pool_bytes",
-		"header_bytes",
-		"metadata_bytes",
-		"slots.tracked",
-		"slots.allocated",
-		"slots.peak",
-		"slots.zero",
-		"slots.same",
-		"slots.stored",
-		"bytes.swapped_out",
-		"bytes.swapped_in",
-		"bytes.stored_raw",
-		"bytes.stored_compressed",
-		"faults.count",
-		"faults.p50_ns",
-		"faults.p99_ns",
-		"cpu_seconds",
-		"backends",
-		"exit_status",
+		"version",	    "process_total",	"processes",
+		"limit_bytes",	    "cgroup",		"cgroup_limit_bytes",
+		"peak_bytes",	    "resident_bytes",	"pool_bytes",
+		"header_bytes",	    "metadata_bytes",	"slots.tracked",
+		"slots.allocated",  "slots.peak",	"slots.zero",
+		"slots.same",	    "slots.stored",	"bytes.swapped_out",
+		"bytes.swapped_in", "bytes.stored_raw", "bytes.stored_compressed",
+		"faults.count",	    "faults.p50_ns",	"faults.p99_ns",
+		"cpu_seconds",	    "backends",		"exit_status",
 	};
 	static const char *const backend_names[] = {
 		"name",	    "kind",	  "priority",	   "capacity_bytes", "used_bytes",

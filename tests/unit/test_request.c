@@ -38,6 +38,7 @@ static void test_requests(void **state)
 {
 	accepts("{\"request\":\"report\"}", REQUEST_REPORT, 0);
 	accepts("{\"request\":\"limit\",\"bytes\":268435456}", REQUEST_LIMIT, 268435456);
+	accepts("{\"request\":\"follow\"}", REQUEST_FOLLOW, 0);
 	accepts("{\"request\":\"thaw\"}", REQUEST_THAW, 0);
 	accepts("{\"request\":\"detach\",\"more\":[]}", REQUEST_DETACH, 0);
 	accepts("{\"request\":\"where\",\"address\":140737353707520}", REQUEST_WHERE,

@@ -1,0 +1,350 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Jobs inside a memory cgroup whose limit the kernel would kill them for: with a fixed budget, and with
+# one that follows the limit (-m cgroup) while neighbours come, the limit is lowered, the cgroup goes.
+# All data is checked. Needs root and the memory controller, v1 or v2.
+. "$(dirname "$0")/lib.sh"
+
+jobs=$BUILD/tests/trees/jobs
+patience=150
+
+top=/sys/fs/cgroup/memory limit_file=memory.limit_in_bytes usage_file=memory.usage_in_bytes
+if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
+	top=/sys/fs/cgroup limit_file=memory.max usage_file=memory.current
+fi
+groups=
+
+remove_groups() {
+	cleanup
+	for group in $groups; do
+		tries=100
+		while [ -d "$group" ] && ! rmdir "$group" 2>/dev/null && [ "$tries" -gt 0 ]; do
+			tries=$((tries - 1))
+			sleep 0.05
+		done
+	done
+}
+trap remove_groups EXIT
+
+# new_group NAME [SIZE]: a cgroup, in $group. Without swap of the kernel's: that would only be slow.
+new_group() {
+	group=$top/vswap-test.$$.$1
+	mkdir "$group" || return 1
+	groups="$group $groups"
+	[ $# = 1 ] || set_limit "$group" "$2"
+}
+
+set_limit() {
+	echo "$2" 2>/dev/null >"$1/$limit_file" || return 1
+	echo "$2" 2>/dev/null >"$1/memory.memsw.limit_in_bytes" ||
+		echo 0 2>/dev/null >"$1/memory.swap.max" || :
+}
+
+# inside GROUP COMMAND...: becomes the command, inside.
+inside() {
+	place=$1
+	shift
+	exec timeout -s KILL "$patience" sh -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$place" "$@"
+}
+
+# The members of the figures of process $pid.
+figure() {
+	"$VSWAP" stat --json "$pid" 2>/dev/null | sed -n "s/^ *\"$1\": *\"\{0,1\}\([^\",]*\).*/\1/p" | head -n 1
+}
+
+# until_true COMMAND...: in a minute.
+until_true() {
+	tries=600
+	until "$@"; do
+		tries=$((tries - 1))
+		[ "$tries" -gt 0 ] || return 1
+		sleep 0.1
+	done
+}
+
+is_paged() {
+	[ "$(figure attached)" = true ]
+}
+
+# What stands behind $timeout_pid has begun.
+until_ready() {
+	until grep -q ready "$work/out"; do
+		alive "$timeout_pid" || return 1
+		sleep 0.05
+	done
+}
+
+# Starts a program of MIB MiB that checks its memory until it is told to end, in GROUP with a budget
+# that follows its limit: $owner and $pid. start MIB GROUP [WRAPPER...]
+start() {
+	mib=$1 where=$2
+	shift 2
+	: >"$work/out"
+	(inside "$where" "$@" "$VSWAP" run -q -m cgroup -b "file:$work/tmp" -- "$victim" "$mib" 0 0) \
+		>"$work/out" 2>&1 &
+	timeout_pid=$!
+	started="$started $timeout_pid"
+	pid=
+	until_ready || return 1
+	for one in $(family "$timeout_pid"); do
+		if [ "$(cat "/proc/$one/comm")" = victim ]; then
+			pid=$one
+		fi
+	done
+	owner=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$pid/status")
+	until_true is_paged
+}
+
+# stop NAME: it has lived, and all its memory was right.
+stop() {
+	kill -TERM "$pid" 2>/dev/null
+	status=0
+	wait "$timeout_pid" || status=$?
+	if [ "$status" = 0 ] && grep -q right "$work/out"; then
+		good "$1${2:+: $2}"
+	else
+		bad "$1" "status $status" "$work/out"
+	fi
+}
+
+# judge NAME STATUS: of a run of jobs.
+judge() {
+	if [ "$2" = 0 ] && grep -q 'busy: right' "$work/out"; then
+		good "$1"
+	else
+		bad "$1" "status $2" "$work/out"
+	fi
+}
+
+killed_alone() {
+	new_group alone 64M
+	(inside "$group" "$jobs" --mib 96 --seconds 1) >"$work/out" 2>&1
+	alone=$?
+	if [ "$alone" = 137 ]; then
+		good "the kernel kills the program alone"
+	else
+		bad "the kernel should kill the program alone" "status $alone" "$work/out"
+	fi
+	(inside "$group" "$VSWAP" run -q -m 48M -b "file:$work/tmp" -- "$jobs" --mib 96 --seconds 2) \
+		>"$work/out" 2>&1
+	judge "a fixed budget inside the limit" $?
+	(inside "$group" "$VSWAP" run -q -m cgroup -b "file:$work/tmp" -s "$work/stats" -- \
+		"$jobs" --mib 96 --seconds 2) >"$work/out" 2>&1
+	judge "a budget that follows the limit" $?
+	if grep -q "\"cgroup\": *\"$group\"" "$work/stats" &&
+		grep -q "\"cgroup_limit_bytes\": *67108864" "$work/stats"; then
+		good "the figures name the cgroup and its limit"
+	else
+		bad "the figures" "do not name the cgroup" "$work/stats"
+	fi
+	new_group above 64M
+	mkdir "$group/inner"
+	groups="$group/inner $groups"
+	(inside "$group/inner" "$VSWAP" run -q -m cgroup -b "file:$work/tmp" -- \
+		"$jobs" --mib 96 --seconds 2) >"$work/out" 2>&1
+	judge "the limit of a cgroup above" $?
+}
+
+has_room() {
+	[ $(($(cat "$group/$usage_file") + 8 * 1048576)) -lt $((96 * 1048576)) ]
+}
+
+# A process of 5 MiB in the cgroup, once it has them.
+neighbour() {
+	(inside "$group" "$jobs" --idle --mib 5 --seconds 600) >/dev/null 2>&1 &
+	process=$!
+	started="$started $process"
+	has_memory() {
+		for one in $(children "$process"); do
+			[ "$(kib "$one" RssAnon)" -lt 5120 ] || return 0
+		done
+		return 1
+	}
+	until_true has_memory
+}
+
+# Each takes some of what the budget counted on; the next comes when there is room again.
+neighbours() {
+	new_group neighbours 96M
+	start 128 "$group" || { bad "neighbours" "it did not start" "$work/out"; return; }
+	before=$(figure limit_bytes)
+	count=0
+	while [ "$count" -lt 6 ] && until_true has_room && neighbour; do
+		count=$((count + 1))
+	done
+	until_true has_room || count="$count, no room again"
+	after=$(figure limit_bytes)
+	if [ "$count" != 6 ] || [ "$after" -gt $((before - 25 * 1048576)) ]; then
+		bad "neighbours" "count $count, the budget went from $before to $after" "$work/out"
+	fi
+	stop "neighbours that take 30 of 96 MiB" "the budget went from $((before >> 20)) to $((after >> 20)) MiB"
+	kill_others
+}
+
+# What is in the cgroup but for the job, which has ended.
+kill_others() {
+	for one in $(cat "$group/cgroup.procs"); do
+		kill -KILL "$one" 2>/dev/null
+	done
+}
+
+# v1 refuses a limit below what is used, v2 kills for it: in small steps then, each when there is room.
+lowered() {
+	name="a limit that is lowered from 128 to 64 MiB"
+	new_group lowered 128M
+	start 160 "$group" || { bad "$name" "it did not start" "$work/out"; return; }
+	mib=128
+	step_down() {
+		[ "$(cat "$group/$usage_file")" -lt $(((mib - 2 - 5) << 20)) ] &&
+			echo $((mib - 2))M 2>/dev/null >"$group/$limit_file"
+	}
+	while [ "$mib" -gt 64 ] && until_true step_down; do
+		mib=$((mib - 2))
+	done
+	is_low() {
+		[ "$(figure limit_bytes)" -le $((56 << 20)) ]
+	}
+	if [ "$mib" != 64 ] || ! until_true is_low; then
+		bad "$name" "stuck at $mib MiB, the budget is $(figure limit_bytes)" "$work/out"
+	fi
+	stop "$name"
+}
+
+follows() {
+	[ "$(figure cgroup)" = "$1" ]
+}
+
+# The cgroup is removed under it, and followed anew where it went.
+vanished() {
+	new_group gone 64M
+	gone=$group
+	new_group other 80M
+	start 96 "$gone" || { bad "a cgroup that vanishes" "it did not start" "$work/out"; return; }
+	for one in $(cat "$gone/cgroup.procs") $(cat "$gone/cgroup.procs"); do
+		echo "$one" 2>/dev/null >"$group/cgroup.procs"
+	done
+	until_true rmdir "$gone" 2>/dev/null
+	if ! until_true grep -q "$gone is gone; the budget stays" "$work/out"; then
+		bad "a cgroup that vanishes" "it does not say so" "$work/out"
+	elif before=$(figure limit_bytes) && sleep 2.2 && [ "$(grep -c '^vswap:' "$work/out")" != 1 ]; then
+		bad "a cgroup that vanishes" "said more than once" "$work/out"
+	else
+		good "a cgroup that vanishes: said once"
+	fi
+	[ "$(figure limit_bytes)" = "${before:-}" ] || bad "a cgroup that vanishes" "the budget has changed"
+	if "$VSWAP" limit cgroup "$pid" >>"$work/out" 2>&1 && until_true follows "$group"; then
+		good "vswap limit cgroup finds the new one"
+	else
+		bad "vswap limit cgroup" "does not find the new one" "$work/out"
+	fi
+	"$VSWAP" limit 40M "$pid"
+	if [ "$(figure cgroup)" = "" ] && [ "$(figure limit_bytes)" = $((40 << 20)) ]; then
+		good "vswap limit SIZE ends following"
+	else
+		bad "vswap limit SIZE" "the budget still follows $(figure cgroup)"
+	fi
+	stop "a cgroup that vanishes: the job goes on"
+}
+
+# Its file reads as something that is no limit, for the owner alone.
+unreadable() {
+	new_group unreadable 64M
+	if ! unshare -m true 2>/dev/null || ! have nsenter; then
+		skip "a limit that cannot be read" "no mount namespaces here"
+		return
+	fi
+	start 96 "$group" unshare -m || { bad "a limit that cannot be read" "it did not start" "$work/out"; return; }
+	nsenter -t "$owner" -m mount --bind /dev/null "$group/$limit_file"
+	if until_true grep -q "cannot read the memory limits in $group.*the budget stays" "$work/out"; then
+		good "a limit that cannot be read is said"
+	else
+		bad "a limit that cannot be read" "it does not say so" "$work/out"
+	fi
+	nsenter -t "$owner" -m umount "$group/$limit_file"
+	stop "a limit that cannot be read: the job goes on"
+}
+
+# The container's own cgroup is the root of what it sees.
+container() {
+	new_group container 64M
+	if ! unshare -C -m true 2>/dev/null || [ "$limit_file" = memory.max ]; then
+		skip "in a container" "no cgroup namespaces here, or v2"
+		return
+	fi
+	# shellcheck disable=SC2016
+	start 96 "$group" unshare -C -m sh -c 'mount --make-rprivate / && umount -l "$0" &&
+		mount -t cgroup -o memory none "$0" && exec "$@"' "$top" ||
+		{ bad "in a container" "it did not start" "$work/out"; return; }
+	if [ "$(figure cgroup)" = "$top" ] && [ "$(figure cgroup_limit_bytes)" = $((64 << 20)) ]; then
+		stop "in a container"
+	else
+		bad "in a container" "it follows $(figure cgroup)" "$work/out"
+		stop "in a container"
+	fi
+}
+
+# By an owner that is not in the cgroup.
+attached() {
+	new_group attached 80M
+	: >"$work/out"
+	(inside "$group" "$victim" 56 0 0) >"$work/out" 2>&1 &
+	timeout_pid=$!
+	started="$started $timeout_pid"
+	until_ready || { bad "attach -m cgroup" "no target" "$work/out"; return; }
+	pid=$(children "$timeout_pid")
+	pid=${pid%% *}
+	"$VSWAP" attach -q -m cgroup "$pid" >"$work/err" 2>&1 &
+	owner=$!
+	started="$started $owner"
+	if until_true follows "$group" && set_limit "$group" 65M && until_true is_paged; then
+		good "attach follows the limit of the process's cgroup"
+	else
+		bad "attach -m cgroup" "it follows '$(figure cgroup)'" "$work/err"
+	fi
+	kill -INT "$owner"
+	wait "$owner" || bad "attach -m cgroup" "status $?" "$work/err"
+	stop "attach: detached"
+}
+
+# refused NAME PATTERN COMMAND...: status 1 and one line with the text; nothing has run.
+refused() {
+	name=$1 pattern=$2
+	shift 2
+	"$@" >"$work/ran" 2>"$work/err"
+	status=$?
+	if [ "$status" != 1 ] || [ "$(wc -l <"$work/err")" != 1 ] || [ -s "$work/ran" ] ||
+		! grep -q "^vswap: .*$pattern" "$work/err"; then
+		bad "$name" "status $status, or not one line with '$pattern'" "$work/err"
+	else
+		good "$name: $(cut -c 1-80 "$work/err")"
+	fi
+}
+
+bad_input() {
+	new_group free
+	if [ "$(cat "$top/$limit_file" 2>/dev/null || echo max)" = max ] || [ "$limit_file" != memory.max ]; then
+		refused "no limit" "no memory limit" \
+			sh -c "echo \$\$ >$group/cgroup.procs; exec $VSWAP run -m cgroup -- echo ran"
+	fi
+	set_limit "$group" 18M
+	refused "too small a limit" "less than the least" \
+		sh -c "echo \$\$ >$group/cgroup.procs; exec $VSWAP run -m cgroup -- echo ran"
+	if unshare -m true 2>/dev/null; then
+		refused "no memory cgroup" "no memory cgroup" unshare -m sh -c \
+			"umount -l /sys/fs/cgroup; umount -l $top 2>/dev/null; exec $VSWAP run -m cgroup -- echo ran"
+	fi
+	[ -z "$(left_behind)" ] || bad "bad input" "left behind: $(left_behind)"
+}
+
+if [ ! -x "$jobs" ]; then
+	echo "skip: no $jobs"
+	exit 77
+fi
+if [ "$(id -u)" != 0 ] || ! new_group try 64M; then
+	echo "skip: no memory cgroup can be made here (root, and the memory controller)"
+	exit 77
+fi
+for case in ${CGROUP:-killed_alone neighbours lowered vanished unreadable container attached bad_input}; do
+	$case
+done
+finish
