@@ -5,13 +5,14 @@
  * for, and what the memory of all of them was, looked at from outside.
  *
  *   measure [--cgroup DIR] [--out FILE] [--samples CSV] [--every MS]
- *           [--zram zramN] [--zswap] [--budget BYTES] -- COMMAND...
+ *           [--walk SAMPLES] [--zram zramN] [--zswap] [--budget BYTES] -- COMMAND...
  *
  * CPU time is getrusage's: under a cgroup limit the kernel reclaims in the
  * program's own context, so its work is in there; that of kernel threads is
  * not. With `vswap run` the owner is the command itself, so it is in there too.
  *
- * Memory is resident - shared of /proc/PID/statm (RssAnon) summed over the
+ * Every --walk samples (10) new processes are looked for; where many short ones make
+ * up the memory, 1. Memory is resident - shared of /proc/PID/statm (RssAnon) summed over the
  * command and its descendants; pages shared after a fork count in each. The
  * overshoot is the most that the sum was over --budget, from one second after it
  * first came within a tenth of the budget.
@@ -31,9 +32,7 @@
 #include <unistd.h>
 #include "bench/histogram.h"
 
-#define PROCESSES_MOST 64
-/* How often the tree of processes is walked, in samples. */
-#define WALK_EVERY 10
+#define PROCESSES_MOST 256
 
 struct watched {
 	pid_t pid;
@@ -46,12 +45,13 @@ static struct {
 	uint64_t budget;
 	FILE *samples;
 	int every_ms;
+	uint64_t walk_every; /* samples */
 	struct watched process[PROCESSES_MOST];
 	int processes;
 	uint64_t start_ns, pressure_ns;
 	uint64_t anonymous_peak, resident_peak, pool_peak, pool_data_peak, anonymous_peak_late;
 	uint64_t count;
-} measure = {.every_ms = 5};
+} measure = {.every_ms = 5, .walk_every = 10};
 
 static void die(const char *what)
 {
@@ -137,7 +137,7 @@ static void sample(pid_t root)
 	uint64_t anonymous = 0, resident_sum = 0, now = bench_now(), data;
 	uint64_t pool = kernel_pool(&data);
 
-	if (measure.count++ % WALK_EVERY == 0)
+	if (measure.count++ % measure.walk_every == 0)
 		walk(root);
 	for (int i = 0; i < measure.processes; i++) {
 		unsigned long long total, resident, shared;
@@ -227,10 +227,15 @@ static void report(FILE *out, double wall, int status)
 static int parse(int argc, char **argv, FILE **out)
 {
 	static const struct option options[] = {
-		{"cgroup", required_argument, NULL, 'c'},  {"out", required_argument, NULL, 'o'},
-		{"samples", required_argument, NULL, 's'}, {"every", required_argument, NULL, 'e'},
-		{"zram", required_argument, NULL, 'r'},	   {"zswap", no_argument, NULL, 'z'},
-		{"budget", required_argument, NULL, 'b'},  {NULL, 0, NULL, 0},
+		{"cgroup", required_argument, NULL, 'c'},
+		{"out", required_argument, NULL, 'o'},
+		{"samples", required_argument, NULL, 's'},
+		{"every", required_argument, NULL, 'e'},
+		{"zram", required_argument, NULL, 'r'},
+		{"zswap", no_argument, NULL, 'z'},
+		{"budget", required_argument, NULL, 'b'},
+		{"walk", required_argument, NULL, 'w'},
+		{NULL, 0, NULL, 0},
 	};
 
 	for (int option; (option = getopt_long(argc, argv, "+", options, NULL)) != -1;) {
@@ -242,6 +247,8 @@ static int parse(int argc, char **argv, FILE **out)
 			measure.samples = fopen(optarg, "we");
 		else if (option == 'e')
 			measure.every_ms = atoi(optarg);
+		else if (option == 'w')
+			measure.walk_every = strtoull(optarg, NULL, 10);
 		else if (option == 'r')
 			measure.zram = optarg;
 		else if (option == 'z')
@@ -252,6 +259,8 @@ static int parse(int argc, char **argv, FILE **out)
 			exit(125);
 		if ((option == 's' && !measure.samples) || !*out)
 			die(optarg);
+		if (!measure.walk_every)
+			measure.walk_every = 1;
 	}
 	return optind;
 }

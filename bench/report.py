@@ -80,6 +80,12 @@ def kernel_of(*sections):
     return [name for name in dict.fromkeys(names) if name not in ("vswap", "plain")]
 
 
+def in_order(section):
+    """All variants: alone first, then vswap."""
+    return [name for name in ("plain", "vswap") if name in section.variants()] + \
+        kernel_of(section)
+
+
 def baseline(values):
     """zram-lz4 with 4 KiB pages: the better of the two page-clusters."""
     return min((value for name, value in values.items() if name.startswith("zram-4k") and value),
@@ -255,6 +261,66 @@ def heaps(folder):
                   "RAM, vswap / zram"], rows)
 
 
+def build(folder):
+    section = Section(folder, "build")
+    if not section:
+        return None
+    rows = []
+    for case in section.cases():
+        budget = section.data.get("budgets", {}).get(case, {})
+        plain = median(section.measured(case, "plain", "wall_seconds"))
+        for name in in_order(section):
+            memory = {"plain": budget.get("wanted_bytes"),
+                      "vswap": budget.get("vswap_budget_bytes")}.get(
+                          name, budget.get("limit_bytes"))
+            walls = section.measured(case, name, "wall_seconds")
+            rows.append(["-j%d %s" % (section.data["jobs"], case), name,
+                         "%d" % (memory / MIB) if memory else "–", spread(walls, "%.1f"),
+                         spread(section.measured(case, name, "user_seconds"), "%.1f"),
+                         spread(section.measured(case, name, "system_seconds"), "%.1f"),
+                         ratio(median(walls), plain)])
+    return killed(section) + table(
+        ["make", "", "wants / budget / limit, MiB", "wall, s", "user, s", "system, s",
+         "wall / plain"], rows)
+
+
+def fork(folder):
+    section = Section(folder, "fork")
+    if not section:
+        return None
+    rows = []
+    for case in section.cases():
+        for name in in_order(section):
+            def of(field, case=case, name=name):
+                return section.lines(case, name, "fork", field)
+            out = [a / b * 100 for a, b in zip(of("swapped_bytes"), of("bytes"))]
+            rows.append([case, name, spread(out)] + [
+                spread([value / scale for value in of(field)], form) for field, scale, form in (
+                    ("fork_ns", 1e6, "%.2f"), ("child_bytes", 1024, "%.0f"),
+                    ("owner_bytes", 1024, "%.0f"), ("child_read_ns", 1000, "%.1f"))])
+    return killed(section) + table(
+        ["data", "", "swapped out, %", "fork(), ms", "child's page tables, KiB",
+         "owner more, KiB", "child's random read, µs"], rows)
+
+
+def short(folder):
+    section = Section(folder, "short")
+    if not section:
+        return None
+    rows = []
+    for case in sorted(section.cases()):
+        plain = median(section.lines(case, "plain", "spawn", "ns_each"))
+        for name in in_order(section):
+            each = section.lines(case, name, "spawn", "ns_each")
+            touches = section.lines(case, name, "spawn", "touches_per_second")
+            if each:
+                rows.append([case, name, spread([value / 1000 for value in each]),
+                             ratio(median(each), plain),
+                             spread(touches) if any(touches) else "–"])
+    return killed(section) + table(
+        ["", "", "µs a process", "/ plain", "touches a second of the large process"], rows)
+
+
 KERNEL_OVERHEAD = {"ram": ((25, 0), (57, 48.25), (89, 96.5), (121, 144.75), (153, 193)),
                    "disk": ((25, 2), (41, 66.25), (57, 130.5), (73, 194.75), (89, 259))}
 
@@ -292,7 +358,8 @@ def main():
     folder, path = sys.argv[1:3]
     with open(path, encoding="utf-8") as file:
         text = file.read()
-    for make in (machine, speed, faults, cpu, churn, programs, within, heaps, overhead):
+    for make in (machine, speed, faults, cpu, churn, programs, within, build, fork, short, heaps,
+                 overhead):
         made = make(folder)
         if made is None:
             continue

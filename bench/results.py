@@ -6,7 +6,7 @@ import sys
 import time
 
 import runner
-from runner import Skip, run
+from runner import Endless, Skip, run
 
 BASELINES = ["zram-4k-pc0", "zram-4k-pc3"]
 FOLIOS = ["zram-64k-pc0", "zram-64k-pc3"]
@@ -27,19 +27,25 @@ class Results:
         self.data = {"section": section, "repeats": options.repeats, "runs": [], "skipped": {},
                      "notes": []}
 
-    def add(self, case, variant, command, limit, **how):
-        """Runs it and keeps what came of it. `limit` is the kernel's limit or vswap's budget."""
+    def add(self, case, variant, command, limit, before=None, **how):
+        """Runs it and keeps what came of it. `limit` is the kernel's limit or vswap's budget;
+        `before` is called before each try and its time is not measured."""
         if variant in self.data["skipped"]:
             return None
         start = time.time()
         done = None
         for _ in range(1 if variant in ("plain", "vswap") else KERNEL_TRIES):
+            if before:
+                before()
             try:
                 done = run(variant, command, limit, **how)
                 break
             except Skip as reason:
                 self.skip(variant, reason)
                 return None
+            except Endless as reason:
+                self.fail(case, variant, reason)
+                break
             except RuntimeError as reason:
                 self.fail(case, variant, reason)
         if not done:

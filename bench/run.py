@@ -21,10 +21,13 @@ import subprocess
 import sys
 import time
 
+import forks
 import heaps
+import kernel_build
 import overhead
 import redis_load
 import runner
+import short
 from results import BASELINES, Results, budget_for, load, say, variants_for
 from runner import MIB, Skip, run
 
@@ -197,6 +200,9 @@ SECTIONS = {
     "slowdown": (slowdown, "a Python heap at 30 to 100 % of what it wants"),
     "redis": (redis_load.section, "redis at a part of what it wants"),
     "heaps": (heaps.section, "RAM that the pages of real heaps take"),
+    "build": (kernel_build.section, "a kernel build at a quarter of what it wants"),
+    "fork": (forks.section, "fork of a process that is mostly swapped out"),
+    "short": (short.section, "ten thousand short processes, alone and under pressure"),
     "overhead": (overhead.section, "metadata of a 32 GiB swap"),
     "zswap": (zswap, "speed over zswap"),
 }
@@ -213,11 +219,17 @@ def parse():
     parser.add_argument("--only", default="", help="sections, with commas between")
     parser.add_argument("--programs", default="", help="python,sqlite,cc1,sort,xz")
     parser.add_argument("--mib", type=int, default=1024, help="usemem's data (a quarter resident)")
-    parser.add_argument("--fraction", type=int, default=3,
-                        help="programs get 1/N of the memory they want")
+    parser.add_argument("--fraction", type=int,
+                        help="programs, redis and build get 1/N of what they want (3; build: 4)")
+    parser.add_argument("--jobs", type=int, default=8, help="build: make -jN (%(default)s)")
+    parser.add_argument("--targets", default="",
+                        help="build: what to make, with commas between (vmlinux; --quick: mm/)")
     parser.add_argument("--results", default=os.path.join(runner.BIN, "results"))
     options = parser.parse_args()
     options.repeats = options.repeats or (1 if options.quick else 5)
+    options.build_fraction = options.fraction or 4
+    options.fraction = options.fraction or 3
+    options.targets = options.targets or ("mm/" if options.quick else "vmlinux")
     options.sections = options.only.split(",") if options.only else list(SECTIONS)
     for name in options.sections:
         if name not in SECTIONS:

@@ -24,12 +24,18 @@ MIB = 1 << 20
 TIMEOUT = 900
 # For kernel-swap to bring everything back.
 END_TIMEOUT = 120
+# Characters of what a failed command wrote.
+ERRORS_MOST = 2000
 PR_SET_PDEATHSIG = 1
 C_LIBRARY = ctypes.CDLL(None)
 
 
 class Skip(Exception):
     """A run that this machine cannot do; says why in one line."""
+
+
+class Endless(RuntimeError):
+    """A run that was ended because it took too long; there is no use in trying again."""
 
 
 def tool(name):
@@ -164,7 +170,7 @@ def environment():
     return dict(os.environ, BENCH_BIN=BIN, LC_ALL="C", PYTHONHASHSEED="0")
 
 
-def run(variant, command, limit_bytes=0, **how):
+def run(variant, command, limit_bytes=0, timeout=TIMEOUT, **how):
     """Runs and returns a Run. Raises Skip when this machine cannot, RuntimeError when it fails.
     `how`: what prefix() takes."""
     with temporary() as folder, started(
@@ -172,14 +178,14 @@ def run(variant, command, limit_bytes=0, **how):
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env=environment()) as done:
         try:
-            output, errors = done.communicate(timeout=TIMEOUT)
+            output, errors = done.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
-            raise RuntimeError("%s: no end after %d s: %s" %
-                               (variant, TIMEOUT, " ".join(command))) from None
+            raise Endless("%s: no end after %d s: %s" %
+                          (variant, timeout, " ".join(command))) from None
         text = errors.decode(errors="replace").strip()
         if done.returncode == 77:
             raise Skip(one_line(text, 77))
         if done.returncode:
-            raise RuntimeError("%s: exit status %d: %s: %s" %
-                               (variant, done.returncode, " ".join(command), text))
+            raise RuntimeError("%s: exit status %d: %s: %s" % (
+                variant, done.returncode, " ".join(command), text[:ERRORS_MOST]))
         return finish(variant, folder, output, text)
