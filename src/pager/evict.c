@@ -14,13 +14,11 @@
 #include "pager/evict.h"
 
 #include <errno.h>
-#include <linux/futex.h>
-#include <sched.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
-#include <unistd.h>
 #include "attach/maps.h"
+#include "pager/bury.h"
+#include "pager/command.h"
 #include "pager/futex.h"
 #include "pager/pick.h"
 #include "pager/robust.h"
@@ -29,47 +27,8 @@
 
 #define STAGING_BYTES ((uint64_t)CHANNEL_BATCH << PAGE_SHIFT)
 #define POLL_NS	      1000000u
-/* Lost mutexes that are seen to after one batch. */
-#define LOCKS (CHANNEL_WORDS / 2)
-/* Of space_wait: some 100 and some 20 ms. */
+/* Of space_wait: some 100 ms. */
 #define RETURN_TRIES 5000u
-#define HOLDER_TRIES 1000u
-
-static uint32_t load(const uint32_t *word)
-{
-	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
-}
-
-static bool agent_is_busy(const struct channel *channel)
-{
-	return load(&channel->done) != load(&channel->command);
-}
-
-static void send(struct channel *channel, enum channel_verb verb, unsigned int count)
-{
-	channel->verb = verb;
-	channel->count = count;
-	channel->refusal = CHANNEL_DONE;
-	__atomic_fetch_add(&channel->command, 1, __ATOMIC_RELEASE);
-	futex_wake(&channel->command, 1);
-}
-
-/* Waits for the agent, at most `patience_us`, or until somebody is in a hurry. */
-static bool wait_agent(struct attached *attached, uint64_t patience_us)
-{
-	struct channel *channel = attached->target.channel;
-	uint64_t until = monotonic_ns() + patience_us * 1000u;
-
-	for (;;) {
-		uint32_t done = load(&channel->done);
-
-		if (done == load(&channel->command))
-			return true;
-		if (attached->batch.cancel || attached->dead || monotonic_ns() > until)
-			return false;
-		futex_wait(&channel->done, done, POLL_NS);
-	}
-}
 
 void evict_revoke(void *argument)
 {
@@ -159,8 +118,8 @@ static bool move(struct attached *attached)
 		channel->from[i] = batch->address[i];
 		channel->result[i] = 1;
 	}
-	send(channel, CHANNEL_MOVE, batch->count);
-	if (wait_agent(attached, BATCH_PATIENCE_US))
+	command_send(attached, CHANNEL_MOVE, batch->count);
+	if (command_wait(attached))
 		userfault_unregister(attached->userfault, staging, STAGING_BYTES);
 	else
 		evict_revoke(attached); /* its lock is taken away only behind the barrier */
@@ -320,85 +279,11 @@ static int find_moved(struct attached *attached)
 	return error ? error : read_staging(attached);
 }
 
-/* It has yet to walk its list: what it held at the last scan is present again, and will be marked.
- */
-static bool will_walk(const struct attached *attached, pid_t holder, uint64_t lock)
-{
-	uint64_t head = 0;
-	size_t length;
-
-	return kept_pages_has(&attached->kept, lock) &&
-	       !syscall(SYS_get_robust_list, holder, &head, &length) && head;
-}
-
-/* True if the thread that held it has ended, and the kernel has not marked it. A thread that is
- * past the kernel's walk is gone in a moment. */
-static bool is_lost(const struct attached *attached, struct robust_lock *lock)
-{
-	struct iovec local = {&lock->word, sizeof(lock->word)};
-	struct iovec remote = {(void *)lock->address, sizeof(lock->word)};
-	pid_t process = attached->target.pid, holder = (pid_t)(lock->word & FUTEX_TID_MASK);
-	bool alive = true;
-
-	for (unsigned int tries = 0; alive && tries < HOLDER_TRIES; space_wait(&tries)) {
-		if (will_walk(attached, holder, lock->address))
-			return false;
-		alive = !syscall(SYS_tgkill, process, holder, 0);
-	}
-	return !alive &&
-	       process_vm_readv(attached->target.agent_tid, &local, 1, &remote, 1, 0) ==
-		       sizeof(lock->word) &&
-	       (pid_t)(lock->word & FUTEX_TID_MASK) == holder;
-}
-
-/* Of the mutexes that threads held when their pages left. */
-static unsigned int find_lost(struct attached *attached, struct robust_lock *lost)
-{
-	struct batch *batch = &attached->batch;
-	unsigned int found = 0, left = 0;
-
-	for (unsigned int i = 0; i < batch->count && found < LOCKS; i++)
-		if (batch->moved[i])
-			found += robust_find(batch->bytes + ((size_t)i << PAGE_SHIFT),
-					     batch->address[i], lost + found, LOCKS - found);
-	for (unsigned int i = 0; i < found; i++)
-		if (is_lost(attached, &lost[i]))
-			lost[left++] = lost[i];
-	return left;
-}
-
-/* The agent does for threads that have ended what the kernel could not (robust.h). With one thread
- * beside the agent all the time there are none; where thread ids have another meaning to the program,
- * none can be told. */
-static void bury(struct attached *attached, pid_t last_id, uint64_t changes)
-{
-	struct channel *channel = attached->target.channel;
-	struct robust_lock lost[LOCKS];
-	unsigned int count;
-
-	if (!attached->target.shares_pids)
-		return;
-	if (attached->kept.thread_count <= 2 && attached->kept.changes == changes && last_id >= 0 &&
-	    robust_last_id(attached->pager->loadavg) == last_id)
-		return;
-	count = find_lost(attached, lost);
-	if (!count || !wait_agent(attached, BATCH_PATIENCE_US))
-		return;
-	/* One who comes to wait for it changes the word, once. */
-	for (unsigned int i = 0; i < count; i++) {
-		channel->from[2 * i] = channel->from[2 * i + 1] = lost[i].address;
-		channel->word[2 * i] = lost[i].word & ~FUTEX_WAITERS;
-		channel->word[2 * i + 1] = lost[i].word | FUTEX_WAITERS;
-	}
-	send(channel, CHANNEL_BURY, 2 * count);
-	wait_agent(attached, BATCH_PATIENCE_US);
-}
-
 static enum evict_result prepare(struct attached *attached, unsigned int want)
 {
 	if (attached->dead)
 		return EVICT_GONE;
-	if (agent_is_busy(attached->target.channel))
+	if (command_is_busy(attached))
 		return EVICT_NOT_NOW;
 	switch (attach_agent_refusal(&attached->target)) {
 	case CHANNEL_DONE:
@@ -460,7 +345,7 @@ enum evict_result evict_batch(struct attached *attached, unsigned int want)
 		if (kept_pages_scan(attached->target.pid, &attached->kept) ||
 		    !return_kept(attached))
 			break;
-	bury(attached, last_id, changes);
+	bury_lost(attached, last_id, changes);
 	atomic_fetch_add(&attached->pager->counters.batches, 1);
 	return attached->target.channel->refusal ? EVICT_NOT_NOW : result;
 }
@@ -469,9 +354,9 @@ void evict_empty_staging(struct attached *attached)
 {
 	struct channel *channel = attached->target.channel;
 
-	if (agent_is_busy(channel) || attach_agent_refusal(&attached->target) != CHANNEL_DONE)
+	if (command_is_busy(attached) || attach_agent_refusal(&attached->target) != CHANNEL_DONE)
 		return;
 	channel->empty = attached->target.staging[!attached->batch.staging];
 	channel->empty_pages = CHANNEL_BATCH;
-	send(channel, CHANNEL_EMPTY, 0);
+	command_send(attached, CHANNEL_EMPTY, 0);
 }

@@ -2,7 +2,7 @@
 #include "pager/robust.h"
 
 #include <linux/futex.h>
-#include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,11 +12,31 @@
 #define KIND_ROBUST   16u
 #define KIND_INHERITS 32u
 #define KIND_MOST     255u
+/* Of the kernel: thread ids are smaller. */
+#define TID_MOST (1u << 22)
 
 struct mutex {
 	uint32_t lock, count, owner, users, kind, spins;
-	uint64_t previous, next; /* in the holder's list; the lowest bit is a flag */
+	uint64_t previous,
+		next; /* in the holder's list: of their `next`; the lowest bit is a flag */
 };
+
+/* What a link leads to. */
+union neighbour {
+	struct mutex behind;
+	struct {
+		uint64_t skip;
+		struct mutex before;
+	};
+	struct {
+		uint8_t other[offsetof(struct mutex, next)];
+		uint64_t first; /* struct robust_list_head */
+		int64_t futex_offset;
+	};
+};
+
+_Static_assert(sizeof(struct mutex) == ROBUST_BYTES, "a mutex may be the last of a mapping");
+_Static_assert(sizeof(union neighbour) == ROBUST_BYTES + ROBUST_MORE_BYTES, "all of it is read");
 
 static bool is_pointer(uint64_t value)
 {
@@ -25,10 +45,16 @@ static bool is_pointer(uint64_t value)
 
 static bool is_held(const struct mutex *mutex)
 {
-	return mutex->owner && (mutex->lock & FUTEX_TID_MASK) == mutex->owner &&
+	return mutex->owner && mutex->owner < TID_MOST &&
+	       (mutex->lock & FUTEX_TID_MASK) == mutex->owner &&
 	       !(mutex->lock & FUTEX_OWNER_DIED) && mutex->users && mutex->kind <= KIND_MOST &&
 	       mutex->kind & KIND_ROBUST && !(mutex->kind & KIND_INHERITS) &&
 	       is_pointer(mutex->previous) && is_pointer(mutex->next);
+}
+
+static uint64_t place_of(uint64_t link)
+{
+	return (link & ~1ull) - offsetof(struct mutex, next);
 }
 
 unsigned int robust_find(const uint8_t *page, uint64_t address, struct robust_lock *locks,
@@ -41,9 +67,24 @@ unsigned int robust_find(const uint8_t *page, uint64_t address, struct robust_lo
 
 		memcpy(&mutex, page + at, sizeof(mutex));
 		if (is_held(&mutex))
-			locks[found++] = (struct robust_lock){address + at, mutex.lock};
+			locks[found++] = (struct robust_lock){
+				.address = address + at,
+				.word = mutex.lock,
+				.neighbour = {place_of(mutex.previous), place_of(mutex.next)},
+			};
 	}
 	return found;
+}
+
+bool robust_is_neighbour(const struct robust_lock *lock, const uint8_t *bytes)
+{
+	uint32_t holder = lock->word & FUTEX_TID_MASK;
+	union neighbour neighbour;
+
+	memcpy(&neighbour, bytes, sizeof(neighbour));
+	return neighbour.futex_offset == -(int64_t)offsetof(struct mutex, next) ||
+	       (is_held(&neighbour.behind) && neighbour.behind.owner == holder) ||
+	       (is_held(&neighbour.before) && neighbour.before.owner == holder);
 }
 
 pid_t robust_last_id(int loadavg)

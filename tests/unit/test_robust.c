@@ -18,7 +18,8 @@
 
 #define PAGE 4096u
 
-static _Alignas(PAGE) uint8_t page[PAGE];
+/* What is read of the last mutex ends behind the page. */
+static _Alignas(PAGE) uint8_t page[PAGE + 8];
 
 static pthread_mutex_t *mutex_at(unsigned int at, int robust, int protocol)
 {
@@ -37,6 +38,12 @@ static unsigned int find(struct robust_lock *locks)
 	return robust_find(page, 0x7000, locks, 4);
 }
 
+static bool stands_in_list(const struct robust_lock *lock)
+{
+	return robust_is_neighbour(lock, (const uint8_t *)lock->neighbour[0]) &&
+	       robust_is_neighbour(lock, (const uint8_t *)lock->neighbour[1]);
+}
+
 static void test_held(void **state)
 {
 	pthread_mutex_t *first = mutex_at(8, PTHREAD_MUTEX_ROBUST, PTHREAD_PRIO_NONE);
@@ -50,6 +57,7 @@ static void test_held(void **state)
 	assert_int_equal(locks[0].address, 0x7008);
 	assert_int_equal(locks[0].word, syscall(SYS_gettid));
 	assert_int_equal(locks[1].address, 0x8000 - 40);
+	assert_true(stands_in_list(&locks[0]) && stands_in_list(&locks[1]));
 	assert_int_equal(robust_find(page, 0x7000, locks, 1), 1);
 	pthread_mutex_unlock(first);
 	pthread_mutex_unlock(last);
@@ -72,7 +80,7 @@ static void test_dead(void **state)
 	assert_int_equal(pthread_create(&thread, NULL, hold, mutex), 0);
 	pthread_join(thread, NULL);
 	assert_int_equal(find(locks), 0);
-	memset(page, 0, sizeof(page));
+	memset(page, 0, PAGE);
 }
 
 static void test_others(void **state)
@@ -87,10 +95,31 @@ static void test_others(void **state)
 	pthread_mutex_unlock(stalled);
 	pthread_mutex_unlock(inherits);
 	for (unsigned int fill = 1; fill < 256; fill++) {
-		memset(page, (int)fill, sizeof(page));
+		memset(page, (int)fill, PAGE);
 		assert_int_equal(find(locks), 0);
 	}
-	memset(page, 0, sizeof(page));
+	memset(page, 0, PAGE);
+}
+
+/* Looks like a held one, but no list has it. */
+static void test_alike(void **state)
+{
+	static uint64_t elsewhere[16];
+	uint32_t *words = (uint32_t *)page;
+	uint64_t *pointers = (uint64_t *)page;
+	struct robust_lock locks[4];
+
+	words[0] = words[2] = 4711;
+	words[3] = 1;
+	words[4] = 16;
+	pointers[3] = pointers[4] = (uint64_t)&elsewhere[4];
+	assert_int_equal(find(locks), 1);
+	assert_false(stands_in_list(&locks[0]));
+	elsewhere[5] = (uint64_t)-32;
+	assert_true(stands_in_list(&locks[0]));
+	words[0] = words[2] = 1u << 22;
+	assert_int_equal(find(locks), 0);
+	memset(page, 0, PAGE);
 }
 
 static void test_last_id(void **state)
@@ -108,9 +137,8 @@ static void test_last_id(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_held),
-		cmocka_unit_test(test_dead),
-		cmocka_unit_test(test_others),
+		cmocka_unit_test(test_held),	cmocka_unit_test(test_dead),
+		cmocka_unit_test(test_others),	cmocka_unit_test(test_alike),
 		cmocka_unit_test(test_last_id),
 	};
 
