@@ -28,6 +28,9 @@
 	((long)((uint32_t)(FUTEX_OP_OPARG_SHIFT | FUTEX_OP_SET) << 28 | FUTEX_OP_CMP_EQ << 24 | \
 		30 << 12))
 
+/* For FUTEX_WAKE_OP: writes what is there already; wakes nobody there, but for a value of 1. */
+#define WRITE_NOTHING ((long)((uint32_t)FUTEX_OP_OR << 28 | FUTEX_OP_CMP_EQ << 24 | 1))
+
 struct pause {
 	long seconds, nanoseconds;
 };
@@ -124,9 +127,8 @@ AGENT static int move_chunk(struct channel *channel, uint64_t staging, uint32_t 
 		move.move = 0;
 		error = call(__NR_ioctl, channel->userfault, (long)UFFDIO_MOVE, (long)&move, 0);
 		moved = error ? (move.move > 0 ? (uint32_t)(move.move / (long)PAGE) : 0) : run;
-		channel->moved += moved;
 		for (; moved; moved--)
-			channel->result[at++] = 0;
+			channel->result[at++] = CHANNEL_MOVED;
 		/* A short count comes with EAGAIN too: the next try says what is with that page. */
 		if (!error || move.move > 0)
 			continue;
@@ -137,26 +139,50 @@ AGENT static int move_chunk(struct channel *channel, uint64_t staging, uint32_t 
 	return 1;
 }
 
+/*
+ * A page that fork left shared moves only once it has been written to: then the program has a copy
+ * of its own, or the page itself when nobody else has it any more. A futex call writes without
+ * changing anything, atomically, and where the page is missing, protected or no more it does not
+ * wait and does not write, but fails.
+ */
+AGENT static int part_chunk(struct channel *channel, uint64_t staging, uint32_t at, uint32_t end)
+{
+	while (at < end) {
+		uint32_t stop = at;
+
+		for (; stop < end && channel->result[stop] == -EBUSY; stop++)
+			call6(__NR_futex, (long)&channel->started,
+			      FUTEX_WAKE_OP | FUTEX_PRIVATE_FLAG, 0, 0,
+			      (long)(channel->from[stop] + PAGE - sizeof(uint32_t)), WRITE_NOTHING);
+		if (stop > at && !move_chunk(channel, staging, at, stop))
+			return 0;
+		for (; at < stop; at++)
+			if (channel->result[at] == CHANNEL_MOVED)
+				channel->result[at] = CHANNEL_PARTED;
+		at++;
+	}
+	return 1;
+}
+
 AGENT static void move_batch(struct channel *channel)
 {
 	uint64_t staging = channel->staging;
-	uint32_t count = channel->count;
+	uint32_t count = channel->count, parting = channel->part;
+	int go_on = 1;
 
 	if (count > CHANNEL_BATCH)
 		count = CHANNEL_BATCH;
-	channel->moved = 0;
 	for (uint32_t i = 0; i < count; i++)
-		channel->result[i] = 1;
-	for (uint32_t at = 0; at < count; at += CHANNEL_CHUNK) {
+		channel->result[i] = CHANNEL_NOT_TRIED;
+	for (uint32_t at = 0; go_on && at < count; at += CHANNEL_CHUNK) {
 		uint32_t end = at + CHANNEL_CHUNK < count ? at + CHANNEL_CHUNK : count;
-		int go_on;
 
 		if (!lock_take(channel))
 			return;
 		go_on = move_chunk(channel, staging, at, end);
+		if (go_on && parting)
+			go_on = part_chunk(channel, staging, at, end);
 		lock_give(channel);
-		if (!go_on)
-			return;
 	}
 }
 

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,8 +74,8 @@ static bool shares_pids(pid_t pid)
 	       own.st_ino == other.st_ino && own.st_dev == other.st_dev;
 }
 
-int attach_inject(pid_t pid, struct target *target, attach_stopped_fn stopped, void *argument,
-		  char message[ATTACH_MESSAGE])
+int attach_inject(pid_t pid, int userfault, struct target *target, attach_stopped_fn stopped,
+		  void *argument, char message[ATTACH_MESSAGE])
 {
 	struct work work = {target, stopped, argument, message};
 	int error;
@@ -90,6 +91,10 @@ int attach_inject(pid_t pid, struct target *target, attach_stopped_fn stopped, v
 	};
 	target->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	error = target->pidfd < 0 ? -errno : 0;
+	if (!error && userfault >= 0) {
+		target->userfault = fcntl(userfault, F_DUPFD_CLOEXEC, 0);
+		error = target->userfault < 0 ? -errno : 0;
+	}
 	error = error ?: trace_session(pid, 0, INJECT_MS, inject_work, &work);
 	if (error) {
 		explain_stop(pid, error, message);

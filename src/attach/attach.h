@@ -33,7 +33,6 @@ struct target {
 	bool shares_pids; /* it is in our pid namespace */
 	int pidfd;
 	int userfault;		  /* the owner's descriptor, non-blocking, API done */
-	uint64_t features;	  /* what UFFDIO_API gave */
 	struct channel *channel;  /* the owner's mapping */
 	uint64_t channel_address; /* the target's mapping */
 	uint64_t agent_address;	  /* code and stack, one mapping with staging behind it */
@@ -59,10 +58,11 @@ int attach_allowed(pid_t pid, char message[ATTACH_MESSAGE]);
 /*
  * Stops all threads, injects the userfaultfd and the agent, calls `stopped`
  * (which registers mappings and records present pages), lets the program go on.
+ * `userfault`: the one that belongs to its memory already (a forked child), copied; -1: a new one.
  * On failure the program is as it was. 0 or -errno with a message.
  */
-int attach_inject(pid_t pid, struct target *target, attach_stopped_fn stopped, void *argument,
-		  char message[ATTACH_MESSAGE]);
+int attach_inject(pid_t pid, int userfault, struct target *target, attach_stopped_fn stopped,
+		  void *argument, char message[ATTACH_MESSAGE]);
 
 /* Stops all threads for a moment and calls `stopped`. Fails with -ETIMEDOUT (all resumed) when
  * a thread does not stop within timeout_ms; -ESRCH when the process is gone. */

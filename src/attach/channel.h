@@ -29,6 +29,13 @@ enum channel_verb {
 	CHANNEL_BURY = 3,  /* each futex at from[i] that is word[i] still: its owner has died */
 };
 
+/* What became of a page. */
+enum channel_result {
+	CHANNEL_MOVED = 0,
+	CHANNEL_NOT_TRIED = 1,
+	CHANNEL_PARTED = 2, /* moved; until then it was shared by fork, or had been */
+};
+
 /* Why the agent did nothing at all with a command. */
 enum channel_refusal {
 	CHANNEL_DONE = 0,
@@ -65,10 +72,10 @@ struct channel {
 	uint64_t staging;      /* target address of CHANNEL_BATCH pages: destination of MOVE */
 	uint64_t empty;	       /* staging area to empty first; 0: none */
 	uint32_t empty_pages;
-	uint32_t moved; /* how many pages, for statistics */
+	uint32_t part; /* MOVE: pages that fork left shared are made the program's own first */
 	uint64_t from[CHANNEL_BATCH];
 	uint32_t word[CHANNEL_WORDS];
-	int16_t result[CHANNEL_BATCH]; /* 0 moved, -errno not moved, 1 not tried; a hint: the
+	int16_t result[CHANNEL_BATCH]; /* CHANNEL_MOVED or _PARTED, -errno not moved; a hint: the
 					  truth is what stands in staging after the revoke */
 };
 

@@ -89,42 +89,49 @@ static int receive_there(struct trace *trace, int socket, uint64_t scratch)
 	return descriptor;
 }
 
-static int pass(struct trace *trace, const struct target *target, const int ends[2], int device,
+static int pass(struct trace *trace, const struct target *target, const int ends[2], int descriptor,
 		uint64_t scratch)
 {
-	int mine = take_descriptor(trace, target, ends[0]), there;
-	long got;
+	int mine = take_descriptor(trace, target, ends[0]), error;
 
 	if (mine < 0)
 		return mine;
-	there = send_descriptor(mine, device);
+	error = send_descriptor(mine, descriptor);
 	close(mine);
-	there = there ? there : receive_there(trace, ends[1], scratch);
+	return error ? error : receive_there(trace, ends[1], scratch);
+}
+
+int give_descriptor(struct trace *trace, const struct target *target, int descriptor,
+		    uint64_t scratch)
+{
+	const uint64_t pair = scratch + offsetof(struct parcel, ends);
+	int ends[2], got;
+	long error = trace_call(trace, SYS_socketpair, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair);
+
+	if (error)
+		return (int)error;
+	error = remote_read(trace->borrowed, pair, ends, sizeof(ends));
+	if (error)
+		return (int)error;
+	got = pass(trace, target, ends, descriptor, scratch);
+	for (int i = 0; i < 2; i++)
+		trace_call(trace, SYS_close, (uint64_t)ends[i]);
+	return got;
+}
+
+int grant_userfault(struct trace *trace, const struct target *target, uint64_t scratch)
+{
+	int device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC), there;
+	long got;
+
+	if (device < 0)
+		return -EPERM;
+	there = give_descriptor(trace, target, device, scratch);
+	close(device);
 	if (there < 0)
 		return there;
 	got = trace_call(trace, SYS_ioctl, (uint64_t)there, USERFAULTFD_IOC_NEW,
 			 O_CLOEXEC | O_NONBLOCK);
 	trace_call(trace, SYS_close, (uint64_t)there);
 	return (int)got;
-}
-
-int grant_userfault(struct trace *trace, const struct target *target, uint64_t scratch)
-{
-	const uint64_t pair = scratch + offsetof(struct parcel, ends);
-	int device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC), ends[2], got;
-	long error;
-
-	if (device < 0)
-		return -EPERM;
-	error = trace_call(trace, SYS_socketpair, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair);
-	if (!error) {
-		error = remote_read(trace->borrowed, pair, ends, sizeof(ends));
-		got = error ? (int)error : pass(trace, target, ends, device, scratch);
-		for (int i = 0; i < 2 && !error; i++)
-			trace_call(trace, SYS_close, (uint64_t)ends[i]);
-	} else {
-		got = (int)error;
-	}
-	close(device);
-	return got;
 }

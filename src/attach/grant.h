@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A userfaultfd for a program that may not make one itself. A privileged owner
- * opens /dev/userfaultfd and hands it to the program, which makes its userfaultfd with it.
+ * Descriptors that go to and fro. A program that may not make a userfaultfd gets one by
+ * /dev/userfaultfd, which a privileged owner opens and hands to it; a forked child gets the one
+ * that its FORK event brought.
  */
 #ifndef ATTACH_GRANT_H
 #define ATTACH_GRANT_H
@@ -9,10 +10,13 @@
 #include "attach/attach.h"
 #include "attach/trace.h"
 
-/*
- * `scratch`: a writable page of the program that is ours. The program's number of the new
- * userfaultfd, or -errno; -EPERM when the owner may not open /dev/userfaultfd either.
- */
+/* A copy, in the stopped program, of a descriptor of the owner: its number there, or -errno.
+ * `scratch`: a writable page of the program that is ours. */
+int give_descriptor(struct trace *trace, const struct target *target, int descriptor,
+		    uint64_t scratch);
+
+/* A new userfaultfd: its number there, or -errno; -EPERM when the owner may not open
+ * /dev/userfaultfd either. */
 int grant_userfault(struct trace *trace, const struct target *target, uint64_t scratch);
 
 /* A copy, in the owner, of a descriptor of the stopped program; or -errno. */

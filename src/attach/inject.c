@@ -112,12 +112,18 @@ static int map_area(struct injection *in)
 	return 0;
 }
 
+/* The one that the owner has of a forked child, or a new one. */
 static int make_userfault(struct injection *in)
 {
-	long got = trace_call(in->trace, SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	uint64_t scratch = in->target->agent_address + STACK_AT;
+	long got;
 
-	if (got == -EPERM)
-		got = grant_userfault(in->trace, in->target, in->target->agent_address + STACK_AT);
+	if (in->target->userfault >= 0)
+		got = give_descriptor(in->trace, in->target, in->target->userfault, scratch);
+	else
+		got = trace_call(in->trace, SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	if (got == -EPERM && in->target->userfault < 0)
+		got = grant_userfault(in->trace, in->target, scratch);
 	if (got == -EPERM)
 		return fail(in, -EPERM,
 			    "process %d may not have its kernel page faults served: run it as root "
@@ -155,15 +161,12 @@ static int make_channel(struct injection *in)
 	return 0;
 }
 
-static int take_both(struct injection *in)
+static int take_channel(struct injection *in)
 {
 	struct target *target = in->target;
 	void *mapped;
 	int memory;
 
-	target->userfault = take_descriptor(in->trace, target, in->userfault);
-	if (target->userfault < 0)
-		return fail_call(in, target->userfault, "its userfaultfd ours (pidfd_getfd)");
 	memory = take_descriptor(in->trace, target, in->channel);
 	if (memory < 0)
 		return fail_call(in, memory, "the shared page ours (pidfd_getfd)");
@@ -193,11 +196,14 @@ static uint64_t features_offered(void)
 	return api.features;
 }
 
-static int agree_features(struct injection *in)
+static int take_userfault(struct injection *in)
 {
 	uint64_t features = features_offered() & FEATURES_WANTED;
 	struct uffdio_api api = {.api = UFFD_API, .features = features};
 
+	in->target->userfault = take_descriptor(in->trace, in->target, in->userfault);
+	if (in->target->userfault < 0)
+		return fail_call(in, in->target->userfault, "its userfaultfd ours (pidfd_getfd)");
 	if ((features & FEATURES_NEEDED) != FEATURES_NEEDED)
 		return fail(in, -EOPNOTSUPP,
 			    "this kernel's userfaultfd lacks %s: vswap needs Linux 6.8 or newer",
@@ -214,7 +220,6 @@ static int agree_features(struct injection *in)
 			    "6.8 or newer",
 			    strerror(errno));
 	}
-	in->target->features = features;
 	return 0;
 }
 
@@ -300,6 +305,7 @@ static void close_both(struct injection *in)
 int inject_all(struct trace *trace, struct target *target, char message[ATTACH_MESSAGE])
 {
 	struct injection in = {trace, target, message, -1, -1};
+	bool given = target->userfault >= 0; /* features come with it */
 	int error;
 
 	_Static_assert(CHANNEL_BATCH % CHANNEL_CHUNK == 0, "chunks fill a batch");
@@ -308,8 +314,9 @@ int inject_all(struct trace *trace, struct target *target, char message[ATTACH_M
 	error = map_area(&in);
 	error = error ?: make_userfault(&in);
 	error = error ?: make_channel(&in);
-	error = error ?: take_both(&in);
-	error = error ?: agree_features(&in);
+	error = error ?: take_channel(&in);
+	if (!given)
+		error = error ?: take_userfault(&in);
 	error = error ?: start_agent(&in);
 	close_both(&in);
 	error = error ?: open_all(&in);

@@ -29,6 +29,9 @@ struct batch {
 	desc_t leaving[CHANNEL_BATCH]; /* the word that the evictor set: any other wins */
 	uint64_t id[CHANNEL_BATCH];    /* slot ids */
 	bool moved[CHANNEL_BATCH];     /* valid from BATCH_READ on */
+	desc_t twin[CHANNEL_BATCH];    /* of a relative that has stored the same bytes, or 0 */
+	unsigned int relatives; /* with whom its pages may be shared; all can be evicted from */
+	bool parting;		/* shared pages may leave, too */
 	uint8_t *bytes; /* CHANNEL_BATCH pages, the evictor's: it works on one batch at a time */
 };
 

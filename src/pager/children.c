@@ -377,3 +377,12 @@ void children_first_fault(struct attached *child, pid_t thread)
 		maps_read(child->pid, &maps) || maps_check_flags(child->pid, &maps, wipe, child);
 	maps_free(&maps);
 }
+
+bool children_settle(struct attached *child)
+{
+	if (child->needs_wipe)
+		children_first_fault(child, child->pid);
+	if (child->needs_look)
+		children_look(child);
+	return !child->needs_wipe && !child->needs_look;
+}

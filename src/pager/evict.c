@@ -19,6 +19,7 @@
 #include "attach/maps.h"
 #include "pager/bury.h"
 #include "pager/command.h"
+#include "pager/family.h"
 #include "pager/futex.h"
 #include "pager/pick.h"
 #include "pager/robust.h"
@@ -29,6 +30,8 @@
 #define POLL_NS	      1000000u
 /* Of space_wait: some 100 ms. */
 #define RETURN_TRIES 5000u
+/* Most clusters that get a life of their own for one batch. */
+#define SPLITS 8u
 
 void evict_revoke(void *argument)
 {
@@ -69,31 +72,48 @@ void evict_quiesce(struct attached *attached)
 	batch->cancel = false;
 }
 
-/* Fills the batch. Under one hold of the lock it goes from idle to moving. */
-static void pick(struct attached *attached, unsigned int want)
+/* Fills the batch; under one hold of the lock, for reading, it goes from idle to moving. Looked at
+ * under the lock: once the program was let go, nothing may leave. */
+static void fill(struct attached *attached, unsigned int want, const struct page_list *only,
+		 uint64_t *shared)
 {
-	uint64_t shared;
-
-	attached->batch.count = 0;
-	lock_read(&attached->lock);
-	/* Looked at under the lock: once the program was let go, nothing may leave. */
-	if (attached->pager->paused || attached->paused) {
-		unlock_read(&attached->lock);
+	*shared = 0;
+	if (attached->pager->paused || attached->paused)
 		return;
-	}
-	pick_pages(attached, want, &shared);
+	if (only)
+		pick_listed(attached, only);
+	else
+		pick_pages(attached, want, shared);
 	if (attached->batch.count) {
 		lock_admit_agent(&attached->lock);
 		atomic_store(&attached->batch.state, BATCH_MOVING);
 	}
+}
+
+/* Where only clusters that a child shares are left to pick from, they get a life of their own. */
+static void pick(struct attached *attached, unsigned int want, const struct page_list *only)
+{
+	unsigned int splits = attached->batch.parting ? SPLITS : 1;
+	uint64_t shared;
+
+	attached->batch.count = 0;
+	if (only) {
+		lock_write(&attached->lock);
+		pick_prepare(attached, only);
+		lock_downgrade(&attached->lock);
+	} else {
+		lock_read(&attached->lock);
+	}
+	fill(attached, want, only, &shared);
 	unlock_read(&attached->lock);
-	if (shared && !attached->batch.count) {
-		/* Only what a child still shares is left: one cluster gets a life of its own. */
+	while (shared && !attached->batch.count && splits--) {
 		lock_write(&attached->lock);
 		if (memory_must_bind(attached->memory, shared))
 			memory_bind(attached->memory, shared);
 		attached->hand = shared;
-		unlock_write(&attached->lock);
+		lock_downgrade(&attached->lock);
+		fill(attached, want, NULL, &shared);
+		unlock_read(&attached->lock);
 	}
 }
 
@@ -114,9 +134,10 @@ static bool move(struct attached *attached)
 	channel->staging = staging;
 	channel->empty = target->staging[!batch->staging];
 	channel->empty_pages = CHANNEL_BATCH;
+	channel->part = batch->parting;
 	for (unsigned int i = 0; i < batch->count; i++) {
 		channel->from[i] = batch->address[i];
-		channel->result[i] = 1;
+		channel->result[i] = CHANNEL_NOT_TRIED;
 	}
 	command_send(attached, CHANNEL_MOVE, batch->count);
 	if (command_wait(attached))
@@ -194,46 +215,76 @@ static void stay(struct attached *attached, unsigned int i)
 	slot_unlock(batch->slot[i], word);
 }
 
-/* The bytes of a page that left get their place. The lock keeps events, faults and the
- * cleaner away for the moment; whoever changed the word before us has won. */
-static void store_page(struct attached *attached, unsigned int i)
+/* What the bytes of a page that left are from now on. What the word of the batch named is given up.
+ */
+static desc_t store_bytes(struct attached *attached, unsigned int i)
 {
 	struct batch *batch = &attached->batch;
 	struct pager *pager = attached->pager;
-	desc_t leaving = batch->leaving[i], word;
 	const uint8_t *page = batch->bytes + ((size_t)i << PAGE_SHIFT);
+	desc_t leaving = batch->leaving[i], word = batch->twin[i];
 
-	if (!settle(batch, i))
-		return;
-	if (desc_segment(leaving) && store_is_same(pager->store, leaving, page)) {
-		word = desc_make_stored(leaving);
+	if (!word && desc_segment(leaving) && store_is_same(pager->store, leaving, page)) {
 		atomic_fetch_add_explicit(&pager->counters.pages_clean, 1, memory_order_relaxed);
-	} else {
-		space_drop(attached->space, leaving);
-		word = store_put(pager->writer, batch->id[i], page);
-		/* A moving average over some thousand pages, 1/16 of a byte each. */
-		pager->stored_size += ((int64_t)desc_length(word) * 16 - pager->stored_size) / 1024;
+		return desc_make_stored(leaving);
 	}
-	slot_unlock(batch->slot[i], word);
+	space_drop(attached->space, leaving);
+	if (word)
+		return word;
+	word = store_put(pager->writer, batch->id[i], page);
+	/* A moving average over some thousand pages, 1/16 of a byte each. */
+	pager->stored_size += ((int64_t)desc_length(word) * 16 - pager->stored_size) / 1024;
+	return word;
+}
+
+/* The bytes get their place. The lock keeps events, faults and the cleaner away for the moment;
+ * whoever changed the word before us has won. */
+static void store_page(struct attached *attached, unsigned int i)
+{
+	struct batch *batch = &attached->batch;
+
+	if (settle(batch, i))
+		slot_unlock(batch->slot[i], store_bytes(attached, i));
+	else if (batch->twin[i])
+		space_drop(attached->space, batch->twin[i]);
+}
+
+/* Pages that others have too do not make room: each counts for its share (tree.h). */
+static void count_moved(struct attached *attached, int64_t moved, int64_t parted)
+{
+	int64_t relatives = attached->batch.relatives, shared = attached->shared_pages;
+	int64_t others = parted * relatives / (relatives + 1);
+
+	others = others < shared ? others : shared;
+	attached->shared_pages = shared - others;
+	attached_count_pages(attached, others - moved);
+	atomic_fetch_add_explicit(&attached->pager->counters.pages_out, (uint64_t)moved,
+				  memory_order_relaxed);
+}
+
+static bool has_parted(const struct attached *attached, unsigned int i)
+{
+	return attached->batch.moved[i] && attached->target.channel->result[i] == CHANNEL_PARTED;
 }
 
 static enum evict_result commit(struct attached *attached)
 {
 	struct batch *batch = &attached->batch;
-	unsigned int moved = 0;
+	int64_t moved = 0, parted = 0;
 
+	if (batch->relatives)
+		family_find_stored(attached);
 	for (unsigned int i = 0; i < batch->count; i++) {
 		if (batch->moved[i]) {
 			store_page(attached, i);
 			moved++;
+			parted += has_parted(attached, i);
 		} else {
 			stay(attached, i);
 		}
 	}
 	store_published(attached->pager->writer);
-	attached_count_pages(attached, -(int64_t)moved);
-	atomic_fetch_add_explicit(&attached->pager->counters.pages_out, moved,
-				  memory_order_relaxed);
+	count_moved(attached, moved, parted);
 	return moved ? EVICT_DONE : EVICT_NOTHING;
 }
 
@@ -301,7 +352,17 @@ static enum evict_result prepare(struct attached *attached, unsigned int want)
 	return EVICT_DONE;
 }
 
-enum evict_result evict_batch(struct attached *attached, unsigned int want)
+/* Shared pages leave the whole family, or stay. */
+static void ask_family(struct attached *attached)
+{
+	unsigned int size = family_size(attached);
+
+	attached->batch.parting = size > 0;
+	attached->batch.relatives = size > 1 ? size - 1 : 0;
+}
+
+enum evict_result evict_batch(struct attached *attached, unsigned int want,
+			      const struct page_list *only)
 {
 	struct batch *batch = &attached->batch;
 	pid_t last_id = robust_last_id(attached->pager->loadavg);
@@ -313,7 +374,8 @@ enum evict_result evict_batch(struct attached *attached, unsigned int want)
 	if (result != EVICT_DONE)
 		return result;
 	changes = attached->kept.changes;
-	pick(attached, want);
+	ask_family(attached);
+	pick(attached, want, only);
 	if (!batch->count)
 		return EVICT_NOTHING;
 
@@ -359,4 +421,14 @@ void evict_empty_staging(struct attached *attached)
 	channel->empty = attached->target.staging[!attached->batch.staging];
 	channel->empty_pages = CHANNEL_BATCH;
 	command_send(attached, CHANNEL_EMPTY, 0);
+}
+
+void evict_list_parted(const struct attached *attached, struct page_list *list)
+{
+	const struct batch *batch = &attached->batch;
+
+	list->count = 0;
+	for (unsigned int i = 0; i < batch->count && batch->relatives; i++)
+		if (has_parted(attached, i))
+			list->address[list->count++] = batch->address[i];
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 struct attached;
+struct page_list;
 
 enum evict_result {
 	EVICT_DONE = 0, /* some pages left */
@@ -15,8 +16,14 @@ enum evict_result {
 	EVICT_GONE,	/* the process has died or called exec */
 };
 
-/* One batch of at most `want` pages. The evictor's thread only. */
-enum evict_result evict_batch(struct attached *attached, unsigned int want);
+/* One batch of at most `want` pages, the coldest, or those of `only` (NULL: any). The evictor's
+ * thread only. */
+enum evict_result evict_batch(struct attached *attached, unsigned int want,
+			      const struct page_list *only);
+
+/* Those pages of the last batch that may be with its relatives still (family.h): none if it has
+ * none. Evictor's thread. */
+void evict_list_parted(const struct attached *attached, struct page_list *list);
 
 /* Has the agent give back the pages of the last staging area. Evictor's thread. */
 void evict_empty_staging(struct attached *attached);

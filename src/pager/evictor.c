@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include "pager/evict.h"
 #include "pager/futex.h"
+#include "pager/pick.h"
 #include "pager/state.h"
 
 #define IDLE_NS	     20000000u
@@ -27,6 +28,7 @@ struct evictor {
 	unsigned int idle; /* how many in turn had nothing to give */
 	bool staging_used, told;
 	uint64_t worked_ns, success_ns;
+	struct page_list parted; /* pages that relatives may have still */
 };
 
 static bool has_work(struct pager *pager)
@@ -153,25 +155,62 @@ static void go_on(struct evictor *evictor, uint32_t seen)
 	try_later(evictor, seen);
 }
 
+/* The relative at or behind *at in the list, if pages may leave it; *at is then behind it. */
+static struct attached *take_relative(struct evictor *evictor, uint64_t stack_start, size_t *at)
+{
+	struct pager *pager = evictor->pager;
+	struct attached *taken = NULL;
+
+	pthread_mutex_lock(&pager->attached_lock);
+	while (*at < pager->attached_count && !taken) {
+		struct attached *attached = pager->attached[(*at)++];
+
+		if (attached->stack_start == stack_start && attached->has_agent &&
+		    !attached->dead && !attached->paused)
+			taken = attached;
+	}
+	pager->evicting = taken;
+	pthread_mutex_unlock(&pager->attached_lock);
+	return taken;
+}
+
+/* Shared pages that left one leave all its relatives, so that there is room at last. */
+static void evict_relatives(struct evictor *evictor, uint64_t stack_start)
+{
+	const struct page_list *parted = &evictor->parted;
+	struct attached *relative;
+	size_t at = 0;
+
+	while (parted->count && (relative = take_relative(evictor, stack_start, &at))) {
+		evict_batch(relative, parted->count, parted);
+		look(relative);
+		evict_empty_staging(relative);
+		put_back(evictor);
+	}
+}
+
 static void work(struct evictor *evictor, uint32_t seen)
 {
 	struct pager *pager = evictor->pager;
 	struct attached *attached = take_next(evictor);
+	uint64_t laps, family;
 	enum evict_result result;
-	uint64_t laps;
 
 	if (!attached) {
 		try_later(evictor, seen);
 		return;
 	}
 	laps = attached->laps;
-	result = evict_batch(attached, batch_size(pager));
+	family = attached->stack_start;
+	result = evict_batch(attached, batch_size(pager), NULL);
+	evict_list_parted(attached, &evictor->parted);
 	look(attached);
-	if (attached->laps != laps) {
-		evictor->at++;
+	if (attached->laps != laps || evictor->parted.count)
 		evict_empty_staging(attached);
-	}
+	if (attached->laps != laps)
+		evictor->at++;
 	put_back(evictor);
+	evict_relatives(evictor, family);
 	evictor->staging_used = true;
 	evictor->worked_ns = monotonic_ns();
 	budget_refresh(pager);

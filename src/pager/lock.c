@@ -91,6 +91,18 @@ void lock_read(struct memory_lock *lock)
 	}
 }
 
+bool lock_try_read(struct memory_lock *lock)
+{
+	uint32_t seen;
+
+	do {
+		seen = load(lock);
+		if (seen & (LOCK_WRITER | LOCK_WANTED))
+			return false;
+	} while (!change(lock, seen, seen + 1));
+	return true;
+}
+
 void unlock_read(struct memory_lock *lock)
 {
 	uint32_t before = __atomic_fetch_sub(&lock->word->word, 1, __ATOMIC_SEQ_CST);

@@ -24,6 +24,8 @@ struct memory_lock {
 void lock_move(struct memory_lock *lock, struct lock_word *word);
 
 void lock_read(struct memory_lock *lock);
+/* False: a writer has it, or waits for it. */
+bool lock_try_read(struct memory_lock *lock);
 void unlock_read(struct memory_lock *lock);
 void lock_write(struct memory_lock *lock);
 void unlock_write(struct memory_lock *lock);

@@ -30,6 +30,7 @@ static void take(struct batch *batch, slot_t *slot, desc_t word, uint64_t addres
 	batch->leaving[i] = leaving;
 	batch->id[i] = id;
 	batch->moved[i] = false;
+	batch->twin[i] = 0;
 	if (slot_change(slot, word, leaving))
 		batch->count = i + 1;
 }
@@ -82,5 +83,35 @@ void pick_pages(struct attached *attached, unsigned int want, uint64_t *shared)
 		to = scan_cluster(attached, cluster, base, from, want);
 		scanned += to - from + 1;
 		attached->hand = base + ((uint64_t)to << PAGE_SHIFT);
+	}
+}
+
+static bool is_resident(const slot_t *slot)
+{
+	return slot && desc_state(atomic_load(slot)) == DESC_RESIDENT;
+}
+
+void pick_prepare(struct attached *attached, const struct page_list *list)
+{
+	for (unsigned int i = 0; i < list->count; i++)
+		if (is_resident(memory_look(attached->memory, list->address[i])) &&
+		    memory_must_bind(attached->memory, list->address[i]))
+			memory_bind(attached->memory, list->address[i]);
+}
+
+void pick_listed(struct attached *attached, const struct page_list *list)
+{
+	for (unsigned int i = 0; i < list->count; i++) {
+		uint64_t address = list->address[i];
+		slot_t *slot = memory_look(attached->memory, address);
+		desc_t word;
+
+		if (!is_resident(slot) || kept_pages_has(&attached->kept, address) ||
+		    memory_must_bind(attached->memory, address))
+			continue;
+		word = atomic_load(slot);
+		if (!(word & DESC_LOCK))
+			take(&attached->batch, slot, word, address,
+			     memory_slot_id(attached->memory, address));
 	}
 }

@@ -10,8 +10,15 @@
 #define PAGER_PICK_H
 
 #include <stdint.h>
+#include "attach/channel.h"
 
 struct attached;
+
+/* Addresses of pages, ascending or not. */
+struct page_list {
+	unsigned int count;
+	uint64_t address[CHANNEL_BATCH];
+};
 
 /*
  * Fills the idle batch of `attached` with at most `want` pages, which are leaving
@@ -19,5 +26,10 @@ struct attached;
  * a forked child was passed over, says one of its addresses in *shared (else 0).
  */
 void pick_pages(struct attached *attached, unsigned int want, uint64_t *shared);
+
+/* The same with the resident pages of a list, however cold; memory lock held for reading since
+ * pick_prepare, which wants it for writing. */
+void pick_listed(struct attached *attached, const struct page_list *list);
+void pick_prepare(struct attached *attached, const struct page_list *list);
 
 #endif

@@ -64,13 +64,24 @@ static bool may_be_served(const struct attached *attached)
 	return attached->process->tried_ns == 0 || attached_count_unknown(attached->pager);
 }
 
-/* The first recording, with every thread stopped. From here on the lock is the one that the agent
- * knows. */
+/* With every thread stopped: registers and records all. From here on the lock is the one that the
+ * agent knows. */
+static int take_stock(struct attached *attached, struct target *target, struct maps *maps)
+{
+	struct recording recording = {.attached = attached};
+	int error = register_stopped(attached, maps);
+
+	for (size_t i = 0; i < attached->regions.count && !error; i++)
+		error = record_region(&recording, &attached->regions.items[i]);
+	if (!error)
+		lock_move(&attached->lock, &target->channel->lock);
+	return error;
+}
+
 static int first_stop(struct target *target, void *argument)
 {
 	struct attached *attached = argument;
-	struct recording recording = {.attached = attached};
-	struct pager *pager = attached->pager;
+	struct maps *maps = &attached->pager->maps;
 	int error;
 
 	attached->userfault = fcntl(target->userfault, F_DUPFD_CLOEXEC, 0);
@@ -78,17 +89,34 @@ static int first_stop(struct target *target, void *argument)
 		return -errno;
 	lock_write(&attached->lock);
 	children_note_stack(attached);
-	error = maps_read(target->agent_tid, &pager->maps);
+	error = maps_read(target->agent_tid, maps);
 	if (!error)
-		error = maps_check_flags(target->agent_tid, &pager->maps, NULL, NULL);
-	if (!error && pager->maps.registered && may_be_served(attached))
+		error = maps_check_flags(target->agent_tid, maps, NULL, NULL);
+	if (!error && maps->registered && may_be_served(attached))
 		error = -EAGAIN;
 	if (!error)
-		error = register_stopped(attached, &pager->maps);
-	for (size_t i = 0; i < attached->regions.count && !error; i++)
-		error = record_region(&recording, &attached->regions.items[i]);
+		error = take_stock(attached, target, maps);
+	unlock_write(&attached->lock);
+	return error;
+}
+
+/* The same for a child that is served already: what it has of its parent's is known. */
+static int adopting_stop(struct target *target, void *argument)
+{
+	struct attached *attached = argument;
+	struct maps *maps = &attached->pager->maps;
+	int error = 0;
+
+	lock_write(&attached->lock);
+	/* Nothing is in flight, since every thread stands still. */
+	if (!children_settle(attached) || !moved_settle(attached))
+		error = -EAGAIN;
 	if (!error)
-		lock_move(&attached->lock, &target->channel->lock);
+		error = maps_read(target->agent_tid, maps);
+	if (!error)
+		error = maps_check_flags(target->agent_tid, maps, NULL, NULL);
+	if (!error)
+		error = take_stock(attached, target, maps);
 	unlock_write(&attached->lock);
 	return error;
 }
@@ -158,7 +186,7 @@ int program_attach(struct pager *pager, struct process *process, char message[PA
 
 	if (!attached)
 		return error ? error : -ENOMEM;
-	error = attach_inject(process->pid, &attached->target, first_stop, attached, message);
+	error = attach_inject(process->pid, -1, &attached->target, first_stop, attached, message);
 	if (error) {
 		attached_free(attached);
 		return error;
@@ -170,6 +198,19 @@ int program_attach(struct pager *pager, struct process *process, char message[PA
 		attach_leave(&attached->target, message);
 		attached_bury(attached);
 	}
+	return error;
+}
+
+int program_adopt(struct pager *pager, struct process *process, char message[PAGER_MESSAGE])
+{
+	struct attached *child = process->attached;
+	int error;
+
+	child->batch.bytes = pager->batch_bytes;
+	error = attach_inject(process->pid, child->userfault, &child->target, adopting_stop, child,
+			      message);
+	if (!error)
+		child->has_agent = true;
 	return error;
 }
 

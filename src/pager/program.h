@@ -15,6 +15,9 @@ struct process;
  * the process is as it was. */
 int program_attach(struct pager *pager, struct process *process, char message[PAGER_MESSAGE]);
 
+/* The same for a child of fork that is served already: from now on pages may leave it, too. */
+int program_adopt(struct pager *pager, struct process *process, char message[PAGER_MESSAGE]);
+
 /* Registers mappings that have come since. 0 or -errno. */
 int program_register_new(struct attached *attached);
 

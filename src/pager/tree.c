@@ -38,6 +38,18 @@ static int64_t worth_pages(const struct pager *pager)
 	return (int64_t)((worth > WORTH_LEAST ? worth : WORTH_LEAST) >> PAGE_SHIFT);
 }
 
+/* What it counts for. */
+static int64_t counted_pages(const struct process *process)
+{
+	return process->attached ? process->attached->resident_pages : process->pages;
+}
+
+/* What it has: of a forked child also what it shares, which can only leave all who share it. */
+static int64_t own_pages(const struct process *process)
+{
+	return counted_pages(process) + (process->attached ? process->shared : 0);
+}
+
 static pid_t each_child_of_thread(const char *path, tree_child_fn found, void *argument)
 {
 	char text[4096], *at = text, *end;
@@ -335,20 +347,22 @@ static void bury_unknown(struct pager *pager)
 	}
 }
 
-/* What the processes have that nothing can be evicted from: children of fork, those that must not
- * get an agent, and those that are not worth one. */
+static bool has_agent(const struct process *process)
+{
+	return process->attached && process->attached->has_agent;
+}
+
+/* What the processes have that nothing can be evicted from: those that must not get an agent, and
+ * those that are not worth one. */
 static int64_t count_fixed(struct pager *pager)
 {
 	int64_t pages = 0, worth = worth_pages(pager);
 
 	for (size_t i = 0; i < pager->tree.count; i++) {
 		const struct process *process = pager->tree.items[i];
-		const struct attached *attached = process->attached;
 
-		if (!attached && (process->left_alone || process->pages < worth))
-			pages += process->pages;
-		else if (attached && !attached->has_agent)
-			pages += attached->resident_pages;
+		if (!has_agent(process) && (process->left_alone || own_pages(process) < worth))
+			pages += counted_pages(process);
 	}
 	return pages;
 }
@@ -390,11 +404,11 @@ struct process *tree_largest(struct pager *pager)
 	for (size_t i = 0; i < pager->tree.count; i++) {
 		struct process *process = pager->tree.items[i];
 
-		if (process->left_alone || process->twin || process->attached ||
-		    process->pages < pages || now - process->tried_ns < RETRY_NS)
+		if (process->left_alone || process->twin || has_agent(process) ||
+		    own_pages(process) < pages || now - process->tried_ns < RETRY_NS)
 			continue;
 		largest = process;
-		pages = process->pages;
+		pages = own_pages(process);
 	}
 	return largest;
 }

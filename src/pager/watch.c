@@ -33,7 +33,9 @@ static void try_to_attach(struct pager *pager, struct process *process)
 	char message[PAGER_MESSAGE];
 	int error = attach_allowed(process->pid, message);
 
-	if (!error)
+	if (!error && process->attached)
+		error = program_adopt(pager, process, message);
+	else if (!error)
 		error = program_attach(pager, process, message);
 	if (!error)
 		return;

@@ -87,8 +87,7 @@ bool cluster_is_empty(const struct space *space, uint32_t cluster)
 	return true;
 }
 
-/* The word that the copy of a slot gets. The slot itself may become shared. */
-static bool slot_split(struct space *space, slot_t *slot, desc_t *copy)
+bool slot_share(struct space *space, slot_t *slot, desc_t *copy)
 {
 	desc_t word = slot_lock(slot);
 	desc_t flags = word & (DESC_REFERENCED | DESC_AGE_MASK);
@@ -124,7 +123,7 @@ int slot_duplicate(struct space *space, slot_t *from, slot_t *to)
 
 	if (from == to)
 		return 0;
-	if (!slot_split(space, from, &word))
+	if (!slot_share(space, from, &word))
 		return -ENOMEM;
 	old = slot_lock(to);
 	slot_unlock(to, word);
@@ -144,7 +143,7 @@ uint32_t cluster_split(struct space *space, uint32_t cluster)
 
 		if (!atomic_load_explicit(&from[i], memory_order_acquire))
 			continue;
-		if (!slot_split(space, &from[i], &word)) {
+		if (!slot_share(space, &from[i], &word)) {
 			cluster_put(space, copy);
 			return SPACE_NO_CLUSTER;
 		}

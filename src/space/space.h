@@ -88,6 +88,10 @@ void slot_unlock(slot_t *slot, desc_t word);
 /* Compare-and-swap; false when it was another word. */
 bool slot_change(slot_t *slot, desc_t expected, desc_t word);
 
+/* A word for another slot that stands for the same page as this one, which may become shared: to be
+ * stored in a slot, or given to space_drop. Shadows are not copied. False: no room. */
+bool slot_share(struct space *space, slot_t *slot, desc_t *copy);
+
 /* `to` stands for the same swapped-out page as `from`, which may become shared; what `to` held
  * is dropped. 0 or -ENOMEM. */
 int slot_duplicate(struct space *space, slot_t *from, slot_t *to);

@@ -199,31 +199,58 @@ bool store_is_fast(struct store *store, desc_t word)
 	       atomic_load(&segment_of(store, desc_segment(word))->frame) != FRAME_NONE;
 }
 
+/* The object at the location, if it is in RAM, has these bytes: by length and sum. */
+static bool has_bytes(struct store *store, struct segment *segment, desc_t word, const void *page)
+{
+	struct backend *backend;
+	const unsigned char *frame = segment_look(store, segment, &backend);
+	struct object object;
+
+	if (!frame)
+		return false;
+	frame += desc_offset(word);
+	return object_read(frame, SEGMENT_BYTES - desc_offset(word), &object) &&
+	       desc_index(word) < object.pages &&
+	       XXH3_64bits(page, PAGE_BYTES) == object_hash(frame, desc_index(word));
+}
+
 bool store_is_same(struct store *store, desc_t word, const void *page)
 {
 	struct segment *segment = segment_of(store, desc_segment(word));
-	const unsigned char *frame;
-	struct backend *backend;
 	uint32_t share = shadow_share(word), shadow;
-	struct object object;
-	bool same = false;
+	bool same;
 
 	if (!desc_segment(word))
 		return false;
 	atomic_fetch_add(&segment->pins, 1);
-	frame = segment_look(store, segment, &backend);
-	if (frame) {
-		frame += desc_offset(word);
-		same = object_read(frame, SEGMENT_BYTES - desc_offset(word), &object) &&
-		       desc_index(word) < object.pages &&
-		       XXH3_64bits(page, PAGE_BYTES) == object_hash(frame, desc_index(word));
-	}
+	same = has_bytes(store, segment, word, page);
 	/* It goes from shadow to stored again. */
 	shadow = atomic_load_explicit(&segment->shadow, memory_order_relaxed);
 	if (same)
 		atomic_store_explicit(&segment->shadow, shadow - (share < shadow ? share : shadow),
 				      memory_order_relaxed);
 	atomic_fetch_sub_explicit(&segment->pins, 1, memory_order_release);
+	return same;
+}
+
+bool store_holds(struct store *store, desc_t word, const void *page)
+{
+	slot_t *anchor = NULL;
+	struct segment *segment;
+	bool same = false;
+
+	if (desc_state(word) == DESC_SHARED) {
+		anchor = anchor_slot(store->space, desc_anchor(word));
+		word = slot_lock(anchor);
+	}
+	if (desc_state(word) == DESC_STORED && desc_segment(word)) {
+		segment = segment_of(store, desc_segment(word));
+		atomic_fetch_add(&segment->pins, 1);
+		same = has_bytes(store, segment, word, page);
+		atomic_fetch_sub_explicit(&segment->pins, 1, memory_order_release);
+	}
+	if (anchor)
+		slot_unlock(anchor, word);
 	return same;
 }
 

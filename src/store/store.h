@@ -86,6 +86,9 @@ bool store_is_fast(struct store *store, desc_t word);
  * otherwise. Caller has the descriptor locked or leaving.
  */
 bool store_is_same(struct store *store, desc_t word, const void *page);
+/* The same of a page that is swapped out already, perhaps by another memory: the caller has its
+ * descriptor locked. For DESC_SHARED the store locks the anchor itself. */
+bool store_holds(struct store *store, desc_t word, const void *page);
 
 /* The word loses its claim on the object: bytes die. Also space's drop function. */
 void store_drop(struct store *store, desc_t word);

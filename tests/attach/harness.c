@@ -142,7 +142,7 @@ void need_rights(void)
 	pid_t pid = start_program(pause_program);
 	char message[ATTACH_MESSAGE];
 	struct target target;
-	int error = attach_inject(pid, &target, NULL, NULL, message);
+	int error = attach_inject(pid, -1, &target, NULL, NULL, message);
 
 	if (error == -EPERM || error == -EOPNOTSUPP || error == -ENOSYS) {
 		printf("skipped: %s\n", message);
@@ -259,7 +259,7 @@ int pager_attach(struct pager *pager, pid_t pid, char message[ATTACH_MESSAGE])
 	memset(pager, 0, sizeof(*pager));
 	pager->memory = board->memory;
 	pager->child = -1;
-	error = attach_inject(pid, &pager->target, register_memory, pager, message);
+	error = attach_inject(pid, -1, &pager->target, register_memory, pager, message);
 	if (error)
 		return error;
 	pager->store = malloc(PAGES * PAGE);

@@ -77,7 +77,7 @@ static void attached_already(void)
 	struct target target;
 
 	check(!attach_allowed(pid, message), "%s", message);
-	check(!attach_inject(pid, &target, NULL, NULL, message), "%s", message);
+	check(!attach_inject(pid, -1, &target, NULL, NULL, message), "%s", message);
 	refused(pid, -EBUSY, "attached already");
 	check(!attach_leave(&target, message), "%s", message);
 	check(!attach_allowed(pid, message), "%s", message);
@@ -102,7 +102,7 @@ static void traced(void)
 	while (!board->value)
 		usleep(1000);
 	refused(pid, -EBUSY, "debugger");
-	check(attach_inject(pid, &target, NULL, NULL, message) == -EPERM, "%s", message);
+	check(attach_inject(pid, -1, &target, NULL, NULL, message) == -EPERM, "%s", message);
 	check(strstr(message, "debugger"), "%s", message);
 	kill(tracer, SIGKILL);
 	wait_program(tracer, 20);

@@ -310,7 +310,7 @@ int main(void)
 			/* On a slow machine its time may be over by now. */
 			if (calls[current].ending == TIMED && state_of(pid) == 'Z')
 				break;
-			status = attach_inject(pid, &target, change_word, NULL, message);
+			status = attach_inject(pid, -1, &target, change_word, NULL, message);
 			if (calls[current].ending == TIMED && status == -ESRCH)
 				break;
 			check(!status, "%s: %s", calls[current].name, message);

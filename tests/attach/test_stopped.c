@@ -117,11 +117,11 @@ static void in_vfork(void)
 	int error;
 
 	usleep(20000);
-	error = attach_inject(pid, &target, NULL, NULL, message);
+	error = attach_inject(pid, -1, &target, NULL, NULL, message);
 	check(error == -ETIMEDOUT, "%d %s", error, message);
 	board->stop = 1;
 	wait_until(past_vfork, NULL, "the parent to go on after vfork");
-	check(!attach_inject(pid, &target, NULL, NULL, message), "%s", message);
+	check(!attach_inject(pid, -1, &target, NULL, NULL, message), "%s", message);
 	check(!attach_leave(&target, message), "%s", message);
 	board->stop = 2;
 	check(wait_program(pid, 20) == 0, "the program failed");
@@ -181,7 +181,7 @@ static void under_storm(int (*program)(void), bool disturbed)
 	if (disturbed)
 		pthread_create(&thread, NULL, disturb, &pid);
 	for (int i = 0; i < 60; i++) {
-		check(!attach_inject(pid, &target, NULL, NULL, message), "%s", message);
+		check(!attach_inject(pid, -1, &target, NULL, NULL, message), "%s", message);
 		check(!attach_stop(&target, 2000, NULL, NULL), "stop");
 		check(!attach_leave(&target, message), "%s", message);
 	}
