@@ -1,0 +1,64 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# What the documents name is there: `file.c:function`, `name` in `src/file.c`, `path/to/file`, hazard/NAME,
+# and scripts. A guard that was renamed is found here, not by who looks for it.
+cd "$(dirname "$0")/../.." || exit 1
+
+documents="README.md docs/*.md tests/README.md"
+passed=0 failed=0
+
+missing() {
+	failed=$((failed + 1))
+	echo "FAIL: $1 is named in the documents and not there"
+}
+
+# named PATTERN: each place once, without the quotes.
+named() {
+	# shellcheck disable=SC2086
+	grep -ohE "$1" $documents | tr -d '`' | sort -u
+}
+
+# The files that a name without its folder may mean.
+files_of() {
+	find src include tests bench examples -path "*/$1" -type f
+}
+
+for place in $(named '`[a-z_/0-9]+\.[ch]:[a-z_0-9]+`'); do
+	files=$(files_of "${place%%:*}")
+	# shellcheck disable=SC2086
+	if [ -n "$files" ] && grep -qw "${place#*:}" $files; then
+		passed=$((passed + 1))
+	else
+		missing "$place"
+	fi
+done
+for place in $(named '`[a-z_0-9]+` in `src/[a-z_/0-9]+\.[ch]`' | sed 's/ in /:/'); do
+	if grep -qw "${place%%:*}" "${place#*:}" 2>/dev/null; then
+		passed=$((passed + 1))
+	else
+		missing "${place%%:*} in ${place#*:}"
+	fi
+done
+for path in $(named '`(src|tests|bench|examples|include|docs)/[a-z_/0-9]+\.[a-z]+`'); do
+	if [ -e "$path" ]; then
+		passed=$((passed + 1))
+	else
+		missing "$path"
+	fi
+done
+for name in $(named 'hazard/[a-z_]+' | sed 's|hazard/||'); do
+	if [ -e "tests/hazard/$name.c" ]; then
+		passed=$((passed + 1))
+	else
+		missing "hazard/$name"
+	fi
+done
+for name in $(named '`(system/)?[a-z_]+\.sh`' | sed 's|.*/||'); do
+	if [ -n "$(files_of "$name")" ]; then
+		passed=$((passed + 1))
+	else
+		missing "$name"
+	fi
+done
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
