@@ -42,6 +42,7 @@ struct uffdio_poison {
 #define PAGE_IS_FILE	(1 << 2)
 #define PAGE_IS_PRESENT (1 << 3)
 #define PAGE_IS_SWAPPED (1 << 4)
+#define PAGE_IS_PFNZERO (1 << 5)
 struct page_region {
 	uint64_t start, end, categories;
 };

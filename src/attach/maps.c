@@ -314,6 +314,25 @@ int maps_present(int pagemap, uint64_t start, uint64_t end, maps_run_fn run, voi
 	return 0;
 }
 
+bool maps_written(int pagemap, uint64_t start, unsigned int pages)
+{
+	uint64_t end = start + pages * PAGE;
+	struct page_region region = {0};
+	struct pm_scan_arg scan = {
+		.size = sizeof(scan),
+		.start = start,
+		.end = end,
+		.vec = (uintptr_t)&region,
+		.vec_len = 1,
+		.category_mask = PAGE_IS_PRESENT | PAGE_IS_PFNZERO | PAGE_IS_FILE,
+		.category_inverted = PAGE_IS_PFNZERO | PAGE_IS_FILE,
+		.return_mask = PAGE_IS_PRESENT,
+	};
+
+	return ioctl(pagemap, PAGEMAP_SCAN, &scan) == 1 && region.start == start &&
+	       region.end == end;
+}
+
 int maps_present_pages(int pagemap, uint64_t start, unsigned int pages, bool *present)
 {
 	uint64_t entries[PAGEMAP_PAGES];

@@ -57,6 +57,10 @@ bool maps_is_registered(pid_t pid, uint64_t address);
  * of present pages (PAGEMAP_SCAN; private anonymous, not file pages). 0 or -errno. */
 int maps_present(int pagemap, uint64_t start, uint64_t end, maps_run_fn run, void *argument);
 
+/* True if the process has written to all of these pages: each is present, and none is the kernel's
+ * zero page. */
+bool maps_written(int pagemap, uint64_t start, unsigned int pages);
+
 /* present[i] for `pages` 1..512 pages from start, by reading pagemap. 0 or -errno. */
 int maps_present_pages(int pagemap, uint64_t start, unsigned int pages, bool *present);
 

@@ -85,6 +85,18 @@ static void came_in(struct attached *attached, int pages)
 		evictor_kick(pager);
 }
 
+/* A program that writes each page right after it has read it gets pages that it can write to: of
+ * what its last run of first touches brought, nothing is the kernel's zero page any more. */
+static bool writes_what_it_reads(const struct fault *fault, unsigned int stream)
+{
+	const struct attached *attached = fault->attached;
+	uint32_t before = stream_before(fault->streams, stream, fault->address);
+
+	return before && attached->has_agent &&
+	       maps_written(attached->target.pagemap, fault->address - (before << PAGE_SHIFT),
+			    before);
+}
+
 static unsigned int count_absent(slot_t *slots, unsigned int pages)
 {
 	unsigned int i;
@@ -120,16 +132,17 @@ static enum fault_result first_touch(struct fault *fault, struct fault_buffers *
 				     slot_t *slots, desc_t word, unsigned int limit)
 {
 	struct attached *attached = fault->attached;
-	unsigned int stream, pages;
+	unsigned int stream, pages = stream_plan(fault->streams, fault->address, limit, &stream);
+	bool write = fault->write || writes_what_it_reads(fault, stream);
 	int done;
 
-	pages = stream_plan(fault->streams, fault->address,
-			    fault->write || limit < ZERO_RUN_READ ? limit : ZERO_RUN_READ, &stream);
+	if (!write && pages > ZERO_RUN_READ)
+		pages = ZERO_RUN_READ;
 	pages = count_absent(slots, pages);
 	if (!slot_trylock(&slots[0], word))
 		return FAULT_CHANGING;
 	do {
-		if (fault->write)
+		if (write)
 			done = userfault_copy(attached->userfault, fault->address, buffers->zeros,
 					      pages, buffers->quiet);
 		else

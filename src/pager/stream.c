@@ -24,6 +24,11 @@ uint32_t stream_plan(struct streams *streams, uint64_t address, uint32_t limit,
 	return 1;
 }
 
+uint32_t stream_before(const struct streams *streams, unsigned int stream, uint64_t address)
+{
+	return streams->items[stream].next == address ? streams->items[stream].run : 0;
+}
+
 void stream_done(struct streams *streams, unsigned int stream, uint64_t end, uint32_t pages)
 {
 	streams->items[stream].next = end;

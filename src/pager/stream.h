@@ -24,6 +24,8 @@ struct streams {
 /* How many pages to bring in for a fault at `address`, 1..limit; names its stream. */
 uint32_t stream_plan(struct streams *streams, uint64_t address, uint32_t limit,
 		     unsigned int *stream);
+/* How many pages the last run of the stream had, if it ended at `address`; else 0. */
+uint32_t stream_before(const struct streams *streams, unsigned int stream, uint64_t address);
 /* What came of it: the run ended at `end` after `pages` pages. */
 void stream_done(struct streams *streams, unsigned int stream, uint64_t end, uint32_t pages);
 

@@ -30,6 +30,8 @@
 /* A process is injected if it has this part of the budget, or this much. */
 #define WORTH_SHARE 32
 #define WORTH_LEAST (1u << 20)
+/* A forked child that is younger may be about to call exec. */
+#define YOUNG_NS 20000000u
 
 static int64_t worth_pages(const struct pager *pager)
 {
@@ -169,6 +171,7 @@ static int add(struct pager *pager, pid_t pid)
 		forget(process);
 		return error;
 	}
+	process->found_ns = monotonic_ns();
 	tree_read_command(process);
 	process->twin = find_twin(pager, pid);
 	tree->items[tree->count++] = process;
@@ -406,6 +409,8 @@ struct process *tree_largest(struct pager *pager)
 
 		if (process->left_alone || process->twin || has_agent(process) ||
 		    own_pages(process) < pages || now - process->tried_ns < RETRY_NS)
+			continue;
+		if (process->attached && now - process->found_ns < YOUNG_NS)
 			continue;
 		largest = process;
 		pages = own_pages(process);

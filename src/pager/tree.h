@@ -29,6 +29,7 @@ struct process {
 	pid_t twin;		   /* a process that had the same memory (vfork); 0: none */
 	bool left_alone;	   /* must not be injected (any more) */
 	uint64_t tried_ns;	   /* last attempt to inject */
+	uint64_t found_ns;
 	uint64_t faults;	   /* of its address space, at the last look of figures.c ... */
 	double fault_rate;	   /* ... and a second, lately */
 	char command[PROCESS_NAME];

@@ -204,6 +204,33 @@ static void test_present(void **state)
 	close(pagemap);
 }
 
+/* Read only, written, both, and not at all. */
+static void test_written(void **state)
+{
+	int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	volatile char *memory = mmap(NULL, 8 * PAGE, PROT_READ | PROT_WRITE,
+				     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint64_t start = (uintptr_t)memory;
+
+	assert_true(pagemap >= 0);
+	madvise((void *)memory, 8 * PAGE, MADV_NOHUGEPAGE);
+	for (unsigned int i = 0; i < 4; i++)
+		memory[i * PAGE] = 1;
+	for (unsigned int i = 4; i < 6; i++)
+		assert_int_equal(memory[i * PAGE], 0);
+	assert_true(maps_written(pagemap, start, 4));
+	assert_true(maps_written(pagemap, start + 3 * PAGE, 1));
+	assert_false(maps_written(pagemap, start, 5));
+	assert_false(maps_written(pagemap, start + 4 * PAGE, 1));
+	assert_false(maps_written(pagemap, start + 6 * PAGE, 1));
+	memory[5 * PAGE] = 1;
+	assert_false(maps_written(pagemap, start, 6));
+	memory[4 * PAGE] = 1;
+	assert_true(maps_written(pagemap, start, 6));
+	munmap((void *)memory, 8 * PAGE);
+	close(pagemap);
+}
+
 static void test_size(void **state)
 {
 	char *memory = map(4096, PROT_READ | PROT_WRITE, MAP_PRIVATE);
@@ -226,7 +253,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pageable), cmocka_unit_test(test_joins),
 		cmocka_unit_test(test_flags),	 cmocka_unit_test(test_present),
-		cmocka_unit_test(test_size),
+		cmocka_unit_test(test_size),	 cmocka_unit_test(test_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

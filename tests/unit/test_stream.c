@@ -39,6 +39,18 @@ static void test_doubles(void **state)
 	assert_int_equal(fault(&streams, &at, 1), 1);
 }
 
+static void test_before(void **state)
+{
+	struct streams streams = {0};
+	unsigned int stream;
+
+	stream_plan(&streams, FAR(1), LIMIT, &stream);
+	assert_int_equal(stream_before(&streams, stream, FAR(1)), 0);
+	stream_done(&streams, stream, FAR(1) + 3 * PAGE, 3);
+	assert_int_equal(stream_before(&streams, stream, FAR(1) + 3 * PAGE), 3);
+	assert_int_equal(stream_before(&streams, stream, FAR(1) + 4 * PAGE), 0);
+}
+
 /* Only a fault right behind the run goes on with it. */
 static void test_elsewhere(void **state)
 {
@@ -141,7 +153,7 @@ int main(void)
 		cmocka_unit_test(test_doubles),	     cmocka_unit_test(test_elsewhere),
 		cmocka_unit_test(test_short_run),    cmocka_unit_test(test_interleaved),
 		cmocka_unit_test(test_replacement),  cmocka_unit_test(test_clock_wraps),
-		cmocka_unit_test(test_address_zero),
+		cmocka_unit_test(test_address_zero), cmocka_unit_test(test_before),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
