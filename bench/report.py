@@ -274,13 +274,16 @@ def build(folder):
                       "vswap": budget.get("vswap_budget_bytes")}.get(
                           name, budget.get("limit_bytes"))
             walls = section.measured(case, name, "wall_seconds")
+            took = [a + b for a, b in zip(section.measured(case, name, "anonymous_peak_bytes"),
+                                          section.measured(case, name, "pool_peak_bytes"))]
             rows.append(["-j%d %s" % (section.data["jobs"], case), name,
-                         "%d" % (memory / MIB) if memory else "–", spread(walls, "%.1f"),
+                         "%d" % (memory / MIB) if memory else "–",
+                         spread([peak / MIB for peak in took]), spread(walls, "%.1f"),
                          spread(section.measured(case, name, "user_seconds"), "%.1f"),
                          spread(section.measured(case, name, "system_seconds"), "%.1f"),
                          ratio(median(walls), plain)])
     return killed(section) + table(
-        ["make", "", "wants / budget / limit, MiB", "wall, s", "user, s", "system, s",
+        ["make", "", "wants / budget / limit, MiB", "took, pool too, MiB", "wall, s", "user, s", "system, s",
          "wall / plain"], rows)
 
 

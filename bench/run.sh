@@ -4,7 +4,7 @@
 #
 #   bench/run.sh [--quick] [--only SECTION,...] ...     (bench/run.py says more)
 #
-# Takes about an hour with the kernel's swaps beside vswap (root), --quick a few minutes. --quick and
+# Takes some hours with the kernel's swaps beside vswap (root), --quick a few minutes. --quick and
 # --only leave docs/ alone: results are in build/bench/results.
 set -eu
 
