@@ -267,6 +267,7 @@ def main():
     for name in ENDING:
         signal.signal(name, end)
     os.makedirs(options.results, exist_ok=True)
+    runner.sweep()
     reason = runner.kernel_available(BASELINES[0])
     if reason:
         say(reason + " - vswap runs alone, budgets are guessed")

@@ -7,6 +7,7 @@ own, so that what ends us (Ctrl-C, `timeout -s KILL`) does not end it before it 
 """
 import contextlib
 import ctypes
+import glob
 import hashlib
 import json
 import os
@@ -71,10 +72,18 @@ def started(command, **how):
                     pipe.close()
 
 
+def sweep():
+    """Removes the folders of those that were killed before they could."""
+    for folder in glob.glob(os.path.join(tempfile.gettempdir(), "vswap-bench-*-*")):
+        owner = os.path.basename(folder).split("-")[2]
+        if owner.isdigit() and not os.path.exists("/proc/" + owner):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextlib.contextmanager
 def temporary():
-    """A folder for the files of one run."""
-    folder = tempfile.mkdtemp(prefix="vswap-bench-")
+    """A folder for the files of one run; its name says whose."""
+    folder = tempfile.mkdtemp(prefix="vswap-bench-%d-" % os.getpid())
     try:
         yield folder
     finally:
