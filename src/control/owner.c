@@ -102,6 +102,8 @@ static int first_budget(struct owner *owner, uint64_t *bytes, char message[OWNER
 					    message);
 		*bytes = owner->following.budget;
 	}
+	if (!result && owner->config.cgroup)
+		harden_hurry();
 	return result;
 }
 
@@ -402,6 +404,7 @@ static int answer_follow(struct owner *owner, char message[OWNER_MESSAGE])
 		return result;
 	cgroup_budget_close(&owner->following);
 	owner->following = following;
+	harden_hurry();
 	pager_set_strict(owner->pager, true);
 	return pager_set_limit(owner->pager, following.budget, message);
 }

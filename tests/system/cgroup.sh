@@ -137,6 +137,11 @@ killed_alone() {
 	else
 		bad "the figures" "do not name the cgroup" "$work/stats"
 	fi
+	if (inside "$group" "$VSWAP" doctor) | grep -q "memory cgroup *64.0 MiB of $group;"; then
+		good "doctor names the limit"
+	else
+		bad "doctor" "does not name the limit"
+	fi
 	new_group above 64M
 	mkdir "$group/inner"
 	groups="$group/inner $groups"
@@ -331,7 +336,8 @@ bad_input() {
 		sh -c "echo \$\$ >$group/cgroup.procs; exec $VSWAP run -m cgroup -- echo ran"
 	if unshare -m true 2>/dev/null; then
 		refused "no memory cgroup" "no memory cgroup" unshare -m sh -c \
-			"umount -l /sys/fs/cgroup; umount -l $top 2>/dev/null; exec $VSWAP run -m cgroup -- echo ran"
+			"grep -E ' - cgroup2? ' /proc/self/mountinfo | cut -d ' ' -f 5 | xargs umount -l
+			exec $VSWAP run -m cgroup -- echo ran"
 	fi
 	[ -z "$(left_behind)" ] || bad "bad input" "left behind: $(left_behind)"
 }
