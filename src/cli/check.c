@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "attach/kernel.h"
+#include "control/cgroup_budget.h"
 #include "control/harden.h"
 #include "control/size.h"
 
@@ -299,10 +300,16 @@ static enum check_state probe_ram(char *detail)
 
 static enum check_state probe_cgroup(char *detail)
 {
-	bool second = !access("/sys/fs/cgroup/cgroup.controllers", F_OK);
-	bool first = !access("/sys/fs/cgroup/memory", F_OK);
+	struct cgroup_budget following;
+	char message[CGROUP_MESSAGE], limit[SIZE_TEXT];
+	int error = cgroup_budget_open(&following, "", getpid(), 0, message);
 
-	TELL(detail, "%s", second ? "version 2" : first ? "version 1" : "not mounted");
+	if (error)
+		TELL(detail, "%s", error == -ENODATA ? "no limit" : "none");
+	else
+		TELL(detail, "%s of %.90s; -m cgroup follows it",
+		     size_format(following.limit, limit), following.path);
+	cgroup_budget_close(&following);
 	return CHECK_NOTE;
 }
 
