@@ -123,6 +123,7 @@ void budget_refresh(struct pager *pager)
 	set_segments(pager, limit, own);
 	pager->target_pages = mark(pager, minus(limit, own + head));
 	pager->brake_pages = mark(pager, minus(limit, own));
+	tier_note_traffic(pager->tier, pager->counters.pages_in + pager->counters.pages_out);
 	figures_raise(&pager->peak_bytes, own + figures_resident_bytes(pager));
 }
 

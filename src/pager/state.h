@@ -47,8 +47,11 @@ struct pager {
 	/* ---- the job's processes; control thread (tree.c, watch.c) */
 	struct tree tree;
 	bool was_attached;
-	uint64_t figures_ns; /* last look at peaks and rates */
-	struct maps maps;    /* reused */
+	uint64_t figures_ns;   /* last look at peaks and rates */
+	struct maps maps;      /* reused */
+	uint64_t traffic_seen; /* at the last tick (watch.c) ... */
+	int64_t resident_seen;
+	int delay; /* ... and how soon the next was to come, microseconds */
 
 	/*
 	 * ---- the address spaces that are served. `attached_lock` for the list itself. One is

@@ -16,6 +16,11 @@
 #define DELAY_LEAST   500
 #define DELAY_MOST    20000
 #define DELAY_PAGING  1000
+#define DELAY_QUIET   5000
+/* What the job may gain unseen between two looks, as a part of its budget. */
+#define UNSEEN_SHARE 64
+/* It is quiet when no page comes or goes and the sizes change by less, pages. */
+#define QUIET_PAGES 16
 /* Mappings are read again when the total size changed, at most this part of the time... */
 #define SCAN_SHARE 20
 /* ... and in any case this often. */
@@ -60,7 +65,7 @@ static int attach_largest(struct pager *pager)
 	}
 	process = pager->paused ? NULL : tree_largest(pager);
 	if (!process)
-		return DELAY_PAGING;
+		return DELAY_QUIET;
 	try_to_attach(pager, process);
 	return DELAY_LEAST;
 }
@@ -148,11 +153,33 @@ static void attend(struct attached *attached)
 		record_unknown(attached);
 }
 
+/*
+ * While nothing happens, less often. New memory raises no fault until it is registered: so much of
+ * it as can be had between two looks must do no harm.
+ */
+static int paging_delay(struct pager *pager)
+{
+	const struct counters *counters = &pager->counters;
+	uint64_t traffic = counters->pages_in + counters->pages_out + counters->pages_zeroed;
+	int64_t grown = pager->resident_pages - pager->resident_seen;
+	uint64_t longest = pager->limit_bytes / UNSEEN_SHARE / GROWTH_PER_US;
+	bool quiet = traffic == pager->traffic_seen && grown < QUIET_PAGES && grown > -QUIET_PAGES;
+
+	pager->traffic_seen = traffic;
+	pager->resident_seen = pager->resident_pages;
+	pager->delay = quiet ? pager->delay + DELAY_PAGING : DELAY_PAGING;
+	if (pager->delay > DELAY_QUIET)
+		pager->delay = DELAY_QUIET;
+	if ((uint64_t)pager->delay > longest)
+		pager->delay = longest > DELAY_PAGING ? (int)longest : DELAY_PAGING;
+	return pager->delay;
+}
+
 int pager_tick(struct pager *pager)
 {
 	uint64_t now = monotonic_ns();
-	bool pressed;
-	int delay;
+	bool pressed, paging = false;
+	int delay, longest;
 
 	if (!pager->tree.root)
 		return -ESRCH;
@@ -169,8 +196,10 @@ int pager_tick(struct pager *pager)
 		if (!attached || !attached->has_agent)
 			continue;
 		attend(attached);
-		if (delay > DELAY_PAGING)
-			delay = DELAY_PAGING;
+		paging = true;
 	}
+	longest = paging_delay(pager);
+	if (paging && delay > longest)
+		delay = longest;
 	return pager->tree.count || pager->attached_count ? delay : -ESRCH;
 }

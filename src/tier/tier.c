@@ -48,6 +48,8 @@
 #define ABOVE_REST 1
 #define IDLE_REST  9
 #define IDLE_PAUSE (2 * SECOND) /* when there was nothing to clean */
+/* Idle is when pages come and go this far apart, or more seldom. */
+#define TRAFFIC_PAUSE (MILLISECOND / 4)
 /* A step of cleaning that beats writing back a segment. */
 #define GOOD_GAIN      (SEGMENT_BYTES * 2 / 5)
 #define EMPTIEST_PAUSE (100 * MILLISECOND)
@@ -72,7 +74,7 @@ struct tier {
 	pthread_t thread;
 
 	/* Any thread. */
-	_Atomic uint64_t share;
+	_Atomic uint64_t share, traffic;
 	_Atomic uint32_t kicks, rooms;
 	_Atomic uint32_t made; /* counts occasions on which there really was new room */
 	atomic_uint waiters;
@@ -83,11 +85,12 @@ struct tier {
 	/* The tier thread. */
 	bool progress; /* something was written or cleaned in this pass */
 	bool told_no_room;
-	int64_t progress_at;	       /* the last time that room was made */
-	int64_t kicked_at;	       /* the last urgent kick */
-	int64_t emptiest_at;	       /* no cleaning instead of writing before */
-	int64_t others_cpu, others_at; /* is_paging's last look */
-	int64_t hopeless_at;	       /* the last time that nothing could be done */
+	int64_t progress_at;   /* the last time that room was made */
+	int64_t kicked_at;     /* the last urgent kick */
+	int64_t emptiest_at;   /* no cleaning instead of writing before */
+	int64_t looked_at;     /* is_paging's last look ... */
+	uint64_t traffic_seen; /* ... and what it saw */
+	int64_t hopeless_at;   /* the last time that nothing could be done */
 };
 
 static int64_t now_ns(void)
@@ -216,11 +219,18 @@ static void announce(struct tier *tier)
 		futex_wake(&tier->rooms);
 }
 
-static void rest(struct tier *tier, int64_t start, int64_t times)
+/* What this thread has worked: it may have waited for a CPU meanwhile. */
+static int64_t worked_ns(void)
 {
-	int64_t end = now_ns();
+	struct timespec worked;
 
-	atomic_store(&tier->clean_at, end + times * (end - start));
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &worked);
+	return worked.tv_sec * SECOND + worked.tv_nsec;
+}
+
+static void rest(struct tier *tier, int64_t began, int64_t times)
+{
+	atomic_store(&tier->clean_at, now_ns() + times * (worked_ns() - began));
 }
 
 /*
@@ -271,12 +281,12 @@ static bool clean(struct tier *tier, bool urgent)
 /* Above the share, nothing on its way, and nobody waits. */
 static void clean_at_leisure(struct tier *tier)
 {
-	int64_t now = now_ns();
+	int64_t now = now_ns(), began = worked_ns();
 
 	if (now < atomic_load(&tier->clean_at))
 		return;
 	if (clean(tier, false))
-		rest(tier, now, ABOVE_REST);
+		rest(tier, began, ABOVE_REST);
 	else
 		atomic_store(&tier->clean_at, now + HOPELESS_PAUSE);
 }
@@ -321,29 +331,22 @@ static bool make_room(struct tier *tier, bool urgent)
 	return atomic_load(&tier->hopeless) || now_ns() < atomic_load(&tier->clean_at);
 }
 
-static int64_t cpu_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return now.tv_sec * SECOND + now.tv_nsec;
-}
-
-/* True if the owner's other threads worked for more than 2 % of the time since the last look:
- * then pages come and go, and what is encoded strongly now would only be slow to come back. */
+/* True if so many pages came and went since the last look that what is encoded strongly now would
+ * only be slow to come back. */
 static bool is_paging(struct tier *tier, int64_t now)
 {
-	int64_t others = cpu_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_ns(CLOCK_THREAD_CPUTIME_ID);
-	bool paging = (others - tier->others_cpu) * 50 > now - tier->others_at;
+	uint64_t traffic = atomic_load(&tier->traffic);
+	bool paging =
+		(int64_t)(traffic - tier->traffic_seen) * TRAFFIC_PAUSE > now - tier->looked_at;
 
-	tier->others_cpu = others;
-	tier->others_at = now;
+	tier->traffic_seen = traffic;
+	tier->looked_at = now;
 	return paging;
 }
 
 static void clean_when_idle(struct tier *tier)
 {
-	int64_t now = now_ns();
+	int64_t now = now_ns(), began = worked_ns();
 
 	if (tier->in_flight || now - tier->kicked_at < IDLE_AFTER ||
 	    now < atomic_load(&tier->clean_at) || store_ram_bytes(tier->store) < IDLE_BYTES)
@@ -352,7 +355,7 @@ static void clean_when_idle(struct tier *tier)
 		atomic_store(&tier->clean_at, now + IDLE_AFTER);
 	} else if (store_clean(tier->store, tier->cleaner, true)) {
 		tier->progress = true;
-		rest(tier, now, IDLE_REST);
+		rest(tier, began, IDLE_REST);
 	} else {
 		atomic_store(&tier->clean_at, now + IDLE_PAUSE);
 	}
@@ -476,6 +479,11 @@ void tier_close(struct tier *tier)
 	wake(tier);
 	pthread_join(tier->thread, NULL);
 	free_tier(tier);
+}
+
+void tier_note_traffic(struct tier *tier, uint64_t pages)
+{
+	atomic_store(&tier->traffic, pages);
 }
 
 void tier_set_share(struct tier *tier, uint64_t ram_bytes)

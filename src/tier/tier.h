@@ -30,6 +30,9 @@ void tier_close(struct tier *tier);
 /* RAM segments above this many bytes are written back (when a backend has room) or cleaned. The
  * hard cap that store_set_ram sets is a little above it. Any thread; cheap. */
 void tier_set_share(struct tier *tier, uint64_t ram_bytes);
+/* How many pages have come and gone so far: while many do, nothing is packed more tightly in idle
+ * moments. Any thread; cheap. */
+void tier_note_traffic(struct tier *tier, uint64_t pages);
 /* Tells the thread that room is needed now (store_reserve failed). Any thread; never blocks. */
 void tier_kick(struct tier *tier);
 /* Waits until room may have been made, at most timeout_us. False: nothing in sight (no

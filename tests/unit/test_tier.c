@@ -63,11 +63,11 @@ static unsigned int times_said(struct world *world, const char *part)
 	return times;
 }
 
-static struct world *open_world(unsigned int backends, const unsigned int *extents,
-				const int *priorities)
+static struct world *open_world_of(uint64_t ram, unsigned int backends, const unsigned int *extents,
+				   const int *priorities)
 {
 	static const char *const names[BACKENDS] = {"first", "second", "third"};
-	struct store_config config = {RAM_BYTES, RAM_BYTES, 4096};
+	struct store_config config = {ram, ram, 4096};
 	struct world *world = calloc(1, sizeof(*world));
 	struct tier_config tier_config;
 
@@ -87,6 +87,12 @@ static struct world *open_world(unsigned int backends, const unsigned int *exten
 	assert_int_equal(tier_open(&world->tier, &tier_config), 0);
 	tier_set_share(world->tier, SHARE);
 	return world;
+}
+
+static struct world *open_world(unsigned int backends, const unsigned int *extents,
+				const int *priorities)
+{
+	return open_world_of(RAM_BYTES, backends, extents, priorities);
 }
 
 static slot_t *slot_at(struct world *world, unsigned int page, uint64_t *id)
@@ -534,6 +540,58 @@ static void test_no_wake_up_is_lost(void **state)
 	close_world(world);
 }
 
+/* Lines of a log: much alike from page to page. */
+static void make_lines(unsigned int page, char *bytes)
+{
+	uint64_t dice = page * 0x9e3779b97f4a7c15ull + 1;
+	size_t at = 0;
+
+	while (at < PAGE_BYTES) {
+		dice ^= dice << 13;
+		dice ^= dice >> 7;
+		dice ^= dice << 17;
+		at += (size_t)snprintf(bytes + at, PAGE_BYTES - at,
+				       "%08x GET /index/%u.html 200 %u\n", (unsigned int)dice,
+				       (unsigned int)(dice >> 40 & 1023),
+				       (unsigned int)(dice >> 32 & 65535));
+	}
+}
+
+/* Within the share, with nobody waiting: packed more tightly while nothing else happens, left
+ * alone while pages come and go. */
+static void test_packs_when_idle(void **state)
+{
+	struct world *world = open_world_of(32 * MIB, 0, NULL, NULL);
+	char wanted[PAGE_BYTES], got[PAGE_BYTES];
+	uint64_t id, before, traffic = 0;
+	unsigned int pages = 0;
+
+	tier_set_share(world->tier, 32 * MIB);
+	for (; store_ram_bytes(world->store) < 24 * MIB; pages++) {
+		make_lines(pages, wanted);
+		tier_note_traffic(world->tier, ++traffic << 20);
+		assert_int_equal(store_reserve(world->writer, 1), 0);
+		slot_at(world, pages, &id);
+		set_slot(world, pages, store_put(world->writer, id, wanted));
+		store_published(world->writer);
+	}
+	before = store_ram_bytes(world->store);
+	for (int i = 0; i < 600; i++) {
+		tier_note_traffic(world->tier, ++traffic << 20);
+		usleep(1000);
+	}
+	assert_true(store_ram_bytes(world->store) >= before);
+	for (int i = 0; i < 6000 && store_ram_bytes(world->store) > before - 4 * MIB; i++)
+		usleep(10000);
+	assert_true(store_ram_bytes(world->store) <= before - 4 * MIB);
+	for (unsigned int page = 0; page < pages; page++) {
+		make_lines(page, wanted);
+		assert_int_equal(get(world, page, got), 0);
+		assert_memory_equal(got, wanted, PAGE_BYTES);
+	}
+	close_world(world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -553,6 +611,7 @@ int main(void)
 		cmocka_unit_test(test_corruption),
 		cmocka_unit_test(test_storm),
 		cmocka_unit_test(test_no_wake_up_is_lost),
+		cmocka_unit_test(test_packs_when_idle),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
