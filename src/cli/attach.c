@@ -70,10 +70,12 @@ static int attach(const struct owner_config *config, pid_t pid)
 	if (owner_open(&owner, config, pid, message))
 		return cli_fail("%s", message);
 	result = owner_take(owner, pidfd, message);
-	if (result)
+	if (result) {
 		cli_fail("%s", message);
-	else
+	} else {
+		owner_listen(owner);
 		result = owner_loop(owner);
+	}
 	owner_close(owner);
 	return result ? CLI_FAILED : CLI_OK;
 }

@@ -27,6 +27,7 @@ typedef int (*verb_fn)(int argc, char **argv);
 int verb_run(int argc, char **argv);
 int verb_attach(int argc, char **argv);
 int verb_detach(int argc, char **argv);
+int verb_group(int argc, char **argv);
 int verb_limit(int argc, char **argv);
 int verb_thaw(int argc, char **argv);
 int verb_stat(int argc, char **argv);
@@ -35,6 +36,9 @@ int verb_doctor(int argc, char **argv);
 
 /* "vswap: MESSAGE" on stderr; returns CLI_FAILED. */
 __attribute__((format(printf, 1, 2))) int cli_fail(const char *format, ...);
+
+/* Says why `command` could not be executed; returns CLI_NOT_FOUND or CLI_CANNOT_EXEC. */
+int cli_exec_failed(const char *command, int error);
 
 /* A pid as an argument; ends the program with a usage error when it is none. */
 pid_t cli_parse_pid(const char *text, struct argp_state *state);
@@ -51,6 +55,9 @@ void space_options_free(struct space_options *options);
 
 /* Argument parsing of the verbs that take a PID and nothing else. */
 pid_t cli_only_pid(int argc, char **argv, const char *doc);
+
+/* The weight of a group as an argument; ends the program with a usage error when it is none. */
+unsigned int cli_parse_weight(const char *text, struct argp_state *state);
 
 /* Sends a thaw or a detach and shows its progress as `what`. Returns the exit status. */
 int cli_long_request(pid_t pid, enum request_kind kind, const char *what);

@@ -23,6 +23,17 @@ int cli_fail(const char *format, ...)
 	return CLI_FAILED;
 }
 
+int cli_exec_failed(const char *command, int error)
+{
+	if (error == ENOENT && !strchr(command, '/')) {
+		cli_fail("%s: command not found; check its name and PATH", command);
+		return CLI_NOT_FOUND;
+	}
+	cli_fail("cannot run %s: %s%s", command, strerror(error),
+		 error == EACCES ? "; is it executable?" : "");
+	return error == ENOENT ? CLI_NOT_FOUND : CLI_CANNOT_EXEC;
+}
+
 pid_t cli_parse_pid(const char *text, struct argp_state *state)
 {
 	char *end;
@@ -33,6 +44,20 @@ pid_t cli_parse_pid(const char *text, struct argp_state *state)
 	if (errno || end == text || *end || pid < 1 || pid > INT_MAX)
 		argp_error(state, "'%s' is not a process id; give the number that ps shows", text);
 	return (pid_t)pid;
+}
+
+unsigned int cli_parse_weight(const char *text, struct argp_state *state)
+{
+	char message[128], *end;
+	unsigned long weight;
+
+	errno = 0;
+	weight = strtoul(text, &end, 10);
+	if (errno || end == text || *end || *text == '-')
+		weight = 0;
+	if (group_check_weight(weight, message, sizeof(message)))
+		argp_error(state, "'%s': %s", text, message);
+	return (unsigned int)weight;
 }
 
 pid_t cli_parse_one_pid(const char *text, struct argp_state *state)

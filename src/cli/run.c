@@ -49,17 +49,6 @@ static const struct argp argp = {
 	.children = children,
 };
 
-static int exec_failed(const char *command, int error)
-{
-	if (error == ENOENT && !strchr(command, '/')) {
-		cli_fail("%s: command not found; check its name and PATH", command);
-		return CLI_NOT_FOUND;
-	}
-	cli_fail("cannot run %s: %s%s", command, strerror(error),
-		 error == EACCES ? "; is it executable?" : "");
-	return error == ENOENT ? CLI_NOT_FOUND : CLI_CANNOT_EXEC;
-}
-
 /* Ends as the program ended, by the same signal if it was one, so that our parent sees the same. */
 static int end_like(int status)
 {
@@ -98,10 +87,11 @@ static int start(struct owner **owner, const struct owner_config *config, struct
 		spawn_cancel(spawn);
 		return cli_fail("%s", message);
 	}
+	owner_listen(*owner);
 	result = spawn_go(spawn);
 	if (result) {
 		owner_close(*owner);
-		return exec_failed(config->command, -result);
+		return cli_exec_failed(config->command, -result);
 	}
 	result = owner_take(*owner, spawn->pidfd, message);
 	if (result && !is_ending(spawn)) {

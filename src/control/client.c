@@ -15,10 +15,12 @@
 
 /* An owner that is stopped together with its program does not answer. */
 #define ANSWER_SECONDS 10
+#define MOST_JOBS      256
 
 static const char *const request_names[] = {
-	[REQUEST_REPORT] = "report", [REQUEST_LIMIT] = "limit",	  [REQUEST_FOLLOW] = "follow",
-	[REQUEST_THAW] = "thaw",     [REQUEST_DETACH] = "detach", [REQUEST_WHERE] = "where",
+	[REQUEST_REPORT] = "report", [REQUEST_LIMIT] = "limit", [REQUEST_FOLLOW] = "follow",
+	[REQUEST_GROUP] = "group",   [REQUEST_THAW] = "thaw",	[REQUEST_DETACH] = "detach",
+	[REQUEST_WHERE] = "where",
 };
 
 /* A folder that another user could have made is not asked. */
@@ -75,6 +77,18 @@ static int connect_pid(pid_t pid)
 	return result;
 }
 
+static void add_group(struct json_object *object, const char *name,
+		      const struct group_settings *group)
+{
+	json_object_object_add(object, name, json_object_new_string(group->name));
+	if (group->has_limit)
+		json_object_object_add(object, "bytes", json_object_new_uint64(group->limit_bytes));
+	if (group->weight)
+		json_object_object_add(object, "weight", json_object_new_uint64(group->weight));
+	if (group->tiers[0])
+		json_object_object_add(object, "tiers", json_object_new_string(group->tiers));
+}
+
 static int send_request(int descriptor, const struct request *request)
 {
 	struct json_object *object = json_object_new_object();
@@ -86,7 +100,11 @@ static int send_request(int descriptor, const struct request *request)
 		return -ENOMEM;
 	json_object_object_add(object, "request",
 			       json_object_new_string(request_names[request->kind]));
-	if (request->kind == REQUEST_LIMIT)
+	if (request->kind == REQUEST_GROUP)
+		add_group(object, "name", &request->group);
+	else if (request->kind == REQUEST_LIMIT && request->group.name[0])
+		add_group(object, "group", &request->group);
+	else if (request->kind == REQUEST_LIMIT)
 		json_object_object_add(object, "bytes", json_object_new_uint64(request->number));
 	if (request->kind == REQUEST_WHERE)
 		json_object_object_add(object, "address", json_object_new_uint64(request->number));
@@ -245,4 +263,57 @@ unsigned int client_list(pid_t *pids, unsigned int room)
 
 	qsort(pids, count, sizeof(*pids), compare_pids);
 	return count;
+}
+
+/* Who listens at the socket of `pid`'s space; 0: nobody. */
+static pid_t owner_of(pid_t pid)
+{
+	struct ucred peer = {0};
+	socklen_t size = sizeof(peer);
+	int descriptor = connect_pid(pid);
+
+	if (descriptor < 0)
+		return 0;
+	if (getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size))
+		peer.pid = 0;
+	close(descriptor);
+	return peer.pid;
+}
+
+static pid_t parent_of(pid_t pid)
+{
+	char path[32], text[512];
+	const char *at;
+	int parent = 0;
+	size_t length;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	length = fread(text, 1, sizeof(text) - 1, file);
+	fclose(file);
+	text[length] = '\0';
+	at = strrchr(text, ')');
+	return at && sscanf(at + 1, " %*c %d", &parent) == 1 ? parent : 0;
+}
+
+/* When the job's first process has ended, its owner is who all the others descend from. */
+pid_t client_find_job(void)
+{
+	pid_t pids[MOST_JOBS], owners[MOST_JOBS];
+	unsigned int count = client_list(pids, MOST_JOBS);
+
+	for (unsigned int i = 0; i < count; i++)
+		owners[i] = owner_of(pids[i]);
+	for (pid_t at = getpid(); at > 0; at = parent_of(at)) {
+		for (unsigned int i = 0; i < count; i++)
+			if (at == pids[i] || at == owners[i])
+				return pids[i];
+		/* Of another user: for root. */
+		if (owner_of(at))
+			return at;
+	}
+	return 0;
 }

@@ -383,10 +383,14 @@ static int answer_thaw(struct owner *owner, struct client *client)
 	return result;
 }
 
-static int answer_limit(struct owner *owner, uint64_t bytes, char message[OWNER_MESSAGE])
+static int answer_limit(struct owner *owner, const struct request *request,
+			char message[OWNER_MESSAGE])
 {
-	int result = pager_set_limit(owner->pager, bytes, message);
+	int result;
 
+	if (request->group.name[0])
+		return pager_group_change(owner->pager, &request->group, message);
+	result = pager_set_limit(owner->pager, request->number, message);
 	if (!result) {
 		cgroup_budget_close(&owner->following);
 		owner->following = (struct cgroup_budget){0};
@@ -409,6 +413,17 @@ static int answer_follow(struct owner *owner, char message[OWNER_MESSAGE])
 	return pager_set_limit(owner->pager, following.budget, message);
 }
 
+/* Who asks goes into the group. */
+static void answer_group(struct owner *owner, struct client *client, const struct request *request)
+{
+	char message[OWNER_MESSAGE], path[GROUP_PATH];
+
+	if (pager_group_enter(owner->pager, client_pid(client), &request->group, path, message))
+		client_fail(client, message);
+	else
+		reply_ok(client, "group", json_object_new_string(path));
+}
+
 static void answer(void *argument, struct client *client, const struct request *request)
 {
 	struct owner *owner = argument;
@@ -427,11 +442,14 @@ static void answer(void *argument, struct client *client, const struct request *
 		reply_ok(client, "report", report_to_json(&report));
 		return;
 	case REQUEST_LIMIT:
-		result = answer_limit(owner, request->number, message);
+		result = answer_limit(owner, request, message);
 		break;
 	case REQUEST_FOLLOW:
 		result = answer_follow(owner, message);
 		break;
+	case REQUEST_GROUP:
+		answer_group(owner, client, request);
+		return;
 	case REQUEST_THAW:
 		result = answer_thaw(owner, client);
 		break;
@@ -454,19 +472,18 @@ static void answer(void *argument, struct client *client, const struct request *
 		reply_ok(client, NULL, NULL);
 }
 
+void owner_listen(struct owner *owner)
+{
+	char message[OWNER_MESSAGE];
+
+	if (control_open(&owner->control, owner->pid, answer, owner, message))
+		say(NULL, message);
+}
+
 int owner_take(struct owner *owner, int pidfd, char message[OWNER_MESSAGE])
 {
-	pid_t pid = owner->pid;
-	int result;
-
 	owner->pidfd = pidfd;
-	result = pager_adopt(owner->pager, pid, message);
-	if (result)
-		return result;
-	/* Without a socket the program still runs in its budget; say so and go on. */
-	if (control_open(&owner->control, pid, answer, owner, message))
-		say(NULL, message);
-	return 0;
+	return pager_adopt(owner->pager, owner->pid, message);
 }
 
 /* ---- the loop ---- */

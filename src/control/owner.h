@@ -3,7 +3,8 @@
  * The owner: the process that hosts a space. Its one control thread watches the
  * program, drives the pager, answers clients and passes signals on.
  *
- * Order of a life: owner_block_signals, (spawn,) owner_open, owner_take, owner_loop, owner_close.
+ * Order of a life: owner_block_signals, (spawn,) owner_open, owner_take and owner_listen,
+ * owner_loop, owner_close.
  */
 #ifndef CONTROL_OWNER_H
 #define CONTROL_OWNER_H
@@ -37,8 +38,13 @@ void owner_block_signals(sigset_t *before);
  * a message. */
 int owner_open(struct owner **owner, const struct owner_config *config, pid_t pid,
 	       char message[OWNER_MESSAGE]);
-/* Takes the process under watch and opens the control socket. Owns pidfd from here on, also on
- * failure. 0 or -errno with a message: the process is as it was. */
+/* Opens the control socket of the process's space: who asks is answered by owner_loop. A process of
+ * ours may ask as soon as it runs, so this comes before; for another's, which may have a space
+ * already, after owner_take. Without a socket the program still runs in its budget: that is said.
+ */
+void owner_listen(struct owner *owner);
+/* Takes the process under watch. Owns pidfd from here on, also on failure. 0 or -errno with a
+ * message: the process is as it was. */
 int owner_take(struct owner *owner, int pidfd, char message[OWNER_MESSAGE]);
 /* Until the program has ended, or (not is_parent) was detached. Writes the stats file and the
  * closing paragraph. 0, or -errno when the stats file could not be written. */

@@ -28,6 +28,7 @@ struct field {
 #define INNER(group, name)	    FIELD(#group, #name, FIELD_U64, struct report, group.name)
 #define BACKEND(json, type, member) FIELD(NULL, json, type, struct report_backend, member)
 #define PROCESS(name, type)	    FIELD(NULL, #name, type, struct report_process, name)
+#define GROUP(name, type)	    FIELD(NULL, #name, type, struct report_group, name)
 
 static const struct field report_fields[] = {
 	TOP(pid, FIELD_INT),
@@ -59,6 +60,7 @@ static const struct field report_fields[] = {
 	INNER(faults, total_ns),
 	TOP(cpu_seconds, FIELD_DOUBLE),
 	TOP(process_total, FIELD_INT),
+	TOP(group_total, FIELD_INT),
 };
 
 static const struct field backend_fields[] = {
@@ -79,6 +81,21 @@ static const struct field process_fields[] = {
 	PROCESS(state, FIELD_TEXT),	  PROCESS(resident_bytes, FIELD_U64),
 	PROCESS(shared_bytes, FIELD_U64), PROCESS(swapped_bytes, FIELD_U64),
 	PROCESS(faults, FIELD_U64),	  PROCESS(faults_per_second, FIELD_DOUBLE),
+	PROCESS(group, FIELD_TEXT),
+};
+
+static const struct field group_fields[] = {
+	GROUP(name, FIELD_TEXT),
+	GROUP(parent, FIELD_TEXT),
+	GROUP(weight, FIELD_INT),
+	GROUP(limit_bytes, FIELD_U64),
+	GROUP(tiers, FIELD_TEXT),
+	GROUP(processes, FIELD_INT),
+	GROUP(resident_bytes, FIELD_U64),
+	GROUP(swapped_bytes, FIELD_U64),
+	GROUP(swapped_out_bytes, FIELD_U64),
+	GROUP(swapped_in_bytes, FIELD_U64),
+	GROUP(faults, FIELD_U64),
 };
 
 #define COUNT(array) (sizeof(array) / sizeof(array[0]))
@@ -169,7 +186,7 @@ static void fields_from_json(const struct field *fields, size_t count, struct js
 	}
 }
 
-/* Lists of structures: backends, processes. */
+/* Lists of structures: backends, processes, groups. */
 struct list {
 	const char *name;
 	const struct field *fields;
@@ -181,6 +198,8 @@ static const struct list backend_list = {"backends", backend_fields, COUNT(backe
 					 sizeof(struct report_backend), REPORT_BACKENDS};
 static const struct list process_list = {"processes", process_fields, COUNT(process_fields),
 					 sizeof(struct report_process), REPORT_PROCESSES};
+static const struct list group_list = {"groups", group_fields, COUNT(group_fields),
+				       sizeof(struct report_group), REPORT_GROUPS};
 
 static void list_to_json(const struct list *list, const void *items, unsigned int count,
 			 struct json_object *object)
@@ -225,6 +244,7 @@ struct json_object *report_to_json(const struct report *report)
 	fields_to_json(report_fields, COUNT(report_fields), report, object);
 	list_to_json(&backend_list, report->backends, report->backend_count, object);
 	list_to_json(&process_list, report->processes, report->process_count, object);
+	list_to_json(&group_list, report->groups, report->group_count, object);
 	json_object_object_add(object, "exit_status",
 			       report->exit_status < 0 ? NULL
 						       : json_object_new_int(report->exit_status));
@@ -244,6 +264,7 @@ void report_from_json(struct json_object *object, struct report *report)
 		report->exit_status = json_object_get_int(value);
 	report->backend_count = list_from_json(&backend_list, object, report->backends);
 	report->process_count = list_from_json(&process_list, object, report->processes);
+	report->group_count = list_from_json(&group_list, object, report->groups);
 }
 
 int report_json(const struct report *report, FILE *to)

@@ -14,9 +14,10 @@ static const struct {
 	enum request_kind kind;
 	const char *number; /* the member it needs */
 } request_kinds[] = {
-	{"report", REQUEST_REPORT, NULL}, {"limit", REQUEST_LIMIT, "bytes"},
-	{"follow", REQUEST_FOLLOW, NULL}, {"thaw", REQUEST_THAW, NULL},
-	{"detach", REQUEST_DETACH, NULL}, {"where", REQUEST_WHERE, "address"},
+	{"report", REQUEST_REPORT, NULL},    {"limit", REQUEST_LIMIT, "bytes"},
+	{"follow", REQUEST_FOLLOW, NULL},    {"group", REQUEST_GROUP, NULL},
+	{"thaw", REQUEST_THAW, NULL},	     {"detach", REQUEST_DETACH, NULL},
+	{"where", REQUEST_WHERE, "address"},
 };
 
 static int refuse(char *message, size_t size, const char *why)
@@ -66,6 +67,49 @@ static int parse_number(struct json_object *object, const char *name, uint64_t *
 	return 0;
 }
 
+/* The text of a member, if it is there. */
+static int parse_text(struct json_object *object, const char *name, char *text, size_t room,
+		      char *message, size_t size)
+{
+	struct json_object *value;
+	char why[64];
+	size_t length;
+
+	text[0] = '\0';
+	if (!json_object_object_get_ex(object, name, &value))
+		return 0;
+	length = (size_t)json_object_get_string_len(value);
+	snprintf(why, sizeof(why), "\"%s\" must be a text of 1 to %zu bytes", name, room - 1);
+	if (!json_object_is_type(value, json_type_string) || !length || length >= room ||
+	    strlen(json_object_get_string(value)) != length)
+		return refuse(message, size, why);
+	memcpy(text, json_object_get_string(value), length + 1);
+	return 0;
+}
+
+/* What is asked of the group whose name or path the member `name` says. */
+static int parse_group(struct json_object *object, const char *name, struct group_settings *group,
+		       char *message, size_t size)
+{
+	uint64_t weight = 0;
+	int error = parse_text(object, name, group->name, sizeof(group->name), message, size);
+
+	group->has_limit = json_object_object_get_ex(object, "bytes", NULL);
+	if (!error)
+		error = parse_text(object, "tiers", group->tiers, sizeof(group->tiers), message,
+				   size);
+	if (!error && group->has_limit)
+		error = parse_number(object, "bytes", &group->limit_bytes, message, size);
+	if (error || !json_object_object_get_ex(object, "weight", NULL))
+		return error;
+	error = parse_number(object, "weight", &weight, message, size);
+	if (!error)
+		error = group_check_weight(weight, message, size);
+	if (!error)
+		group->weight = (unsigned int)weight;
+	return error;
+}
+
 static int parse_members(struct json_object *object, struct request *request, char *message,
 			 size_t size)
 {
@@ -80,13 +124,21 @@ static int parse_members(struct json_object *object, struct request *request, ch
 		if (strcmp(name, request_kinds[i].name))
 			continue;
 		request->kind = request_kinds[i].kind;
-		request->number = 0;
+		if (request->kind == REQUEST_GROUP &&
+		    !json_object_object_get_ex(object, "name", NULL))
+			return refuse(message, size, "\"name\" is missing");
+		if (request->kind == REQUEST_GROUP)
+			return parse_group(object, "name", &request->group, message, size);
+		if (request->kind == REQUEST_LIMIT &&
+		    json_object_object_get_ex(object, "group", NULL))
+			return parse_group(object, "group", &request->group, message, size);
 		if (!request_kinds[i].number)
 			return 0;
 		return parse_number(object, request_kinds[i].number, &request->number, message,
 				    size);
 	}
-	return refuse(message, size, "it is none of report, limit, follow, thaw, detach, where");
+	return refuse(message, size,
+		      "it is none of report, limit, follow, group, thaw, detach, where");
 }
 
 int request_parse(const char *line, size_t length, struct request *request, char *message,
@@ -95,6 +147,7 @@ int request_parse(const char *line, size_t length, struct request *request, char
 	struct json_object *object = parse_object(line, length);
 	int result;
 
+	memset(request, 0, sizeof(*request));
 	if (!object)
 		return refuse(message, message_size, "it is not one JSON object on one line");
 	result = parse_members(object, request, message, message_size);

@@ -5,9 +5,14 @@
  *   {"request":"report"}
  *   {"request":"limit","bytes":268435456}
  *   {"request":"follow"}                       the limit of the job's cgroup
+ *   {"request":"limit","group":"tests/slow","bytes":67108864,"weight":50}
+ *   {"request":"group","name":"tests","bytes":134217728,"weight":200,"tiers":"ram,disk"}
  *   {"request":"thaw"}
  *   {"request":"detach"}
  *   {"request":"where","address":140737353707520}
+ *
+ * Of a group's settings each may be left away; a limit of 0 bytes is none. "group" is about the
+ * process that asks; the answer has "group", its path.
  *
  * The answer is lines of JSON too: any number of {"progress":{"done":N,"total":N}},
  * then one object that has "ok" (true) or "error" (a message).
@@ -17,6 +22,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include "pager/group.h"
 
 /* Longest request, with its newline. */
 #define REQUEST_BYTES 4096
@@ -25,6 +31,7 @@ enum request_kind {
 	REQUEST_REPORT,
 	REQUEST_LIMIT,
 	REQUEST_FOLLOW,
+	REQUEST_GROUP,
 	REQUEST_THAW,
 	REQUEST_DETACH,
 	REQUEST_WHERE
@@ -32,7 +39,8 @@ enum request_kind {
 
 struct request {
 	enum request_kind kind;
-	uint64_t number; /* limit: bytes; where: address */
+	uint64_t number;	     /* limit of the job: bytes; where: address */
+	struct group_settings group; /* group; limit: of the group with that path, if it has one */
 };
 
 /* Parses `length` bytes without the newline; they may hold anything. 0, or -EINVAL with what is

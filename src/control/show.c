@@ -60,23 +60,46 @@ static void show_backends(const struct report *report, FILE *to)
 	}
 }
 
+static void show_groups(const struct report *report, FILE *to)
+{
+	char limit[SIZE_TEXT], resident[SIZE_TEXT], swapped[SIZE_TEXT];
+
+	if (!report->group_count)
+		return;
+	fprintf(to, "groups\n  %-23s %6s %10s %10s %10s %10s %9s  %s\n", "name", "weight", "limit",
+		"resident", "swapped", "faults", "processes", "tiers");
+	for (unsigned int i = 0; i < report->group_count; i++) {
+		const struct report_group *group = &report->groups[i];
+
+		fprintf(to, "  %-23s %6d %10s %10s %10s %10llu %9d  %s\n", group->name,
+			group->weight,
+			group->limit_bytes ? size_format(group->limit_bytes, limit) : "-",
+			size_format(group->resident_bytes, resident),
+			size_format(group->swapped_bytes, swapped),
+			(unsigned long long)group->faults, group->processes, group->tiers);
+	}
+	if (report->group_total > report->group_count)
+		fprintf(to, "  and %u others\n", report->group_total - report->group_count);
+}
+
 static void show_processes(const struct report *report, FILE *to)
 {
 	char resident[SIZE_TEXT], shared[SIZE_TEXT], swapped[SIZE_TEXT];
 
 	if (!report->process_count)
 		return;
-	fprintf(to, "processes\n  %7s %-15s %10s %10s %10s %10s %9s  %s\n", "pid", "command",
-		"resident", "swapped", "shared", "faults", "a second", "state");
+	fprintf(to, "processes\n  %7s %-15s %10s %10s %10s %10s %9s  %s%s\n", "pid", "command",
+		"resident", "swapped", "shared", "faults", "a second", "state",
+		report->group_count ? "       group" : "");
 	for (unsigned int i = 0; i < report->process_count; i++) {
 		const struct report_process *process = &report->processes[i];
 
-		fprintf(to, "  %7d %-15s %10s %10s %10s %10llu %9.0f  %s\n", (int)process->pid,
+		fprintf(to, "  %7d %-15s %10s %10s %10s %10llu %9.0f  %-*s%s\n", (int)process->pid,
 			process->command, size_format(process->resident_bytes, resident),
 			size_format(process->swapped_bytes, swapped),
 			size_format(process->shared_bytes, shared),
 			(unsigned long long)process->faults, process->faults_per_second,
-			process->state);
+			process->group[0] ? 12 : 0, process->state, process->group);
 	}
 	if (report->process_total > report->process_count)
 		fprintf(to, "  and %u smaller ones\n",
@@ -129,6 +152,7 @@ int report_table(const struct report *report, FILE *to)
 		 nanoseconds(report->faults.total_ns, total));
 	row_count(to, "faults", report->faults.count, report->faults.count ? note : "");
 	fprintf(to, "  %-12s %10.2f  seconds of the owner\n", "CPU", report->cpu_seconds);
+	show_groups(report, to);
 	show_processes(report, to);
 	show_backends(report, to);
 	return ferror(to) ? -EIO : 0;

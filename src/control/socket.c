@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 /* Room for the largest report; an answer that does not fit ends the connection. */
-#define CLIENT_OUT (32u << 10)
+#define CLIENT_OUT (64u << 10)
 
 struct client {
 	int descriptor; /* -1: free */
@@ -205,6 +205,14 @@ void client_progress(struct client *client, uint64_t done, uint64_t total)
 	json_object_object_add(progress, "total", json_object_new_uint64(total));
 	json_object_object_add(object, "progress", progress);
 	client_send(client, object);
+}
+
+pid_t client_pid(const struct client *client)
+{
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+
+	return getsockopt(client->descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) ? 0 : peer.pid;
 }
 
 /* Only the space's user and root; the folder's mode says so already, but root may have

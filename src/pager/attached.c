@@ -122,6 +122,7 @@ void attached_count_pages(struct attached *attached, int64_t pages)
 {
 	atomic_fetch_add(&attached->resident_pages, pages);
 	atomic_fetch_add(&attached->pager->resident_pages, pages);
+	group_count_pages(attached->group, pages);
 }
 
 void attached_set_pages(struct attached *attached, int64_t pages)
@@ -129,4 +130,5 @@ void attached_set_pages(struct attached *attached, int64_t pages)
 	int64_t before = atomic_exchange(&attached->resident_pages, pages);
 
 	atomic_fetch_add(&attached->pager->resident_pages, pages - before);
+	group_count_pages(attached->group, pages - before);
 }

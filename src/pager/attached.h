@@ -14,6 +14,7 @@
 #include "attach/attach.h"
 #include "attach/threads.h"
 #include "pager/batch.h"
+#include "pager/group.h"
 #include "pager/lock.h"
 #include "pager/moved.h"
 #include "pager/protocol.h"
@@ -36,6 +37,7 @@ struct attached {
 	struct pager *pager;
 	struct space *space; /* pager's, at hand */
 	struct memory *memory;
+	struct group *_Atomic group; /* its process's, for all who count; control thread sets it */
 	struct memory_lock lock;
 	struct region_list regions;	 /* memory lock */
 	struct streams streams[SERVERS]; /* one for each server, its own */
@@ -64,6 +66,8 @@ struct attached {
 	struct kept_pages kept;	      /* evictor */
 	struct batch batch;	      /* has_agent */
 	uint64_t hand, laps;	      /* evictor: CLOCK, and how often it went round */
+	double credit;		      /* evictor: of a turn (group.h) */
+	uint64_t rests_ns;	      /* evictor: had nothing to give; not asked before */
 	pthread_mutex_t staging_lock; /* registering staging, or revoking the agent; innermost */
 
 	_Atomic uint64_t faults; /* served */

@@ -36,7 +36,7 @@
 #define FULL_SLACK   (4u * SEGMENT_BYTES)
 #define LIVE_NS	     10000000u
 
-static uint64_t head_bytes(uint64_t limit)
+uint64_t budget_head_bytes(uint64_t limit)
 {
 	uint64_t head = limit / HEAD_SHARE;
 
@@ -89,7 +89,7 @@ static void set_segments(struct pager *pager, uint64_t limit, uint64_t own)
 
 	if (program < PROGRAM_LEAST)
 		program = PROGRAM_LEAST;
-	most = minus(limit, fixed + program + head_bytes(limit));
+	most = minus(limit, fixed + program + budget_head_bytes(limit));
 	if (pager->backend_count) {
 		uint64_t share = limit * segments_percent(pager) / 100;
 
@@ -113,7 +113,7 @@ static void set_segments(struct pager *pager, uint64_t limit, uint64_t own)
 
 void budget_refresh(struct pager *pager)
 {
-	uint64_t limit = pager->limit_bytes, own, head = head_bytes(limit);
+	uint64_t limit = pager->limit_bytes, own, head = budget_head_bytes(limit);
 	struct process_size size;
 
 	if (maps_size(pager->own_statm, &size))
@@ -130,7 +130,7 @@ void budget_refresh(struct pager *pager)
 uint64_t budget_attach_bytes(struct pager *pager)
 {
 	uint64_t limit = pager->limit_bytes;
-	uint64_t mark = minus(limit, pager->own_bytes + 2 * head_bytes(limit) + limit / 16);
+	uint64_t mark = minus(limit, pager->own_bytes + 2 * budget_head_bytes(limit) + limit / 16);
 	uint64_t early = mark / 8 * 7;
 
 	if (early > STRICT_BYTES)

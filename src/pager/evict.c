@@ -285,6 +285,7 @@ static enum evict_result commit(struct attached *attached)
 	}
 	store_published(attached->pager->writer);
 	count_moved(attached, moved, parted);
+	group_count_out(attached->group, (uint64_t)moved);
 	return moved ? EVICT_DONE : EVICT_NOTHING;
 }
 
@@ -345,6 +346,7 @@ static enum evict_result prepare(struct attached *attached, unsigned int want)
 	default:
 		return EVICT_NOT_NOW;
 	}
+	store_writer_select(attached->pager->writer, groups_tiers(attached->group));
 	if (store_reserve(attached->pager->writer, want))
 		return EVICT_NO_ROOM;
 	if (kept_pages_scan(attached->target.pid, &attached->kept))

@@ -5,7 +5,9 @@
  * that nobody is kept waiting for it.
  *
  * Over all programs there is one clock: the hand goes through all of one, then on to the next. So
- * a program loses pages in proportion to what it has, and those that it does not touch soonest.
+ * a program loses pages in proportion to what it has, and those that it does not touch soonest;
+ * weights give turns away (group.h). While a group is above its limit, the hand stays among the
+ * processes below it.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -21,39 +23,114 @@
 #define RETRY_NS     1000000u
 #define PATIENCE_NS  300000000u /* without a page that left: it cannot help */
 #define ROOM_WAIT_US 5000u
+#define LAPS_MOST    3u /* that one batch may take, and one more */
 
 struct evictor {
 	struct pager *pager;
 	size_t at;	   /* in the list of address spaces */
+	bool turn;	   /* which has its turn; else that is still to be seen */
 	unsigned int idle; /* how many in turn had nothing to give */
-	bool staging_used, told;
+	bool staging_used, told, told_tiers;
 	uint64_t worked_ns, success_ns;
 	struct page_list parted; /* pages that relatives may have still */
 };
 
-static bool has_work(struct pager *pager)
+static bool job_is_over(const struct pager *pager)
 {
-	return !pager->paused && pager->resident_pages > pager->target_pages;
+	return pager->resident_pages > pager->target_pages;
 }
 
-/* The listed one behind `last`, if pages may leave it; it is not freed before `put_back`. */
-static struct attached *take_next(struct evictor *evictor)
+static bool has_work(const struct pager *pager)
 {
-	struct pager *pager = evictor->pager;
-	struct attached *taken = NULL;
+	return !pager->paused && (job_is_over(pager) || groups_must_evict(pager));
+}
 
-	pthread_mutex_lock(&pager->attached_lock);
-	for (size_t tries = 0; tries < pager->attached_count && !taken; tries++) {
+static void go_past(struct evictor *evictor)
+{
+	evictor->at++;
+	evictor->turn = false;
+}
+
+/* Which address spaces pages may be taken from. */
+enum scope {
+	SCOPE_NONE,
+	SCOPE_GROUPS, /* those of groups above their limits */
+	SCOPE_JOB,
+};
+
+static bool may_leave(const struct attached *attached)
+{
+	return attached->has_agent && !attached->dead && !attached->paused;
+}
+
+static bool is_in(const struct attached *attached, enum scope scope, uint64_t now)
+{
+	if (!may_leave(attached) || now < attached->rests_ns)
+		return false;
+	return scope == SCOPE_JOB || (scope == SCOPE_GROUPS && group_is_over(attached->group));
+}
+
+/* What leaves a group above its limit leaves the job, too: that comes first. List's lock held. */
+static enum scope find_scope(const struct pager *pager, uint64_t now)
+{
+	if (groups_must_evict(pager))
+		for (size_t i = 0; i < pager->attached_count; i++)
+			if (is_in(pager->attached[i], SCOPE_GROUPS, now))
+				return SCOPE_GROUPS;
+	return job_is_over(pager) ? SCOPE_JOB : SCOPE_NONE;
+}
+
+/* The one where the clock stands, or the next one that has its turn. List's lock held. */
+static struct attached *find_next(struct evictor *evictor, enum scope scope, uint64_t now)
+{
+	const struct pager *pager = evictor->pager;
+	double highest = 0;
+
+	for (size_t i = 0; i < pager->attached_count; i++) {
+		double share = group_share(pager->attached[i]->group);
+
+		if (share > highest && is_in(pager->attached[i], scope, now))
+			highest = share;
+	}
+	/* Whose share is the highest gets each turn, but for laps that it has had already. */
+	for (size_t tries = 0; highest > 0 && tries < LAPS_MOST * pager->attached_count; tries++) {
 		struct attached *attached;
 
 		if (evictor->at >= pager->attached_count)
 			evictor->at = 0;
 		attached = pager->attached[evictor->at];
-		if (attached->has_agent && !attached->dead && !attached->paused)
-			taken = attached;
-		else
-			evictor->at++;
+		if (is_in(attached, scope, now) &&
+		    (evictor->turn ||
+		     group_turn(&attached->credit, group_share(attached->group), highest))) {
+			evictor->turn = true;
+			return attached;
+		}
+		go_past(evictor);
 	}
+	return NULL;
+}
+
+/* It is not freed before `put_back`. */
+static struct attached *take_next(struct evictor *evictor)
+{
+	struct pager *pager = evictor->pager;
+	uint64_t now = monotonic_ns();
+	struct attached *taken;
+
+	pthread_mutex_lock(&pager->attached_lock);
+	taken = find_next(evictor, find_scope(pager, now), now);
+	pager->evicting = taken;
+	pthread_mutex_unlock(&pager->attached_lock);
+	return taken;
+}
+
+static struct attached *take_at(struct pager *pager, size_t at)
+{
+	struct attached *taken = NULL;
+
+	pthread_mutex_lock(&pager->attached_lock);
+	if (at < pager->attached_count && may_leave(pager->attached[at]))
+		taken = pager->attached[at];
 	pager->evicting = taken;
 	pthread_mutex_unlock(&pager->attached_lock);
 	return taken;
@@ -69,9 +146,14 @@ static void put_back(struct evictor *evictor)
 	pthread_mutex_unlock(&pager->attached_lock);
 }
 
-static unsigned int batch_size(struct pager *pager)
+static unsigned int batch_size(const struct attached *attached)
 {
-	int64_t size = pager->target_pages / 16;
+	int64_t size = attached->pager->target_pages;
+
+	for (const struct group *group = attached->group; group; group = group->parent)
+		if (group->target_pages < size)
+			size = group->target_pages;
+	size /= 16;
 
 	if (size > CHANNEL_BATCH)
 		return CHANNEL_BATCH;
@@ -148,11 +230,23 @@ static size_t count_listed(struct pager *pager)
 /* Nothing left this one: the next, and when all were asked in turn, later. */
 static void go_on(struct evictor *evictor, uint32_t seen)
 {
-	evictor->at++;
+	go_past(evictor);
 	if (++evictor->idle < count_listed(evictor->pager))
 		return;
 	evictor->idle = 0;
 	try_later(evictor, seen);
+}
+
+/* Where its group's pages may go is full, which is no reason to stop the others. */
+static void no_tier_room(struct evictor *evictor, uint32_t seen)
+{
+	tier_kick(evictor->pager->tier);
+	if (!evictor->told_tiers)
+		pager_say(evictor->pager,
+			  "a group's tiers have no room for more of its pages: they stay resident; "
+			  "allow it more tiers, or raise its limit (vswap limit --group)");
+	evictor->told_tiers = true;
+	go_on(evictor, seen);
 }
 
 /* The relative at or behind *at in the list, if pages may leave it; *at is then behind it. */
@@ -165,8 +259,7 @@ static struct attached *take_relative(struct evictor *evictor, uint64_t stack_st
 	while (*at < pager->attached_count && !taken) {
 		struct attached *attached = pager->attached[(*at)++];
 
-		if (attached->stack_start == stack_start && attached->has_agent &&
-		    !attached->dead && !attached->paused)
+		if (attached->stack_start == stack_start && may_leave(attached))
 			taken = attached;
 	}
 	pager->evicting = taken;
@@ -195,6 +288,7 @@ static void work(struct evictor *evictor, uint32_t seen)
 	struct attached *attached = take_next(evictor);
 	uint64_t laps, family;
 	enum evict_result result;
+	bool limited, kept; /* by its group's limit, and to its tiers */
 
 	if (!attached) {
 		try_later(evictor, seen);
@@ -202,13 +296,24 @@ static void work(struct evictor *evictor, uint32_t seen)
 	}
 	laps = attached->laps;
 	family = attached->stack_start;
-	result = evict_batch(attached, batch_size(pager), NULL);
+	limited = group_is_over(attached->group);
+	kept = groups_tiers(attached->group) != STORE_ANY_TIER;
+	result = evict_batch(attached, batch_size(attached), NULL);
 	evict_list_parted(attached, &evictor->parted);
 	look(attached);
 	if (attached->laps != laps || evictor->parted.count)
 		evict_empty_staging(attached);
-	if (attached->laps != laps)
-		evictor->at++;
+	if (attached->laps != laps) {
+		/* A batch may take more than one lap of what is small. */
+		if (pager->groups.count)
+			attached->credit -= (double)(attached->laps - laps - 1);
+		go_past(evictor);
+	}
+	/* Others are not kept waiting for one of a group that is above its limit. */
+	if (result != EVICT_DONE && limited)
+		attached->rests_ns = monotonic_ns() + RETRY_NS;
+	if (result == EVICT_NO_ROOM && kept)
+		attached->rests_ns = monotonic_ns() + IDLE_NS;
 	put_back(evictor);
 	evict_relatives(evictor, family);
 	evictor->staging_used = true;
@@ -221,7 +326,10 @@ static void work(struct evictor *evictor, uint32_t seen)
 		pager->no_room = false;
 		break;
 	case EVICT_NO_ROOM:
-		no_room(evictor, seen);
+		if (kept)
+			no_tier_room(evictor, seen);
+		else
+			no_room(evictor, seen);
 		break;
 	case EVICT_NOTHING:
 	case EVICT_NOT_NOW:
@@ -237,10 +345,8 @@ static void tidy(struct evictor *evictor)
 	struct pager *pager = evictor->pager;
 
 	for (size_t i = 0; i < count_listed(pager); i++) {
-		struct attached *attached;
+		struct attached *attached = take_at(pager, i);
 
-		evictor->at = i;
-		attached = take_next(evictor);
 		if (attached)
 			evict_empty_staging(attached);
 		put_back(evictor);

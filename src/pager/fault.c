@@ -72,7 +72,7 @@ static bool must_brake(const struct fault *fault)
 
 	if (fault->overdue || !attached->has_agent || pager->paused || pager->no_room)
 		return false;
-	return pager->resident_pages > pager->brake_pages;
+	return pager->resident_pages > pager->brake_pages || group_must_brake(attached->group);
 }
 
 static void came_in(struct attached *attached, int pages)
@@ -81,7 +81,8 @@ static void came_in(struct attached *attached, int pages)
 	int64_t before = pager->resident_pages;
 
 	attached_count_pages(attached, pages);
-	if (before <= pager->target_pages && before + pages > pager->target_pages)
+	if ((before <= pager->target_pages && before + pages > pager->target_pages) ||
+	    group_is_over(attached->group))
 		evictor_kick(pager);
 }
 
@@ -237,7 +238,8 @@ static enum fault_result bring_in(struct fault *fault, struct fault_buffers *buf
 	if (filled) {
 		stream_done(fault->streams, stream,
 			    fault->address + ((uint64_t)filled << PAGE_SHIFT), filled);
-		if (attached->pager->resident_pages > attached->pager->target_pages)
+		if (attached->pager->resident_pages > attached->pager->target_pages ||
+		    group_is_over(attached->group))
 			evictor_kick(attached->pager);
 	}
 	return result;

@@ -133,11 +133,76 @@ static void process_figures(const struct process *process, struct report_process
 	};
 	snprintf(figures->command, sizeof(figures->command), "%s", process->command);
 	snprintf(figures->state, sizeof(figures->state), "%s", state_of(process));
+	group_path(process->group, figures->group);
 	if (!attached)
 		return;
 	lock_read(&attached->lock);
 	figures->swapped_bytes = program_swapped_pages(attached) * PAGE_BYTES;
 	unlock_read(&attached->lock);
+}
+
+/* Its names again, as they are given to `vswap group --tiers'. */
+static void name_tiers(const struct pager *pager, uint16_t tiers, char *text, size_t size)
+{
+	size_t at = (size_t)snprintf(text, size, "ram");
+
+	for (unsigned int i = 0; i < pager->backend_count && at < size; i++)
+		if (tiers >> i & 1)
+			at += (size_t)snprintf(text + at, size - at, ",%s",
+					       pager->backends[i]->name);
+}
+
+static void group_figures(const struct pager *pager, const struct group *group,
+			  struct report_group *figures)
+{
+	int64_t pages = group->resident_pages;
+
+	*figures = (struct report_group){
+		.weight = (int)group->weight,
+		.processes = (int)group->processes,
+		.limit_bytes = group->limit_bytes == UINT64_MAX ? 0 : group->limit_bytes,
+		.resident_bytes = pages > 0 ? (uint64_t)pages * PAGE_BYTES : 0,
+		.swapped_out_bytes = group->pages_out * PAGE_BYTES,
+		.swapped_in_bytes = group->pages_in * PAGE_BYTES,
+		.faults = group->faults,
+	};
+	group_path(group, figures->name);
+	group_path(group->parent, figures->parent);
+	name_tiers(pager, group->tiers, figures->tiers, sizeof(figures->tiers));
+}
+
+/* By name, so that a group stands above those below it. */
+static void list_groups(struct pager *pager, struct report *report)
+{
+	report->group_total = pager->groups.count;
+	for (unsigned int i = 0; i < pager->groups.count; i++) {
+		const struct group *group = pager->groups.items[i];
+		unsigned int at = report->group_count;
+		struct report_group figures;
+
+		if (at == REPORT_GROUPS ||
+		    (report->group_total > REPORT_GROUPS && !group->processes))
+			continue;
+		group_figures(pager, group, &figures);
+		for (; at && strcmp(report->groups[at - 1].name, figures.name) > 0; at--)
+			report->groups[at] = report->groups[at - 1];
+		report->groups[at] = figures;
+		report->group_count++;
+	}
+}
+
+static bool is_below(const char *path, const char *group)
+{
+	size_t length = strlen(group);
+
+	return !strncmp(path, group, length) && (!path[length] || path[length] == '/');
+}
+
+static void add_swapped(struct report *report, const struct report_process *process)
+{
+	for (unsigned int i = 0; i < report->group_count; i++)
+		if (is_below(process->group, report->groups[i].name))
+			report->groups[i].swapped_bytes += process->swapped_bytes;
 }
 
 static uint64_t size_of(const struct report_process *process)
@@ -169,6 +234,7 @@ static void list_processes(struct pager *pager, struct report *report)
 
 		tree_read_command(pager->tree.items[i]);
 		process_figures(pager->tree.items[i], &process);
+		add_swapped(report, &process);
 		list_process(report, &process);
 	}
 }
@@ -206,6 +272,7 @@ void pager_report(struct pager *pager, struct report *report)
 	for (unsigned int i = 0;
 	     i < pager->backend_count && report->backend_count < REPORT_BACKENDS; i++)
 		backend_figures(pager->backends[i], &report->backends[report->backend_count++]);
+	list_groups(pager, report);
 	list_processes(pager, report);
 	report->exit_status = pager->exit_status;
 }

@@ -8,9 +8,11 @@
 
 #include <stdint.h>
 #include <sys/types.h>
+#include "pager/group.h"
 
 #define REPORT_BACKENDS	 16
 #define REPORT_PROCESSES 64
+#define REPORT_GROUPS	 32
 
 struct report_backend {
 	char name[64], kind[16], state[16];
@@ -22,6 +24,7 @@ struct report_backend {
 struct report_process {
 	pid_t pid;
 	char command[16];
+	char group[GROUP_PATH]; /* its path; empty: the job alone */
 	/* "paged"; "served": forked by a paged one, pages come in but none leave; "watched": not
 	 * worth it so far; "left alone": it must not be touched. */
 	char state[16];
@@ -30,6 +33,16 @@ struct report_process {
 	uint64_t swapped_bytes;	  /* what its swapped pages would take */
 	uint64_t faults;	  /* that were served, ever... */
 	double faults_per_second; /* ... and lately */
+};
+
+/* One group inside the job; its figures have those of the groups below it in them. */
+struct report_group {
+	char name[GROUP_PATH], parent[GROUP_PATH]; /* paths; parent empty: the job */
+	char tiers[128]; /* as they are given: "ram" and the backends that may have its pages */
+	int weight, processes;
+	uint64_t limit_bytes; /* 0: none of its own */
+	uint64_t resident_bytes, swapped_bytes;
+	uint64_t swapped_out_bytes, swapped_in_bytes, faults; /* ever */
 };
 
 struct report {
@@ -57,7 +70,10 @@ struct report {
 	unsigned int process_total; /* of the job now; the largest are in the list */
 	unsigned int process_count;
 	struct report_process processes[REPORT_PROCESSES];
-	int exit_status; /* -1 while it runs */
+	unsigned int group_total; /* some that have ended may be missing in the list */
+	unsigned int group_count;
+	struct report_group groups[REPORT_GROUPS]; /* by name */
+	int exit_status;			   /* -1 while it runs */
 };
 
 #endif

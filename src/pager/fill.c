@@ -115,6 +115,7 @@ enum fault_result fill_swapped(struct attached *attached, struct fault_buffers *
 			settle(attached, &slots[i], words[i]);
 		release(slots, words, (unsigned int)done, count);
 		attached_count_pages(attached, done);
+		group_count_in(attached->group, (uint64_t)done);
 		atomic_fetch_add_explicit(&attached->pager->counters.pages_in, (uint64_t)done,
 					  memory_order_relaxed);
 		*filled = buffers->installed = (unsigned int)done;

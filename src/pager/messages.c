@@ -47,6 +47,7 @@ static void finish(struct server *server, struct fault *fault, enum fault_result
 	if (result == FAULT_DONE) {
 		latency_add(&server->pager->latency, monotonic_ns() - fault->since);
 		atomic_fetch_add_explicit(&fault->attached->faults, 1, memory_order_relaxed);
+		group_count_fault(fault->attached->group);
 		return;
 	}
 	if (result == FAULT_CHANGING)

@@ -167,6 +167,7 @@ void pager_close(struct pager *pager)
 	}
 	free(pager->attached);
 	tree_close(pager);
+	groups_free(&pager->groups);
 	if (pager->tier)
 		tier_close(pager->tier);
 	if (pager->writer)

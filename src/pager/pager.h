@@ -16,6 +16,7 @@
 #include <sys/types.h>
 #include "backend/backend.h"
 #include "pager/figures.h"
+#include "pager/group.h"
 
 #define PAGER_MESSAGE 512
 
@@ -66,6 +67,13 @@ void pager_adjust_limit(struct pager *pager, uint64_t bytes);
 void pager_set_strict(struct pager *pager, bool strict);
 /* What counts against the budget, bytes: the processes' memory, and the owner's. */
 void pager_used(struct pager *pager, uint64_t *job_bytes, uint64_t *own_bytes);
+/* Process `pid` of the job goes into a group below its own, with all that it starts from now on;
+ * the group is made when it is new. 0 with its path, or -errno with a message. */
+int pager_group_enter(struct pager *pager, pid_t pid, const struct group_settings *settings,
+		      char path[GROUP_PATH], char message[PAGER_MESSAGE]);
+/* Changes limit and weight of the group with the path settings->name. 0 or -errno with a message. */
+int pager_group_change(struct pager *pager, const struct group_settings *settings,
+		       char message[PAGER_MESSAGE]);
 /* Brings everything back; nothing is evicted until the next pager_set_limit. */
 int pager_thaw(struct pager *pager, pager_progress_fn progress, void *argument);
 /* Brings everything back and leaves the processes as if nothing had been. */

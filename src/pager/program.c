@@ -159,6 +159,7 @@ static struct attached *prepare(struct pager *pager, struct process *process,
 	}
 	attached->batch.bytes = pager->batch_bytes;
 	attached->process = process;
+	attached->group = process->group;
 	attached->pid = process->pid;
 	return attached;
 }

@@ -8,6 +8,7 @@
 #include "attach/maps.h"
 #include "pager/attached.h"
 #include "pager/fault.h"
+#include "pager/groups.h"
 #include "pager/latency.h"
 #include "pager/pager.h"
 #include "pager/tree.h"
@@ -46,6 +47,7 @@ struct pager {
 
 	/* ---- the job's processes; control thread (tree.c, watch.c) */
 	struct tree tree;
+	struct groups groups; /* counters: any thread */
 	bool was_attached;
 	uint64_t figures_ns;   /* last look at peaks and rates */
 	struct maps maps;      /* reused */

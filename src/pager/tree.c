@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 #include "attach/array.h"
 #include "pager/futex.h"
@@ -27,15 +28,16 @@
 #define SHARED_SHARE 20
 /* After a failed attempt to inject. */
 #define RETRY_NS 1000000000u
-/* A process is injected if it has this part of the budget, or this much. */
+/* A process is injected if it has this part of the budget (its group's, too), or this much. */
 #define WORTH_SHARE 32
 #define WORTH_LEAST (1u << 20)
 /* A forked child that is younger may be about to call exec. */
 #define YOUNG_NS 20000000u
 
-static int64_t worth_pages(const struct pager *pager)
+static int64_t worth_pages(const struct pager *pager, const struct process *process)
 {
-	uint64_t worth = pager->limit_bytes / WORTH_SHARE;
+	uint64_t limit = group_tightest(process->group);
+	uint64_t worth = (limit < pager->limit_bytes ? limit : pager->limit_bytes) / WORTH_SHARE;
 
 	return (int64_t)((worth > WORTH_LEAST ? worth : WORTH_LEAST) >> PAGE_SHIFT);
 }
@@ -174,6 +176,7 @@ static int add(struct pager *pager, pid_t pid)
 	process->found_ns = monotonic_ns();
 	tree_read_command(process);
 	process->twin = find_twin(pager, pid);
+	process->group = groups_inherited(pager, pid);
 	tree->items[tree->count++] = process;
 	return 0;
 }
@@ -355,34 +358,48 @@ static bool has_agent(const struct process *process)
 	return process->attached && process->attached->has_agent;
 }
 
-/* What the processes have that nothing can be evicted from: those that must not get an agent, and
- * those that are not worth one. */
+/* Those that must not get an agent, and those that are not worth one. */
+int64_t tree_fixed_pages(const struct pager *pager, const struct process *process)
+{
+	if (has_agent(process) ||
+	    (!process->left_alone && own_pages(process) >= worth_pages(pager, process)))
+		return 0;
+	return counted_pages(process);
+}
+
 static int64_t count_fixed(struct pager *pager)
 {
-	int64_t pages = 0, worth = worth_pages(pager);
+	int64_t pages = 0;
 
-	for (size_t i = 0; i < pager->tree.count; i++) {
-		const struct process *process = pager->tree.items[i];
-
-		if (!has_agent(process) && (process->left_alone || own_pages(process) < worth))
-			pages += counted_pages(process);
-	}
+	for (size_t i = 0; i < pager->tree.count; i++)
+		pages += tree_fixed_pages(pager, pager->tree.items[i]);
 	return pages;
+}
+
+/* What looking costs. By the clock it would be dear whenever others have the CPU, which is when
+ * processes grow unseen. */
+static uint64_t cpu_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 void tree_refresh(struct pager *pager, bool pressed)
 {
 	struct tree *tree = &pager->tree;
-	uint64_t now = monotonic_ns();
+	uint64_t now = monotonic_ns(), before = cpu_ns();
 	uint64_t pause = pressed ? SCAN_PRESSED_NS : SCAN_IDLE_NS;
 
 	if (!tree->alone && now - tree->scanned_ns > pause &&
 	    now - tree->scanned_ns > tree->scan_cost_ns * SCAN_SHARE) {
 		scan(pager);
 		tree->scanned_ns = now;
-		tree->scan_cost_ns = monotonic_ns() - now;
+		tree->scan_cost_ns = cpu_ns() - before;
 	}
 	now = monotonic_ns();
+	before = cpu_ns();
 	if (now - tree->looked_ns < tree->look_cost_ns * LOOK_SHARE)
 		return;
 	join_attached(pager);
@@ -394,13 +411,13 @@ void tree_refresh(struct pager *pager, bool pressed)
 	}
 	bury_unknown(pager);
 	pager->fixed_pages = count_fixed(pager);
+	groups_look(pager);
 	tree->looked_ns = now;
-	tree->look_cost_ns = monotonic_ns() - now;
+	tree->look_cost_ns = cpu_ns() - before;
 }
 
-struct process *tree_largest(struct pager *pager)
+struct process *tree_largest(struct pager *pager, bool all)
 {
-	int64_t pages = worth_pages(pager);
 	struct process *largest = NULL;
 	uint64_t now = monotonic_ns();
 
@@ -408,12 +425,14 @@ struct process *tree_largest(struct pager *pager)
 		struct process *process = pager->tree.items[i];
 
 		if (process->left_alone || process->twin || has_agent(process) ||
-		    own_pages(process) < pages || now - process->tried_ns < RETRY_NS)
+		    own_pages(process) < worth_pages(pager, process) ||
+		    now - process->tried_ns < RETRY_NS)
 			continue;
 		if (process->attached && now - process->found_ns < YOUNG_NS)
 			continue;
-		largest = process;
-		pages = own_pages(process);
+		if ((all || !group_until_near(process->group)) &&
+		    (!largest || own_pages(process) > own_pages(largest)))
+			largest = process;
 	}
 	return largest;
 }

@@ -15,6 +15,7 @@
 #include <sys/types.h>
 
 struct attached;
+struct group;
 struct pager;
 
 #define PROCESS_NAME 16
@@ -27,6 +28,7 @@ struct process {
 	uint64_t shared_ns;	   /* when that is looked up again */
 	struct attached *attached; /* its address space, if it is served; else NULL */
 	pid_t twin;		   /* a process that had the same memory (vfork); 0: none */
+	struct group *group;	   /* it and what it starts belong to; NULL: the job alone */
 	bool left_alone;	   /* must not be injected (any more) */
 	uint64_t tried_ns;	   /* last attempt to inject */
 	uint64_t found_ns;
@@ -60,8 +62,11 @@ void tree_refresh(struct pager *pager, bool pressed);
 struct process *tree_find(struct pager *pager, pid_t pid);
 /* What it is called now: exec changes it. Control thread. */
 void tree_read_command(struct process *process);
-/* The largest process that is not served and may get an agent; NULL: none is worth it. */
-struct process *tree_largest(struct pager *pager);
+/* The largest process that is not served and may get an agent; NULL: none is worth it. `all`: of
+ * the whole job, else of the groups that near their limits. */
+struct process *tree_largest(struct pager *pager, bool all);
+/* What it has that nothing can be evicted from, pages. Control thread. */
+int64_t tree_fixed_pages(const struct pager *pager, const struct process *process);
 
 typedef bool (*tree_child_fn)(void *argument, pid_t child);
 /* Calls `found` for the children of a process until it says true, and returns that child; 0: none

@@ -50,8 +50,8 @@ static void count_words(struct store *store, uint64_t *live)
 			count_word(store, live, *anchor_slot(space, anchor));
 }
 
-/* Returns how many frames the segment has. */
-static uint32_t check_segment(struct store *store, uint32_t id, uint64_t live)
+/* Returns how many frames the segment has; adds those that may never be written to *kept. */
+static uint32_t check_segment(struct store *store, uint32_t id, uint64_t live, uint32_t *kept)
 {
 	struct segment *segment = segment_of(store, id);
 	enum segment_state state = segment_state(segment);
@@ -64,6 +64,9 @@ static uint32_t check_segment(struct store *store, uint32_t id, uint64_t live)
 	require(in_ram == (state != SEGMENT_FREE && state != SEGMENT_BACKEND), "a frame", id);
 	require(!!segment->backend == (state == SEGMENT_CACHED || state == SEGMENT_BACKEND),
 		"a backend", id);
+	require(segment->tiers || (state != SEGMENT_WRITING && !segment->backend),
+		"a segment is where it must not be", id);
+	*kept += state != SEGMENT_FREE && !segment->tiers;
 	return in_ram;
 }
 
@@ -87,15 +90,16 @@ static void check_list(struct store *store, struct segment_list *list, enum segm
 void store_check(struct store *store)
 {
 	uint64_t *live = calloc(store->segments_made, sizeof(*live));
-	uint32_t frames = 0;
+	uint32_t frames = 0, kept = 0;
 
 	require(live, "no memory for the check", 0);
 	space_check(store->space);
 	count_words(store, live);
 	pthread_mutex_lock(&store->lock);
 	for (uint32_t id = 1; id < store->segments_made; id++)
-		frames += check_segment(store, id, live[id]);
+		frames += check_segment(store, id, live[id], &kept);
 	require(frames == store->frames_used, "count of frames", frames);
+	require(kept == store->frames_kept, "count of kept frames", kept);
 	require(frames + store->warm_count + store->frame_free_count == store->frames_made,
 		"a frame is lost", frames);
 	check_list(store, &store->sealed, SEGMENT_SEALED);

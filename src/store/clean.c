@@ -119,6 +119,7 @@ static uint64_t clean_one(struct store *store, struct store_writer *writer, uint
 	bool emptied;
 
 	writer->cleaner = true;
+	store_writer_select(writer, segment->tiers);
 	writer->recodes = cleaning.strong || segment->recoded;
 	/* What it copies is as old as where it came from. */
 	writer->sequence = segment->sequence;

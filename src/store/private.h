@@ -66,6 +66,7 @@ struct segment {
 	_Atomic uint8_t state;
 	_Atomic uint8_t backend; /* index + 1 in the store's backends; 0: none */
 	bool recoded;		 /* the strong codec has been here */
+	uint16_t tiers;		 /* that may have it (store.h); set before it is opened */
 };
 _Static_assert(sizeof(struct segment) == 64, "one cache line a segment");
 
@@ -91,19 +92,31 @@ struct reader {
 #define POPULATE_STEP (128u << 10)
 /* Frames below the limit that only the cleaner may take, so that it can always go on. */
 #define CLEANER_FRAMES 2u
+/* Frames that segments which never leave RAM do not get half of. */
+#define PASSING_FRAMES 4u
 
 struct put_counts {
 	_Atomic uint64_t zero, same, kind[4], bytes, recoded_pages, recoded_bytes;
+};
+
+/* Different tiers that a writer has segments open for; with more of them, some are sealed early. */
+#define STREAMS 8u
+
+/* Being filled. */
+struct open_segment {
+	unsigned char *base; /* its frame; NULL: none open */
+	uint32_t id;
+	uint32_t offset;
+	uint32_t ready; /* the frame is populated below it */
+	uint16_t tiers;
 };
 
 struct store_writer {
 	struct store *store;
 	struct store_writer *next;
 	struct codec *codec;
-	unsigned char *base; /* the open segment's frame; NULL: none open */
-	uint32_t open;	     /* its id */
-	uint32_t offset;
-	uint32_t ready;			       /* the open frame is populated below it */
+	struct open_segment open, parked[STREAMS - 1]; /* in use; those for other tiers */
+	unsigned int parked_count;
 	uint32_t filled[SPARES], filled_count; /* to be sealed when published */
 	uint32_t spare[SPARES], spare_count;
 	uint32_t spare_ready[SPARES]; /* their frames are populated below it */
@@ -131,6 +144,7 @@ struct store {
 	uint32_t warm[WARM_FRAMES];
 	_Atomic uint32_t warm_count;
 	_Atomic uint32_t frames_used; /* in segments; warm ones not counted */
+	_Atomic uint32_t frames_kept; /* of these, in segments that no backend may have */
 	struct backend *backends[BACKENDS];
 	struct store_writer *writers;
 	struct put_counts closed;     /* of writers that were closed */

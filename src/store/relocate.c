@@ -137,7 +137,8 @@ static bool put_run(struct cleaning *cleaning, const struct member *members,
 	return true;
 }
 
-/* Reads the page of a word that is not locked. False: it moved, or is not in RAM, or is bad. */
+/* Reads the page of a word that is not locked. False: it moved, is not in RAM, is bad, or must not
+ * go to the tiers that the copy may go to. */
 static bool read_member(struct cleaning *cleaning, struct member *member, unsigned char *page)
 {
 	struct store *store = cleaning->store;
@@ -153,7 +154,7 @@ static bool read_member(struct cleaning *cleaning, struct member *member, unsign
 	frame = atomic_load(&segment->frame);
 	/* The hold keeps the segment from being reused, if it still was the word's. */
 	if (desc_location(slot_load(member->slot)) == desc_location(member->word) &&
-	    frame != FRAME_NONE &&
+	    frame != FRAME_NONE && segment->tiers == cleaning->writer->open.tiers &&
 	    (id == cleaning->id || state == SEGMENT_SEALED || state == SEGMENT_CACHED)) {
 		const unsigned char *bytes = frame_address(store, frame) + offset;
 

@@ -154,6 +154,7 @@ uint32_t segment_new(struct store *store, bool for_cleaner, uint32_t *ready)
 	segment->run_bytes = 0;
 	segment->run_slots = 0;
 	segment->recoded = false;
+	segment->tiers = STORE_ANY_TIER;
 	atomic_store_explicit(&segment->live, LIVE_WORD, memory_order_relaxed);
 	atomic_store_explicit(&segment->frame, frame, memory_order_release);
 	return id;
@@ -202,6 +203,8 @@ static void segment_free(struct store *store, uint32_t id)
 	used = segment->used;
 	if (backend)
 		store->segments_backend--;
+	if (!segment->tiers)
+		atomic_fetch_sub(&store->frames_kept, 1);
 	atomic_store_explicit(&segment->backend, 0, memory_order_relaxed);
 	frame = atomic_exchange(&segment->frame, FRAME_NONE);
 	segment_set_state(segment, SEGMENT_FREE);

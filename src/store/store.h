@@ -26,6 +26,9 @@
 
 #define SEGMENT_BYTES (1u << 20)
 
+/* Which of the tier's backends a segment may be written to: bit i for backend i, 0 for none. */
+#define STORE_ANY_TIER UINT16_MAX
+
 struct store;
 struct store_writer;
 struct backend;
@@ -47,12 +50,16 @@ struct space *store_space(struct store *store);
 int store_writer_open(struct store *store, struct store_writer **writer);
 /* Seals what is open. */
 void store_writer_close(struct store_writer *writer);
+/* From here on it fills segments for these tiers (at first: any), and goes on with the open one
+ * that it has for them. Everything put so far is published. */
+void store_writer_select(struct store_writer *writer, uint16_t tiers);
 
 /*
  * Makes sure that the next `pages` calls of store_put by this writer cannot
  * fail: takes empty frames up front (worst case: nothing compresses). 0, or
- * -ENOSPC when RAM segments are at their limit: write back, clean, or give up;
- * store_wait_room says when to try again. Never allocates later.
+ * -ENOSPC when RAM segments are at their limit: write back, clean, or give up. Segments that may
+ * never leave RAM get less than half of it, so that others can pass through the rest. Never
+ * allocates later.
  */
 int store_reserve(struct store_writer *writer, unsigned int pages);
 
@@ -126,9 +133,11 @@ uint64_t store_compact(struct store *store, struct store_writer *cleaner, struct
 
 /* ---- segments and backends (called by src/tier) ---- */
 
-/* The oldest sealed RAM segment that is on no backend becomes "writing"; its frame is stable
+/* The tiers of the oldest sealed RAM segment that may be written to one of `tiers`; 0: none. */
+uint16_t store_oldest_tiers(struct store *store, uint16_t tiers);
+/* The oldest such segment that is on no backend becomes "writing"; its frame is stable
  * and readable until store_segment_written or _unwritten. 0: none. */
-uint32_t store_oldest_for_writeback(struct store *store, const void **bytes);
+uint32_t store_oldest_for_writeback(struct store *store, uint16_t tiers, const void **bytes);
 /* The backend acknowledged: the segment lives at `extent` of `backend`. The frame is given back
  * unless `keep_ram`. A segment that died meanwhile is discarded at once. */
 void store_segment_written(struct store *store, uint32_t segment, struct backend *backend,

@@ -246,7 +246,7 @@ static int write_segment(struct backend *backend, uint64_t extent, const void *b
 static bool write_back(struct vswap *vswap)
 {
 	const void *bytes;
-	uint32_t segment = store_oldest_for_writeback(vswap->store, &bytes);
+	uint32_t segment = store_oldest_for_writeback(vswap->store, STORE_ANY_TIER, &bytes);
 
 	for (unsigned int i = 0; segment && i < vswap->backend_count; i++) {
 		struct backend *backend = vswap->backends[i];

@@ -14,13 +14,25 @@ void segment_claim(struct store *store, uint32_t id, enum segment_state state)
 	segment_set_state(segment_of(store, id), state);
 }
 
-uint32_t store_oldest_for_writeback(struct store *store, const void **bytes)
+uint16_t store_oldest_tiers(struct store *store, uint16_t tiers)
+{
+	uint16_t found = 0;
+
+	pthread_mutex_lock(&store->lock);
+	for (uint32_t id = store->sealed.first; id && !(found & tiers);
+	     id = segment_of(store, id)->next)
+		found = segment_of(store, id)->tiers;
+	pthread_mutex_unlock(&store->lock);
+	return found & tiers ? found : 0;
+}
+
+uint32_t store_oldest_for_writeback(struct store *store, uint16_t tiers, const void **bytes)
 {
 	uint32_t id;
 
 	pthread_mutex_lock(&store->lock);
 	for (id = store->sealed.first; id; id = segment_of(store, id)->next)
-		if (segment_hold(segment_of(store, id)))
+		if (segment_of(store, id)->tiers & tiers && segment_hold(segment_of(store, id)))
 			break;
 	if (id) {
 		segment_claim(store, id, SEGMENT_WRITING);

@@ -24,6 +24,7 @@ int store_writer_open(struct store *store, struct store_writer **out)
 	if (!writer)
 		return -ENOMEM;
 	writer->store = store;
+	writer->open.tiers = STORE_ANY_TIER;
 	writer->codec = codec_new();
 	writer->scratch = map_sparse(WRITER_SCRATCH);
 	if (!writer->codec || !writer->scratch) {
@@ -51,14 +52,46 @@ static void counts_merge(struct put_counts *to, struct put_counts *from)
 		count_add(&to->kind[i], from->kind[i]);
 }
 
+static void seal(struct store_writer *writer, struct open_segment *open)
+{
+	if (open->base)
+		segment_seal(writer->store, open->id, open->offset, writer->sequence);
+	open->base = NULL;
+}
+
+void store_writer_select(struct store_writer *writer, uint16_t tiers)
+{
+	struct open_segment before = writer->open, *parked = writer->parked;
+	unsigned int i = 0;
+
+	if (tiers == before.tiers)
+		return;
+	assert(!writer->filled_count);
+	while (i < writer->parked_count && parked[i].tiers != tiers)
+		i++;
+	if (i == STREAMS - 1)
+		seal(writer, &parked[--i]);
+	if (i == writer->parked_count)
+		writer->parked_count++;
+	writer->open = parked[i].tiers == tiers ? parked[i] : (struct open_segment){.tiers = tiers};
+	parked[i] = before;
+}
+
+/* So that they can be written or cleaned. */
+static void seal_parked(struct store_writer *writer)
+{
+	while (writer->parked_count)
+		seal(writer, &writer->parked[--writer->parked_count]);
+}
+
 void store_writer_close(struct store_writer *writer)
 {
 	struct store *store = writer->store;
 	struct store_writer **at;
 
 	store_published(writer);
-	if (writer->base)
-		segment_seal(store, writer->open, writer->offset, writer->sequence);
+	seal(writer, &writer->open);
+	seal_parked(writer);
 	while (writer->spare_count)
 		segment_release(store, writer->spare[--writer->spare_count], LIVE_WORD);
 	pthread_mutex_lock(&store->lock);
@@ -105,10 +138,10 @@ static uint64_t end_behind(uint32_t offset, unsigned int pages)
 
 static int populate_for(struct store_writer *writer, unsigned int pages)
 {
-	unsigned int here = writer->base ? pages_behind(writer->offset) : 0;
+	unsigned int here = writer->open.base ? pages_behind(writer->open.offset) : 0;
 
-	if (here && !populate(writer->store, writer->open, &writer->ready,
-			      end_behind(writer->offset, pages)))
+	if (here && !populate(writer->store, writer->open.id, &writer->open.ready,
+			      end_behind(writer->open.offset, pages)))
 		return -ENOSPC;
 	/* The last one is opened first. */
 	for (uint32_t i = writer->spare_count; i && pages > here; i--) {
@@ -121,10 +154,21 @@ static int populate_for(struct store_writer *writer, unsigned int pages)
 	return 0;
 }
 
+/* What never leaves would be in the way of all that must pass through RAM. */
+static bool too_many_kept(const struct store_writer *writer)
+{
+	const struct store *store = writer->store;
+
+	return !writer->open.tiers && !writer->cleaner &&
+	       2 * store->frames_kept + PASSING_FRAMES >= store->frame_limit;
+}
+
 int store_reserve(struct store_writer *writer, unsigned int pages)
 {
-	unsigned int here = writer->base ? pages_behind(writer->offset) : 0;
+	unsigned int here = writer->open.base ? pages_behind(writer->open.offset) : 0;
 
+	if (pages > here && too_many_kept(writer))
+		return -ENOSPC;
 	while (pages > here + writer->spare_count * pages_behind(0)) {
 		uint32_t id;
 
@@ -132,8 +176,10 @@ int store_reserve(struct store_writer *writer, unsigned int pages)
 			return -EINVAL;
 		id = segment_new(writer->store, writer->cleaner,
 				 &writer->spare_ready[writer->spare_count]);
-		if (!id)
+		if (!id) {
+			seal_parked(writer);
 			return -ENOSPC;
+		}
 		writer->spare[writer->spare_count++] = id;
 	}
 	return populate_for(writer, pages);
@@ -155,37 +201,41 @@ static void writer_next(struct store_writer *writer)
 {
 	struct segment *segment;
 
-	if (writer->base) {
-		segment = segment_of(writer->store, writer->open);
-		atomic_store_explicit(&segment->used, writer->offset, memory_order_relaxed);
+	if (writer->open.base) {
+		segment = segment_of(writer->store, writer->open.id);
+		atomic_store_explicit(&segment->used, writer->open.offset, memory_order_relaxed);
 		if (writer->filled_count == SPARES)
 			store_published(writer);
-		writer->filled[writer->filled_count++] = writer->open;
+		writer->filled[writer->filled_count++] = writer->open.id;
 	}
 	assert(writer->spare_count && "store_reserve was not called");
-	writer->open = writer->spare[--writer->spare_count];
-	writer->ready = writer->spare_ready[writer->spare_count];
-	segment = segment_of(writer->store, writer->open);
+	writer->open.id = writer->spare[--writer->spare_count];
+	writer->open.ready = writer->spare_ready[writer->spare_count];
+	segment = segment_of(writer->store, writer->open.id);
 	segment->recoded = writer->recodes;
+	segment->tiers = writer->open.tiers;
+	if (!segment->tiers)
+		atomic_fetch_add(&writer->store->frames_kept, 1);
 	segment_set_state(segment, SEGMENT_OPEN);
-	writer->base = frame_address(writer->store, segment->frame);
-	writer->offset = 0;
+	writer->open.base = frame_address(writer->store, segment->frame);
+	writer->open.offset = 0;
 }
 
 /* Room for `bytes` in the open segment. */
 static unsigned char *writer_room(struct store_writer *writer, uint32_t bytes)
 {
-	if (!writer->base || SEGMENT_BYTES - writer->offset < bytes)
+	if (!writer->open.base || SEGMENT_BYTES - writer->open.offset < bytes)
 		writer_next(writer);
-	return writer->base + writer->offset;
+	return writer->open.base + writer->open.offset;
 }
 
 /* The object at the open segment's end is whole: counts it and moves on. */
 static desc_t writer_commit(struct store_writer *writer, uint32_t bytes, unsigned int pages)
 {
-	struct segment *segment = segment_of(writer->store, writer->open);
+	struct segment *segment = segment_of(writer->store, writer->open.id);
 	uint32_t length = pages == 1 ? bytes : 0;
-	desc_t word = desc_make_stored(desc_make_location(writer->open, writer->offset, length, 0));
+	desc_t word = desc_make_stored(
+		desc_make_location(writer->open.id, writer->open.offset, length, 0));
 
 	segment->objects++;
 	if (pages > 1) {
@@ -193,7 +243,7 @@ static desc_t writer_commit(struct store_writer *writer, uint32_t bytes, unsigne
 		atomic_fetch_add_explicit(&segment->run_slots, pages, memory_order_relaxed);
 	}
 	atomic_fetch_add_explicit(&segment->live, live_of(word) * pages, memory_order_relaxed);
-	writer->offset += bytes;
+	writer->open.offset += bytes;
 	return word;
 }
 

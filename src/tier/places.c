@@ -30,8 +30,11 @@ int places_open(struct places *places, struct backend **backends, unsigned int c
 		return -ENOMEM;
 	places->count = count;
 	for (unsigned int i = 0; i < count; i++)
-		places->items[i] =
-			(struct place){.backend = backends[i], .retry_after = RETRY_FIRST};
+		places->items[i] = (struct place){
+			.backend = backends[i],
+			.tier = (uint16_t)(1u << i),
+			.retry_after = RETRY_FIRST,
+		};
 	qsort(places->items, count, sizeof(*places->items), by_priority);
 	return 0;
 }
@@ -84,11 +87,11 @@ static struct place *best(struct places *places, int64_t now)
 	return chosen;
 }
 
-enum place_found places_find(struct places *places, int64_t now, struct place **place,
-			     uint64_t *extent)
+enum place_found places_find(struct places *places, uint16_t tiers, int64_t now,
+			     struct place **place, uint64_t *extent)
 {
 	for (unsigned int i = 0; i < places->count; i++)
-		places->items[i].tried = false;
+		places->items[i].tried = !(places->items[i].tier & tiers);
 	while ((*place = best(places, now))) {
 		if ((*place)->in_flight >= PLACE_WRITES)
 			return PLACE_BUSY;

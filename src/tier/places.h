@@ -17,6 +17,7 @@
 
 struct place {
 	struct backend *backend;
+	uint16_t tier; /* its bit in a set of tiers (store.h) */
 	unsigned int in_flight;
 	bool tried;	     /* in this search */
 	int64_t stalled_at;  /* ns: when its oldest write counts as stalled; 0: none in flight */
@@ -32,18 +33,19 @@ struct places {
 	void *say_argument;
 };
 
+/* Backend i of the table is bit i of a set of tiers. */
 int places_open(struct places *places, struct backend **backends, unsigned int count);
 void places_close(struct places *places);
 
 enum place_found { PLACE_FOUND, PLACE_BUSY, PLACE_NONE };
 
 /*
- * The place of highest priority that is well and has room, and an extent there.
+ * Of those in `tiers` the place of highest priority that is well and has room, and an extent there.
  * PLACE_BUSY: there is one but it has enough to do: wait for it. Lower
  * priorities are for when the higher ones are full or ill, not for when they are slow.
  */
-enum place_found places_find(struct places *places, int64_t now, struct place **place,
-			     uint64_t *extent);
+enum place_found places_find(struct places *places, uint16_t tiers, int64_t now,
+			     struct place **place, uint64_t *extent);
 
 /* Writes in flight that will probably end soon: not those of stalled places. */
 unsigned int places_arriving(const struct places *places, int64_t now);

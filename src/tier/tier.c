@@ -79,8 +79,9 @@ struct tier {
 	_Atomic uint32_t made; /* counts occasions on which there really was new room */
 	atomic_uint waiters;
 	atomic_bool asleep, urgent, stop;
-	atomic_bool hopeless;	  /* somebody waited, and there was nothing to be done */
-	_Atomic int64_t clean_at; /* ns: no cleaning before, unless somebody waits */
+	atomic_bool hopeless;	   /* somebody waited, and there was nothing to be done */
+	_Atomic int64_t clean_at;  /* ns: no cleaning before, unless somebody waits */
+	_Atomic int64_t waited_at; /* ns: the last time that somebody waited for room */
 
 	/* The tier thread. */
 	bool progress; /* something was written or cleaned in this pass */
@@ -148,6 +149,21 @@ static struct flight *free_flight(struct tier *tier)
 	return flight;
 }
 
+/* A place for the oldest segment that has one now: there may be older ones that may go to other
+ * places only, or to none. */
+static struct place *find_place(struct tier *tier, uint64_t *extent)
+{
+	uint16_t wanted = STORE_ANY_TIER, tiers;
+	struct place *place;
+
+	while (wanted && (tiers = store_oldest_tiers(tier->store, wanted))) {
+		if (places_find(&tier->places, tiers, now_ns(), &place, extent) == PLACE_FOUND)
+			return place;
+		wanted &= (uint16_t)~tiers;
+	}
+	return NULL;
+}
+
 /* Sends the oldest segment on its way. False: no segment, or no place for one now. */
 static bool start_write(struct tier *tier)
 {
@@ -159,10 +175,11 @@ static bool start_write(struct tier *tier)
 	uint32_t segment;
 	int error;
 
-	if (places_find(&tier->places, now_ns(), &place, &extent) != PLACE_FOUND)
+	place = find_place(tier, &extent);
+	if (!place)
 		return false;
 	backend = place->backend;
-	segment = store_oldest_for_writeback(tier->store, &bytes);
+	segment = store_oldest_for_writeback(tier->store, place->tier, &bytes);
 	if (!segment) {
 		backend->operations->release(backend, extent);
 		return false;
@@ -302,8 +319,10 @@ static void clean_or_despair(struct tier *tier)
 		tier->hopeless_at = now;
 		atomic_store(&tier->hopeless, true);
 	}
-	/* Not at once: a backend that failed is tried again, and pages die. */
-	if (now - tier->progress_at > DESPAIR_AFTER)
+	/* Not at once: a backend that failed is tried again, and pages die. Nor if it was only a
+	 * kick: then there is room for others. */
+	if (now - tier->progress_at > DESPAIR_AFTER &&
+	    now - atomic_load(&tier->waited_at) < DESPAIR_AFTER)
 		places_say_no_room(&tier->places, &tier->told_no_room);
 }
 
@@ -506,6 +525,7 @@ bool tier_wait_room(struct tier *tier, unsigned int timeout_us)
 	uint32_t seen = atomic_load(&tier->rooms);
 	uint32_t made = atomic_load(&tier->made);
 
+	atomic_store(&tier->waited_at, now_ns());
 	tier_kick(tier);
 	atomic_fetch_add(&tier->waiters, 1);
 	futex_wait(&tier->rooms, seen, (int64_t)timeout_us * 1000);

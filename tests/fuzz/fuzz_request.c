@@ -8,6 +8,21 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* What came in is looked for, and made when it may be. */
+static void fuzz_name(const struct group_settings *settings)
+{
+	struct groups groups = {.count = 0};
+	struct group *group = NULL;
+	char message[200] = "", path[GROUP_PATH];
+	int error = groups_enter(&groups, NULL, settings, 0, &group, message, sizeof(message));
+
+	if ((error != 0) != (message[0] != '\0') || (error && groups_find(&groups, settings->name)))
+		abort();
+	if (!error && groups_find(&groups, group_path(group, path)) != group)
+		abort();
+	groups_free(&groups);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	/* A copy of just this size, so that reading past it is seen. */
@@ -24,6 +39,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	if (!error && (request.kind < REQUEST_REPORT || request.kind > REQUEST_WHERE))
 		abort();
+	if (!memchr(request.group.name, '\0', sizeof(request.group.name)) ||
+	    !memchr(request.group.tiers, '\0', sizeof(request.group.tiers)) ||
+	    request.group.weight > GROUP_WEIGHT_MOST)
+		abort();
+	if (!error && request.kind == REQUEST_GROUP && !request.group.name[0])
+		abort();
+	fuzz_name(&request.group);
 	free(line);
 	return 0;
 }

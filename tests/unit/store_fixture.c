@@ -90,7 +90,7 @@ void seal(struct fixture *f)
 uint32_t write_oldest(struct fixture *f, bool keep)
 {
 	const void *bytes;
-	uint32_t id = store_oldest_for_writeback(f->store, &bytes);
+	uint32_t id = store_oldest_for_writeback(f->store, STORE_ANY_TIER, &bytes);
 	uint64_t extent;
 
 	if (!id)

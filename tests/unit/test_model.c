@@ -61,7 +61,7 @@ static void write_back(void)
 {
 	const void *bytes;
 	uint64_t extent = fake.base.operations->allocate(&fake.base);
-	uint32_t id = extent == BACKEND_NO_EXTENT ? 0 : store_oldest_for_writeback(store, &bytes);
+	uint32_t id = extent == BACKEND_NO_EXTENT ? 0 : store_oldest_for_writeback(store, STORE_ANY_TIER, &bytes);
 
 	if (id && choose(8)) {
 		fake_backend_write(&fake, extent, bytes);

@@ -73,6 +73,24 @@ static void fill(struct report *report)
 		process->swapped_bytes = next++;
 		process->faults = next++;
 		process->faults_per_second = 0.25;
+		snprintf(process->group, sizeof(process->group), "outer/group-%u", i);
+	}
+	report->group_total = 200;
+	report->group_count = REPORT_GROUPS;
+	for (unsigned int i = 0; i < REPORT_GROUPS; i++) {
+		struct report_group *group = &report->groups[i];
+
+		snprintf(group->name, sizeof(group->name), "outer/group-%u", i);
+		strcpy(group->parent, "outer");
+		strcpy(group->tiers, "ram,file:/var/tmp");
+		group->weight = (int)i + 1;
+		group->processes = (int)i + 1000;
+		group->limit_bytes = next++;
+		group->resident_bytes = next++;
+		group->swapped_bytes = next++;
+		group->swapped_out_bytes = next++;
+		group->swapped_in_bytes = next++;
+		group->faults = next++;
 	}
 	report->exit_status = 3;
 }
@@ -109,15 +127,35 @@ static void test_round_trip(void **state)
 static void test_names(void **state)
 {
 	static const char *const names[] = {
-		"version",	    "process_total",	"processes",
-		"limit_bytes",	    "cgroup",		"cgroup_limit_bytes",
-		"peak_bytes",	    "resident_bytes",	"pool_bytes",
-		"header_bytes",	    "metadata_bytes",	"slots.tracked",
-		"slots.allocated",  "slots.peak",	"slots.zero",
-		"slots.same",	    "slots.stored",	"bytes.swapped_out",
-		"bytes.swapped_in", "bytes.stored_raw", "bytes.stored_compressed",
-		"faults.count",	    "faults.p50_ns",	"faults.p99_ns",
-		"cpu_seconds",	    "backends",		"exit_status",
+		"version",
+		"process_total",
+		"processes",
+		"limit_bytes",
+		"cgroup",
+		"cgroup_limit_bytes",
+		"group_total",
+		"groups",
+		"peak_bytes",
+		"resident_bytes",
+		"pool_bytes",
+		"header_bytes",
+		"metadata_bytes",
+		"slots.tracked",
+		"slots.allocated",
+		"slots.peak",
+		"slots.zero",
+		"slots.same",
+		"slots.stored",
+		"bytes.swapped_out",
+		"bytes.swapped_in",
+		"bytes.stored_raw",
+		"bytes.stored_compressed",
+		"faults.count",
+		"faults.p50_ns",
+		"faults.p99_ns",
+		"cpu_seconds",
+		"backends",
+		"exit_status",
 	};
 	static const char *const backend_names[] = {
 		"name",	    "kind",	  "priority",	   "capacity_bytes", "used_bytes",

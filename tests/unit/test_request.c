@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -45,6 +46,50 @@ static void test_requests(void **state)
 		140737353707520);
 }
 
+static void test_groups(void **state)
+{
+	struct request request;
+
+	assert_int_equal(parse("{\"request\":\"group\",\"name\":\"tests\"}", &request), 0);
+	assert_int_equal(request.kind, REQUEST_GROUP);
+	assert_string_equal(request.group.name, "tests");
+	assert_false(request.group.has_limit);
+	assert_int_equal(request.group.weight, 0);
+	assert_string_equal(request.group.tiers, "");
+	assert_int_equal(parse("{\"request\":\"group\",\"name\":\"a b\",\"bytes\":0,"
+			       "\"weight\":10000,\"tiers\":\"ram,disk\"}",
+			       &request),
+			 0);
+	assert_string_equal(request.group.name, "a b"); /* the pager judges names */
+	assert_true(request.group.has_limit);
+	assert_int_equal(request.group.limit_bytes, 0);
+	assert_int_equal(request.group.weight, 10000);
+	assert_string_equal(request.group.tiers, "ram,disk");
+	assert_int_equal(parse("{\"request\":\"limit\",\"group\":\"a/b\",\"weight\":7}", &request),
+			 0);
+	assert_int_equal(request.kind, REQUEST_LIMIT);
+	assert_string_equal(request.group.name, "a/b");
+	assert_false(request.group.has_limit);
+	assert_int_equal(request.group.weight, 7);
+	assert_int_equal(parse("{\"request\":\"limit\",\"bytes\":5}", &request), 0);
+	assert_string_equal(request.group.name, "");
+}
+
+/* A path of just GROUP_PATH - 1 bytes is taken, a longer one is not. */
+static void test_long_path(void **state)
+{
+	char line[GROUP_PATH + 64], path[GROUP_PATH + 1];
+	struct request request;
+
+	for (size_t length = GROUP_PATH - 1; length <= GROUP_PATH; length++) {
+		memset(path, 'x', length);
+		path[length] = '\0';
+		snprintf(line, sizeof(line), "{\"request\":\"limit\",\"bytes\":1,\"group\":\"%s\"}",
+			 path);
+		assert_int_equal(parse(line, &request), length < GROUP_PATH ? 0 : -EINVAL);
+	}
+}
+
 static void test_refused(void **state)
 {
 	static const char *const lines[] = {
@@ -63,6 +108,19 @@ static void test_refused(void **state)
 		"{\"request\":\"limit\",\"bytes\":1.5}",
 		"{\"request\":\"where\",\"bytes\":1}",
 		"{\"request\":\"report\"} {\"request\":\"report\"}",
+		"{\"request\":\"group\"}",
+		"{\"request\":\"group\",\"name\":\"\"}",
+		"{\"request\":\"group\",\"name\":3}",
+		"{\"request\":\"group\",\"name\":\"a\\u0000b\"}",
+		"{\"request\":\"group\",\"name\":\"a\",\"bytes\":-1}",
+		"{\"request\":\"group\",\"name\":\"a\",\"bytes\":null}",
+		"{\"request\":\"group\",\"name\":\"a\",\"weight\":0}",
+		"{\"request\":\"group\",\"name\":\"a\",\"weight\":10001}",
+		"{\"request\":\"group\",\"name\":\"a\",\"weight\":4294967396}",
+		"{\"request\":\"group\",\"name\":\"a\",\"tiers\":\"\"}",
+		"{\"request\":\"group\",\"name\":\"a\",\"tiers\":[]}",
+		"{\"request\":\"limit\",\"group\":\"\",\"bytes\":1}",
+		"{\"request\":\"limit\",\"group\":null,\"bytes\":1}",
 		"{\"a\":{\"b\":{\"c\":{\"d\":{\"e\":1}}}},\"request\":\"report\"}",
 	};
 	struct request request;
@@ -85,8 +143,8 @@ static void test_long(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_requests),
-		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_requests),  cmocka_unit_test(test_groups),
+		cmocka_unit_test(test_long_path), cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_long),
 	};
 

@@ -146,7 +146,7 @@ static void test_bad_bytes(void **state)
 	put(f, 0, RANDOM);
 	put(f, 1, RANDOM + 8);
 	seal(f);
-	id = store_oldest_for_writeback(f->store, &segment);
+	id = store_oldest_for_writeback(f->store, STORE_ANY_TIER, &segment);
 	extent = f->fake.base.operations->allocate(&f->fake.base);
 	fake_backend_write(&f->fake, extent, segment);
 	store_segment_written(f->store, id, &f->fake.base, extent, true);
@@ -282,7 +282,7 @@ static void test_bad_run(void **state)
 		store_clean(f->store, f->cleaner, true);
 	store_writer_close(f->cleaner);
 	assert_int_equal(store_writer_open(f->store, &f->cleaner), 0);
-	id = store_oldest_for_writeback(f->store, &segment);
+	id = store_oldest_for_writeback(f->store, STORE_ANY_TIER, &segment);
 	for (unsigned int i = 0; i < 2000; i += 16)
 		if (desc_segment(word_of(f, i)) == id)
 			((unsigned char *)segment)[desc_offset(word_of(f, i)) + 180 + i % 64] ^= 1;
@@ -372,7 +372,7 @@ static void test_bad_header(void **state)
 	for (unsigned int i = 0; i < 260; i++)
 		put(f, i, RANDOM + 8 * i);
 	store_published(f->writer);
-	id = store_oldest_for_writeback(f->store, &segment);
+	id = store_oldest_for_writeback(f->store, STORE_ANY_TIER, &segment);
 	memset((unsigned char *)segment + desc_offset(word_of(f, 10)), 0, 16);
 	store_segment_unwritten(f->store, id);
 	clear(f, 10, 1);
@@ -399,12 +399,12 @@ static void test_writeback(void **state)
 		put(f, i, RANDOM + 8 * i);
 	seal(f);
 	first = desc_segment(word_of(f, 0));
-	id = store_oldest_for_writeback(f->store, &bytes);
+	id = store_oldest_for_writeback(f->store, STORE_ANY_TIER, &bytes);
 	assert_int_equal(id, first);
 	expect(f, 0, RANDOM);
 	store_segment_unwritten(f->store, id);
 	/* Still the oldest; what dies while it is written is free the moment it is written. */
-	id = store_oldest_for_writeback(f->store, &bytes);
+	id = store_oldest_for_writeback(f->store, STORE_ANY_TIER, &bytes);
 	assert_int_equal(id, first);
 	clear(f, 0, 254);
 	before = store_ram_bytes(f->store);

@@ -248,6 +248,39 @@ static void test_priorities(void **state)
 	close_world(world);
 }
 
+/* What may go to "second" alone goes nowhere else, whatever the priorities; what must stay in RAM
+ * stays, and is not in the way of what comes after it. */
+static void test_tiers(void **state)
+{
+	struct world *world = open_world(2, (unsigned int[]){100, 100}, (int[]){9, 1});
+	unsigned int page = 0;
+
+	store_writer_select(world->writer, 0);
+	for (; page < 1000; page++)
+		assert_true(put(world, page, 1));
+	store_writer_select(world->writer, 2);
+	for (; page < PAGES / 2; page++)
+		assert_true(put(world, page, 1));
+	assert_int_equal(world->controls[0]->writes, 0);
+	assert_true(world->controls[1]->writes >= 16);
+	store_writer_select(world->writer, STORE_ANY_TIER);
+	for (; page < PAGES; page++)
+		assert_true(put(world, page, 1));
+	check_all(world);
+	assert_true(world->controls[0]->writes >= 16);
+	/* More of what must stay finds no room, and that is known at once. */
+	store_writer_select(world->writer, 0);
+	for (page = 0; page < PAGES && put(world, page, 2); page++)
+		;
+	assert_in_range(page, 1000, RAM_BYTES / PAGE_BYTES);
+	check_all(world);
+	store_writer_select(world->writer, STORE_ANY_TIER);
+	for (; page < PAGES; page++)
+		assert_true(put(world, page, 2));
+	check_all(world);
+	close_world(world);
+}
+
 static void test_equal_priorities_share(void **state)
 {
 	struct world *world = open_world(2, (unsigned int[]){100, 100}, (int[]){1, 1});
@@ -598,6 +631,7 @@ int main(void)
 		cmocka_unit_test(test_written_back),
 		cmocka_unit_test(test_share_is_kept),
 		cmocka_unit_test(test_priorities),
+		cmocka_unit_test(test_tiers),
 		cmocka_unit_test(test_equal_priorities_share),
 		cmocka_unit_test(test_overflows_to_the_next),
 		cmocka_unit_test(test_no_space_after_all),

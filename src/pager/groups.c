@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who is in which group. A process inherits its parent's when it is found. One whose parent had
+ * ended by then (a daemon that was quicker than the look for new processes) is an orphan that
+ * says itself where it belongs: `vswap group' leaves that in its environment.
+ */
+#include "pager/groups.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "backend/backend.h"
+#include "pager/futex.h"
+#include "pager/state.h"
+
+/* Above its limit for so long without a page that left: said once. */
+#define STUCK_NS 2000000000u
+
+static pid_t parent_of(pid_t pid)
+{
+	char path[64], text[512];
+	const char *at;
+	ssize_t got;
+	int parent = 0, file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	file = open(path, O_RDONLY | O_CLOEXEC);
+	if (file < 0)
+		return 0;
+	got = read(file, text, sizeof(text) - 1);
+	close(file);
+	text[got > 0 ? got : 0] = '\0';
+	at = strrchr(text, ')');
+	return at && sscanf(at + 1, " %*c %d", &parent) == 1 ? parent : 0;
+}
+
+/* The group that an environment names: GROUP_VARIABLE=PID/PATH, PID being the job's. */
+static struct group *named(struct pager *pager, const char *text)
+{
+	char *end;
+	long job = strtol(text, &end, 10);
+
+	return job == pager->tree.root && *end == '/' ? groups_find(&pager->groups, end + 1) : NULL;
+}
+
+static struct group *from_environment(struct pager *pager, pid_t pid)
+{
+	char path[64], *line = NULL;
+	struct group *group = NULL;
+	size_t room = 0, name = strlen(GROUP_VARIABLE "=");
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/environ", pid);
+	file = fopen(path, "re");
+	while (file && !group && getdelim(&line, &room, '\0', file) > 0)
+		if (!strncmp(line, GROUP_VARIABLE "=", name))
+			group = named(pager, line + name);
+	if (file)
+		fclose(file);
+	free(line);
+	return group;
+}
+
+struct group *groups_inherited(struct pager *pager, pid_t pid)
+{
+	const struct process *parent;
+
+	if (!pager->groups.count)
+		return NULL;
+	parent = tree_find(pager, parent_of(pid));
+	return parent ? parent->group : from_environment(pager, pid);
+}
+
+/* ---- figures ---- */
+
+static void add_up(const struct pager *pager, struct process *process)
+{
+	struct attached *attached = process->attached;
+	int64_t pages = attached ? attached->resident_pages : process->pages;
+	int64_t fixed = tree_fixed_pages(pager, process);
+
+	if (attached && attached->group != process->group)
+		attached->group = process->group;
+	for (struct group *group = process->group; group; group = group->parent) {
+		group->pages += pages;
+		group->fixed_pages += fixed;
+		group->processes++;
+	}
+}
+
+/* Above its limit although nothing leaves it any more. */
+static void watch(struct pager *pager, struct group *group, uint64_t now)
+{
+	char path[GROUP_PATH];
+	int64_t limit = (int64_t)(group->limit_bytes >> PAGE_SHIFT);
+
+	if (group->pages <= limit || pager->paused) {
+		group->stuck_ns = 0;
+		return;
+	}
+	if (!group->stuck_ns || group->stuck_out != group->pages_out) {
+		group->stuck_ns = now;
+		group->stuck_out = group->pages_out;
+		return;
+	}
+	if (group->told || now - group->stuck_ns < STUCK_NS)
+		return;
+	group->told = true;
+	pager_say(
+		pager,
+		"group '%s' has %lld MiB, above its limit of %llu MiB, and nothing more can leave "
+		"it; raise the limit: vswap limit --group %s SIZE",
+		group_path(group, path), (long long)(group->pages >> (20 - PAGE_SHIFT)),
+		(unsigned long long)(group->limit_bytes >> 20), path);
+}
+
+void groups_look(struct pager *pager)
+{
+	struct groups *groups = &pager->groups;
+	uint64_t now = groups->count ? monotonic_ns() : 0;
+
+	if (!groups->count)
+		return;
+	for (unsigned int i = 0; i < groups->count; i++) {
+		groups->items[i]->pages = groups->items[i]->fixed_pages = 0;
+		groups->items[i]->processes = 0;
+	}
+	for (size_t i = 0; i < pager->tree.count; i++)
+		add_up(pager, pager->tree.items[i]);
+	for (unsigned int i = 0; i < groups->count; i++) {
+		struct group *group = groups->items[i];
+
+		group->resident_pages = group->pages;
+		group_set_marks(group);
+		watch(pager, group, now);
+	}
+}
+
+bool groups_must_evict(const struct pager *pager)
+{
+	for (unsigned int i = 0; i < pager->groups.count; i++) {
+		const struct group *group = pager->groups.items[i];
+
+		if (group->resident_pages > group->target_pages)
+			return true;
+	}
+	return false;
+}
+
+bool groups_are_pressed(const struct pager *pager)
+{
+	for (unsigned int i = 0; i < pager->groups.count; i++) {
+		const struct group *group = pager->groups.items[i];
+
+		if (group->resident_pages > group->target_pages / 2)
+			return true;
+	}
+	return false;
+}
+
+uint64_t groups_until_near(const struct pager *pager)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (unsigned int i = 0; i < pager->groups.count; i++) {
+		uint64_t left = group_until_near(pager->groups.items[i]);
+
+		if (left < least)
+			least = left;
+	}
+	return least;
+}
+
+/* ---- entering and changing ---- */
+
+/* The bit of one backend; 0: RAM, where all pages go first. */
+static int find_tier(struct pager *pager, const char *name, size_t length, uint16_t *bit)
+{
+	*bit = 0;
+	if (length == 3 && !memcmp(name, "ram", 3))
+		return 0;
+	for (unsigned int i = 0; i < pager->backend_count; i++) {
+		const char *known = pager->backends[i]->name;
+
+		*bit = (uint16_t)(1u << i);
+		if (strlen(known) == length && !memcmp(known, name, length))
+			return 0;
+	}
+	return -ENOENT;
+}
+
+static int parse_tiers(struct pager *pager, const char *text, uint16_t *tiers,
+		       char message[PAGER_MESSAGE])
+{
+	*tiers = 0;
+	for (const char *at = text;; at++) {
+		size_t length = strcspn(at, ",");
+		uint16_t bit;
+
+		if (find_tier(pager, at, length, &bit)) {
+			snprintf(message, PAGER_MESSAGE,
+				 "the job has no tier '%.*s'; take ram, or the names of backends "
+				 "that `vswap stat %d' shows",
+				 (int)(length < 40 ? length : 40), at, pager->tree.root);
+			return -EINVAL;
+		}
+		*tiers |= bit;
+		at += length;
+		if (!*at)
+			return 0;
+	}
+}
+
+static int choose_tiers(struct pager *pager, const struct group *parent, const char *text,
+			uint16_t *tiers, char message[PAGER_MESSAGE])
+{
+	int error = 0;
+
+	*tiers = groups_tiers(parent);
+	if (text[0])
+		error = parse_tiers(pager, text, tiers, message);
+	if (error)
+		return error;
+	if (*tiers & ~groups_tiers(parent)) {
+		snprintf(message, PAGER_MESSAGE,
+			 "the group above may not use all of the tiers '%.80s'; take fewer", text);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int pager_group_enter(struct pager *pager, pid_t pid, const struct group_settings *settings,
+		      char path[GROUP_PATH], char message[PAGER_MESSAGE])
+{
+	struct process *process = tree_find(pager, pid);
+	struct group *group;
+	uint16_t tiers;
+	int error;
+
+	if (!process) {
+		pager->tree.scanned_ns = 0; /* it may be very new */
+		tree_refresh(pager, true);
+		process = tree_find(pager, pid);
+	}
+	if (!process) {
+		snprintf(message, PAGER_MESSAGE, "process %d is no part of the job of process %d",
+			 pid, pager->tree.root);
+		return -ESRCH;
+	}
+	error = choose_tiers(pager, process->group, settings->tiers, &tiers, message);
+	if (!error)
+		error = groups_enter(&pager->groups, process->group, settings, tiers, &group,
+				     message, PAGER_MESSAGE);
+	if (error)
+		return error;
+	process->group = group;
+	groups_look(pager);
+	group_path(group, path);
+	return 0;
+}
+
+int pager_group_change(struct pager *pager, const struct group_settings *settings,
+		       char message[PAGER_MESSAGE])
+{
+	struct group *group = groups_find(&pager->groups, settings->name);
+
+	if (!group) {
+		snprintf(message, PAGER_MESSAGE,
+			 "the job of process %d has no group '%s'; `vswap stat %d' shows those it "
+			 "has",
+			 pager->tree.root, settings->name, pager->tree.root);
+		return -ENOENT;
+	}
+	if (settings->has_limit && settings->limit_bytes &&
+	    group_check_limit(settings->limit_bytes, message, PAGER_MESSAGE))
+		return -EINVAL;
+	group_change(group, settings);
+	evictor_kick(pager);
+	servers_kick_deferred(pager);
+	return 0;
+}
