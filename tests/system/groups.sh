@@ -125,14 +125,19 @@ weights() {
 	fi
 }
 
+# All of the job is in the group, those that look at it too: tiers.sh JOB TIERS.
 tiers() {
+	cat >"$work/tiers.sh" <<-END
+	$trees/jobs --mib 80 --seconds $seconds & data=\$!
+	sh $work/wait kept swapped_out_bytes -ge $((4 << 20)) \$1 || exit 1
+	vswap stat \$1 | grep "^  kept .* \$2\$" || exit 1
+	wait \$data || exit 1
+	echo written \$(python3 $work/written \$1)
+	END
 	for case in ram ram,disk; do
 		status=0
-		under 48M "vswap group --tiers $case kept jobs --mib 80 --seconds $seconds & kept=\$!
-			sh $work/wait kept swapped_out_bytes -ge $((4 << 20)) \$\$ || exit 1
-			vswap stat \$\$ | grep '^  kept .* $case\$' || exit 1
-			wait \$kept || exit 1
-			echo written \$(python3 $work/written \$\$)" || status=$?
+		under 48M "vswap group --tiers $case kept sh $work/tiers.sh \$\$ $case" ||
+			status=$?
 		written=$(sed -n 's/^written //p' "$work/out")
 		if [ "$status" != 0 ] || ! grep -q 'busy: right' "$work/out" || [ -z "$written" ]; then
 			bad "the tiers $case" "status $status" "$work/out"
