@@ -17,12 +17,15 @@
 #define DELAY_MOST    20000
 #define DELAY_PAGING  1000
 #define DELAY_QUIET   5000
+/* While pages come and go where the kernel kills above the budget. */
+#define DELAY_STRICT 300
 /* What the job may gain unseen between two looks, as a part of its budget. */
 #define UNSEEN_SHARE 64
 /* It is quiet when no page comes or goes and the sizes change by less, pages. */
 #define QUIET_PAGES 16
 /* Mappings are read again when the total size changed, at most this part of the time... */
-#define SCAN_SHARE 20
+#define SCAN_SHARE	  20
+#define SCAN_SHARE_STRICT 3
 /* ... and in any case this often. */
 #define SCAN_NS 200000000u
 /* Unknown pages: recorded when they are this part of the budget, at most this often. */
@@ -51,26 +54,22 @@ static void try_to_attach(struct pager *pager, struct process *process)
 	pager_say(pager, "process %d is left alone: %s", process->pid, message);
 }
 
-/* When the job nears its budget, or a group its limit, the largest process that has no agent gets
- * one, if it is worth it. Says how soon this must be asked again, microseconds. */
+/* When the job nears its budget, the largest process that has no agent gets one, if it is worth it.
+ * Says how soon this must be asked again, microseconds. */
 static int attach_largest(struct pager *pager)
 {
 	uint64_t mark = budget_attach_bytes(pager), used = figures_resident_bytes(pager), delay;
-	uint64_t left = groups_until_near(pager), job_left = used < mark ? mark - used : 0;
 	struct process *process;
 
-	if (job_left < left)
-		left = job_left;
-	if (left) {
-		delay = left / GROWTH_PER_US;
+	if (used < mark) {
+		delay = (mark - used) / GROWTH_PER_US;
 		return delay < DELAY_LEAST ? DELAY_LEAST
 					   : (int)(delay < DELAY_MOST ? delay : DELAY_MOST);
 	}
-	process = pager->paused ? NULL : tree_largest(pager, !job_left);
+	process = pager->paused ? NULL : tree_largest(pager);
 	if (!process)
-		return DELAY_QUIET;
+		return pager->strict ? DELAY_PAGING : DELAY_QUIET;
 	try_to_attach(pager, process);
-	groups_look(pager);
 	return DELAY_LEAST;
 }
 
@@ -79,7 +78,8 @@ static int look_at_mappings(struct attached *attached, const struct process_size
 	uint64_t now = monotonic_ns(), age = now - attached->scanned_ns;
 	int error;
 
-	if (age < attached->scan_cost_ns * SCAN_SHARE)
+	if (age <
+	    attached->scan_cost_ns * (attached->pager->strict ? SCAN_SHARE_STRICT : SCAN_SHARE))
 		return 0;
 	if (size->total == attached->scanned_total && age < SCAN_NS)
 		return 0;
@@ -101,26 +101,16 @@ static int64_t count_unknown(struct attached *attached)
 	return attached->resident_pages - (int64_t)(count[DESC_RESIDENT] + count[DESC_LEAVING]);
 }
 
-/* Pages must leave it, now or soon. */
-static bool is_pressed(const struct attached *attached)
-{
-	const struct pager *pager = attached->pager;
-
-	return pager->resident_pages >= pager->target_pages - pager->target_pages / 16 ||
-	       !group_until_near(attached->group);
-}
-
 static void record_unknown(struct attached *attached)
 {
 	struct pager *pager = attached->pager;
-	uint64_t now = monotonic_ns(), limit = group_tightest(attached->group);
-	int64_t unknown, many;
+	int64_t many = (int64_t)(pager->limit_bytes >> PAGE_SHIFT) / UNKNOWN_PARTS;
+	uint64_t now = monotonic_ns();
+	int64_t unknown;
 
-	if (now < attached->record_ns || pager->paused || !is_pressed(attached))
+	if (now < attached->record_ns || pager->paused ||
+	    pager->resident_pages < pager->target_pages - pager->target_pages / 16)
 		return;
-	if (limit > pager->limit_bytes)
-		limit = pager->limit_bytes;
-	many = (int64_t)(limit >> PAGE_SHIFT) / UNKNOWN_PARTS;
 	unknown = count_unknown(attached);
 	attached->record_ns = now + RECORD_NS + (monotonic_ns() - now) * COUNT_SHARE;
 	if (unknown < attached->unknowable)
@@ -181,10 +171,12 @@ static int paging_delay(struct pager *pager)
 
 	pager->traffic_seen = traffic;
 	pager->resident_seen = pager->resident_pages;
-	pager->delay = quiet ? pager->delay + DELAY_PAGING : DELAY_PAGING;
+	pager->delay = quiet	       ? pager->delay + DELAY_PAGING
+		       : pager->strict ? DELAY_STRICT
+				       : DELAY_PAGING;
 	if (pager->delay > DELAY_QUIET)
 		pager->delay = DELAY_QUIET;
-	if ((uint64_t)pager->delay > longest)
+	if (pager->delay > DELAY_PAGING && (uint64_t)pager->delay > longest)
 		pager->delay = longest > DELAY_PAGING ? (int)longest : DELAY_PAGING;
 	return pager->delay;
 }
@@ -198,12 +190,11 @@ int pager_tick(struct pager *pager)
 	if (!pager->tree.root)
 		return -ESRCH;
 	budget_refresh(pager);
-	pressed = figures_resident_bytes(pager) * 2 > budget_attach_bytes(pager) ||
-		  groups_are_pressed(pager);
+	pressed = figures_resident_bytes(pager) * 2 > budget_attach_bytes(pager);
 	tree_refresh(pager, pressed);
 	figures_look(pager, now);
 	delay = attach_largest(pager);
-	if (pager->resident_pages > pager->target_pages || groups_must_evict(pager))
+	if (pager->resident_pages > pager->target_pages)
 		evictor_kick(pager);
 	for (size_t i = 0; i < pager->tree.count; i++) {
 		struct attached *attached = pager->tree.items[i]->attached;
