@@ -13,9 +13,10 @@ _vswap_verb_words()
 	attach) echo "-m --memory -b --backend -s --stats -q --quiet -n --no-children --help $(ps -u "$(id -u)" -o pid=)" ;;
 	stat) echo "--json --help $(_vswap_spaces)" ;;
 	detach | thaw | where) echo "--help $(_vswap_spaces)" ;;
+	group) echo "-m --memory -w --weight -t --tiers --help" ;;
 	limit)
 		if [ "$COMP_CWORD" = 2 ]; then
-			echo "25% 50% 75% 256M 512M 1G cgroup --help"
+			echo "25% 50% 75% 256M 512M 1G cgroup -g --group -w --weight --help"
 		else
 			_vswap_spaces
 		fi
@@ -24,16 +25,18 @@ _vswap_verb_words()
 	esac
 }
 
-# Where the command of `vswap run` starts, if the cursor is past it: its completion is its own.
+# Where the command of `vswap run` or `vswap group` starts, if the cursor is past it: its completion is
+# its own. A group has its name before it.
 _vswap_command_at()
 {
-	local i
+	local i names=0
+	[ "${COMP_WORDS[1]}" != group ] || names=1
 	for ((i = 2; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		-m | --memory | -b | --backend | -s | --stats) ((i++)) ;;
+		-m | --memory | -b | --backend | -s | --stats | -w | --weight | -t | --tiers) ((i++)) ;;
 		--) echo $((i + 1)); return ;;
 		-*) ;;
-		*) echo $i; return ;;
+		*) ((names--)) || { echo $i; return; } ;;
 		esac
 	done
 }
@@ -43,10 +46,10 @@ _vswap()
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} at
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
-		COMPREPLY=($(compgen -W "run attach detach limit thaw stat where doctor --help --version" -- "$word"))
+		COMPREPLY=($(compgen -W "run attach detach group limit thaw stat where doctor --help --version" -- "$word"))
 		return
 	fi
-	if [ "${COMP_WORDS[1]}" = run ]; then
+	if [ "${COMP_WORDS[1]}" = run ] || [ "${COMP_WORDS[1]}" = group ]; then
 		at=$(_vswap_command_at)
 		if [ -n "$at" ] && declare -F _command_offset >/dev/null; then
 			_command_offset "$at"

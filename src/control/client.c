@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include "control/socket.h"
+#include "pager/tree.h"
 
 /* An owner that is stopped together with its program does not answer. */
 #define ANSWER_SECONDS 10
@@ -280,25 +281,6 @@ static pid_t owner_of(pid_t pid)
 	return peer.pid;
 }
 
-static pid_t parent_of(pid_t pid)
-{
-	char path[32], text[512];
-	const char *at;
-	int parent = 0;
-	size_t length;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	file = fopen(path, "re");
-	if (!file)
-		return 0;
-	length = fread(text, 1, sizeof(text) - 1, file);
-	fclose(file);
-	text[length] = '\0';
-	at = strrchr(text, ')');
-	return at && sscanf(at + 1, " %*c %d", &parent) == 1 ? parent : 0;
-}
-
 /* When the job's first process has ended, its owner is who all the others descend from. */
 pid_t client_find_job(void)
 {
@@ -307,7 +289,7 @@ pid_t client_find_job(void)
 
 	for (unsigned int i = 0; i < count; i++)
 		owners[i] = owner_of(pids[i]);
-	for (pid_t at = getpid(); at > 0; at = parent_of(at)) {
+	for (pid_t at = getpid(); at > 0; at = tree_parent(at)) {
 		for (unsigned int i = 0; i < count; i++)
 			if (at == pids[i] || at == owners[i])
 				return pids[i];

@@ -175,6 +175,9 @@ static void give_up(struct evictor *evictor, uint32_t seen, const char *why)
 	struct pager *pager = evictor->pager;
 
 	pager->no_room = true;
+	/* It is one group that cannot be helped: the job's brake is as good as new. */
+	if (!job_is_over(pager))
+		pager->brake_ns = BRAKE_NS;
 	servers_kick_deferred(pager);
 	if (why && !evictor->told) {
 		evictor->told = true;

@@ -19,24 +19,6 @@
 /* Above its limit for so long without a page that left: said once. */
 #define STUCK_NS 2000000000u
 
-static pid_t parent_of(pid_t pid)
-{
-	char path[64], text[512];
-	const char *at;
-	ssize_t got;
-	int parent = 0, file;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	file = open(path, O_RDONLY | O_CLOEXEC);
-	if (file < 0)
-		return 0;
-	got = read(file, text, sizeof(text) - 1);
-	close(file);
-	text[got > 0 ? got : 0] = '\0';
-	at = strrchr(text, ')');
-	return at && sscanf(at + 1, " %*c %d", &parent) == 1 ? parent : 0;
-}
-
 /* The group that an environment names: GROUP_VARIABLE=PID/PATH, PID being the job's. */
 static struct group *named(struct pager *pager, const char *text)
 {
@@ -70,7 +52,7 @@ struct group *groups_inherited(struct pager *pager, pid_t pid)
 
 	if (!pager->groups.count)
 		return NULL;
-	parent = tree_find(pager, parent_of(pid));
+	parent = tree_find(pager, tree_parent(pid));
 	return parent ? parent->group : from_environment(pager, pid);
 }
 
@@ -159,6 +141,19 @@ bool groups_are_pressed(const struct pager *pager)
 			return true;
 	}
 	return false;
+}
+
+uint64_t groups_lowest_limit(const struct pager *pager)
+{
+	uint64_t lowest = UINT64_MAX;
+
+	for (unsigned int i = 0; i < pager->groups.count; i++) {
+		const struct group *group = pager->groups.items[i];
+
+		if (group->processes && group->limit_bytes < lowest)
+			lowest = group->limit_bytes;
+	}
+	return lowest;
 }
 
 uint64_t groups_until_near(const struct pager *pager)

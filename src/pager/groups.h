@@ -19,6 +19,8 @@ void groups_look(struct pager *pager);
 bool groups_must_evict(const struct pager *pager);
 /* Half of what a group may have is there, or more. */
 bool groups_are_pressed(const struct pager *pager);
+/* Of those that have processes; UINT64_MAX: none has a limit. Control thread. */
+uint64_t groups_lowest_limit(const struct pager *pager);
 /* The least of group_until_near. */
 uint64_t groups_until_near(const struct pager *pager);
 

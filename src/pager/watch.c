@@ -166,9 +166,12 @@ static int paging_delay(struct pager *pager)
 	const struct counters *counters = &pager->counters;
 	uint64_t traffic = counters->pages_in + counters->pages_out + counters->pages_zeroed;
 	int64_t grown = pager->resident_pages - pager->resident_seen;
-	uint64_t longest = pager->limit_bytes / UNSEEN_SHARE / GROWTH_PER_US;
+	uint64_t limit = groups_lowest_limit(pager), longest;
 	bool quiet = traffic == pager->traffic_seen && grown < QUIET_PAGES && grown > -QUIET_PAGES;
 
+	if (limit > pager->limit_bytes)
+		limit = pager->limit_bytes;
+	longest = limit / UNSEEN_SHARE / GROWTH_PER_US;
 	pager->traffic_seen = traffic;
 	pager->resident_seen = pager->resident_pages;
 	pager->delay = quiet	       ? pager->delay + DELAY_PAGING

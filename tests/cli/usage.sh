@@ -5,10 +5,10 @@
 
 run "$vswap" --help
 check "--help succeeds" [ "$status" = 0 ]
-check "--help names every verb" [ "$(grep -cE '^  vswap (run|attach|detach|limit|thaw|stat|where|doctor) ' "$work/out")" = 8 ]
+check "--help names every verb" [ "$(grep -cE '^  vswap (run|attach|detach|group|limit|thaw|stat|where|doctor) ' "$work/out")" = 9 ]
 run "$vswap" --version
 check "--version" grep -qE '^vswap [0-9]+\.[0-9]+' "$work/out"
-for verb in run attach detach limit thaw stat where doctor; do
+for verb in run attach detach group limit thaw stat where doctor; do
 	run "$vswap" $verb --help
 	check "$verb --help succeeds" [ "$status" = 0 ]
 	check "$verb --help shows usage" grep -q "^Usage: vswap $verb" "$work/out"
@@ -17,7 +17,7 @@ done
 run "$vswap"
 check "no verb: usage, status 2" [ "$status" = 2 ]
 refused 2 "'dance' is no verb" "an unknown verb" "$vswap" dance
-for verb in run attach detach limit thaw stat where doctor; do
+for verb in run attach detach group limit thaw stat where doctor; do
 	refused 2 "unrecognized option '--frob'" "$verb: an unknown option" "$vswap" $verb --frob 1 1
 done
 
@@ -44,6 +44,24 @@ refused 2 "one process id" "stat: two pids" "$vswap" stat 1 2
 refused 2 "give the new budget" "limit: no size" "$vswap" limit
 refused 2 "is not a size" "limit: no size, but a word" "$vswap" limit much
 refused 2 "too much" "limit: three arguments" "$vswap" limit 256M 1 2
+refused 2 "give the group's new limit" "limit: a group without a size" "$vswap" limit --group tests
+refused 2 "is that of a group" "limit: a weight without a group" "$vswap" limit -w 50 256M
+refused 2 "no path of a group" "limit: an empty group" "$vswap" limit --group "" 256M
+refused 2 "is not a size" "limit: 'none' for the job" "$vswap" limit none
+refused 2 "give a name and the command" "group: nothing" "$vswap" group
+refused 2 "give a name and the command" "group: no command" "$vswap" group -m 64M tests
+for name in '' a/b 'a b' .hidden "$(printf '%032d' 0)" 'x,y'; do
+	refused 2 "no name for a group" "group: the name '$name'" "$vswap" group "$name" touch "$mark"
+done
+for weight in 0 -1 10001 1.5 x '' 99999999999999999999; do
+	refused 2 "weight of a group is 1 to 10000" "group: the weight '$weight'" \
+		"$vswap" group --weight="$weight" tests touch "$mark"
+done
+refused 2 "at least 4 MiB" "group: a limit below the least" "$vswap" group -m 1M tests touch "$mark"
+refused 2 "is not a size" "group: no size, but a word" "$vswap" group -m much tests touch "$mark"
+refused 2 "give the tiers" "group: no tiers" "$vswap" group --tiers= tests touch "$mark"
+refused 1 "no job around" "group: no job" "$vswap" group tests touch "$mark"
+check "nothing of it has run in a group" [ ! -e "$mark" ]
 refused 2 "process id and an address" "where: no address" "$vswap" where 1
 refused 2 "is not an address" "where: not an address" "$vswap" where 1 over-there
 refused 2 "too much" "doctor: an argument" "$vswap" doctor now

@@ -168,6 +168,19 @@ daemons() {
 	fi
 }
 
+# Its parents have ended before the owner looks for new processes: its environment tells its group.
+orphans() {
+	status=0
+	under 256M "vswap group -m 16M quick sh -c '($trees/jobs --mib 32 --seconds $seconds &)'
+		sh $work/wait quick swapped_out_bytes -ge $((8 << 20)) \$\$ || exit 1
+		sh $work/wait quick processes -eq 0 \$\$" || status=$?
+	if [ "$status" = 0 ] && grep -q 'busy: right' "$work/out"; then
+		good "an orphan that nobody saw before"
+	else
+		bad "an orphan that nobody saw before" "status $status" "$work/out"
+	fi
+}
+
 # refused STATUS TEXT COMMAND...: in a job that has a group 'taken'; one line, nothing has run.
 refused() {
 	want=$1 text=$2
@@ -223,7 +236,7 @@ small() {
 	fi
 }
 
-for case in ${GROUP_CASES:-limits nested changed weights tiers daemons wrong small}; do
+for case in ${GROUP_CASES:-limits nested changed weights tiers daemons orphans wrong small}; do
 	$case
 done
 finish
