@@ -54,22 +54,26 @@ static void try_to_attach(struct pager *pager, struct process *process)
 	pager_say(pager, "process %d is left alone: %s", process->pid, message);
 }
 
-/* When the job nears its budget, the largest process that has no agent gets one, if it is worth it.
- * Says how soon this must be asked again, microseconds. */
+/* When the job nears its budget, or a group its limit, the largest process that has no agent gets
+ * one, if it is worth it. Says how soon this must be asked again, microseconds. */
 static int attach_largest(struct pager *pager)
 {
 	uint64_t mark = budget_attach_bytes(pager), used = figures_resident_bytes(pager), delay;
+	uint64_t left = groups_until_near(pager), job_left = used < mark ? mark - used : 0;
 	struct process *process;
 
-	if (used < mark) {
-		delay = (mark - used) / GROWTH_PER_US;
+	if (job_left < left)
+		left = job_left;
+	if (left) {
+		delay = left / GROWTH_PER_US;
 		return delay < DELAY_LEAST ? DELAY_LEAST
 					   : (int)(delay < DELAY_MOST ? delay : DELAY_MOST);
 	}
-	process = pager->paused ? NULL : tree_largest(pager);
+	process = pager->paused ? NULL : tree_largest(pager, !job_left);
 	if (!process)
 		return pager->strict ? DELAY_PAGING : DELAY_QUIET;
 	try_to_attach(pager, process);
+	groups_look(pager);
 	return DELAY_LEAST;
 }
 
@@ -101,16 +105,26 @@ static int64_t count_unknown(struct attached *attached)
 	return attached->resident_pages - (int64_t)(count[DESC_RESIDENT] + count[DESC_LEAVING]);
 }
 
+/* Pages must leave it, now or soon. */
+static bool is_pressed(const struct attached *attached)
+{
+	const struct pager *pager = attached->pager;
+
+	return pager->resident_pages >= pager->target_pages - pager->target_pages / 16 ||
+	       !group_until_near(attached->group);
+}
+
 static void record_unknown(struct attached *attached)
 {
 	struct pager *pager = attached->pager;
-	int64_t many = (int64_t)(pager->limit_bytes >> PAGE_SHIFT) / UNKNOWN_PARTS;
-	uint64_t now = monotonic_ns();
-	int64_t unknown;
+	uint64_t now = monotonic_ns(), limit = group_tightest(attached->group);
+	int64_t unknown, many;
 
-	if (now < attached->record_ns || pager->paused ||
-	    pager->resident_pages < pager->target_pages - pager->target_pages / 16)
+	if (now < attached->record_ns || pager->paused || !is_pressed(attached))
 		return;
+	if (limit > pager->limit_bytes)
+		limit = pager->limit_bytes;
+	many = (int64_t)(limit >> PAGE_SHIFT) / UNKNOWN_PARTS;
 	unknown = count_unknown(attached);
 	attached->record_ns = now + RECORD_NS + (monotonic_ns() - now) * COUNT_SHARE;
 	if (unknown < attached->unknowable)
@@ -193,11 +207,12 @@ int pager_tick(struct pager *pager)
 	if (!pager->tree.root)
 		return -ESRCH;
 	budget_refresh(pager);
-	pressed = figures_resident_bytes(pager) * 2 > budget_attach_bytes(pager);
+	pressed = figures_resident_bytes(pager) * 2 > budget_attach_bytes(pager) ||
+		  groups_are_pressed(pager);
 	tree_refresh(pager, pressed);
 	figures_look(pager, now);
 	delay = attach_largest(pager);
-	if (pager->resident_pages > pager->target_pages)
+	if (pager->resident_pages > pager->target_pages || groups_must_evict(pager))
 		evictor_kick(pager);
 	for (size_t i = 0; i < pager->tree.count; i++) {
 		struct attached *attached = pager->tree.items[i]->attached;
