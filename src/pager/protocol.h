@@ -29,10 +29,15 @@
  * evicted until a stop of all threads has recorded it.
  *
  * Threads of the owner
- *   server   reads the userfaultfd, applies events, serves faults
- *   evictor  moves pages out in batches, one batch at a time
+ *   servers  read the userfaultfds, apply events, serve faults; one for each CPU
+ *   evictor  moves pages out in batches, one batch at a time; what forks share leaves
+ *            one sharer after the other (family.h)
  *   control  traces the program: attaches, registers, records, detaches, brings back
- *   cleaner  (src/tier) moves objects; changes locations by compare-and-swap only
+ *   tier     (src/tier) writes segments, cleans; changes locations by compare-and-swap only
+ *   tracer   a short-lived thread of the control thread's (attach/trace.h): registers and
+ *            records under the lock for writing while every thread of a program stands still.
+ *            One that sleeps in a fault or an event cannot be stopped before it is served, so
+ *            no server waits for the program meanwhile.
  *
  * The memory lock (lock.h), one for each address space
  *   write: reading messages and applying events (one step), binding and
