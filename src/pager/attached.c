@@ -73,20 +73,27 @@ static void leave_list(struct attached *attached)
 			pager->attached[kept++] = pager->attached[i];
 	pager->attached_count = kept;
 	pager->attached_generation++;
+	pthread_mutex_unlock(&pager->attached_lock);
+}
+
+void attached_barrier(struct attached *attached)
+{
+	struct pager *pager = attached->pager;
+
+	pthread_mutex_lock(&pager->attached_lock);
 	while (pager->evicting == attached)
 		pthread_cond_wait(&pager->evicting_changed, &pager->attached_lock);
 	pthread_mutex_unlock(&pager->attached_lock);
+	/* Every server that uses it now is done once this is ours. */
+	pthread_rwlock_wrlock(&pager->serving);
+	pthread_rwlock_unlock(&pager->serving);
 }
 
 void attached_unlist(struct attached *attached)
 {
-	struct pager *pager = attached->pager;
-
 	leave_list(attached);
 	servers_forget(attached);
-	/* Every server that still uses it is done once this is ours. */
-	pthread_rwlock_wrlock(&pager->serving);
-	pthread_rwlock_unlock(&pager->serving);
+	attached_barrier(attached);
 	attached_set_pages(attached, 0);
 	if (attached->process)
 		attached->process->attached = NULL;

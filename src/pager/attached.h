@@ -94,6 +94,8 @@ void attached_free(struct attached *attached);
 int attached_list(struct attached *attached);
 /* From now on it is not, and nobody uses it any more. Control thread only, no lock held. */
 void attached_unlist(struct attached *attached);
+/* Whoever was at it, and may have seen it as it was before, is done. The same. */
+void attached_barrier(struct attached *attached);
 /* The same for one whose address space is gone; frees it. */
 void attached_bury(struct attached *attached);
 

@@ -350,6 +350,25 @@ static int last_stop(struct target *target, void *argument)
 	return error;
 }
 
+/*
+ * The channel goes with the agent, and the lock's word is in it. Something may be registered that
+ * is no region (register.c): its events must still be read, or their threads could not be stopped.
+ */
+static int agent_out(struct attached *attached, char message[PAGER_MESSAGE])
+{
+	int error;
+
+	lock_write(&attached->lock);
+	attached->has_agent = false;
+	lock_move(&attached->lock, &attached->own_word);
+	unlock_write(&attached->lock);
+	attached_barrier(attached);
+	do {
+		error = attach_leave(&attached->target, message);
+	} while (error == -ETIMEDOUT);
+	return error;
+}
+
 int program_release(struct attached *attached, char message[PAGER_MESSAGE])
 {
 	pid_t pid = attached->pid;
@@ -369,12 +388,8 @@ int program_release(struct attached *attached, char message[PAGER_MESSAGE])
 			 strerror(-error));
 		return error;
 	}
-	/* Nothing is registered any more; leaving takes the channel away, which they use. */
+	error = attached->has_agent ? agent_out(attached, message) : 0;
 	attached_unlist(attached);
-	do {
-		error = attached->has_agent ? attach_leave(&attached->target, message) : 0;
-	} while (error == -ETIMEDOUT);
-	attached->has_agent = false;
 	attached_free(attached);
 	return error == -ESRCH ? 0 : error;
 }
