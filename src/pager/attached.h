@@ -51,6 +51,7 @@ struct attached {
 	bool needs_look;	/* child: its mappings have not been looked at since its birth */
 	bool needs_wipe;	/* child: look for MADV_WIPEONFORK before its first fault */
 	_Atomic bool dead;	/* ESRCH: the address space is gone */
+	_Atomic bool held;	/* its faults wait: others work (load.h) */
 	_Atomic bool paused;	/* nothing of it may leave any more */
 	_Atomic bool refused;	/* a seccomp filter came: control brings all back */
 
@@ -78,6 +79,9 @@ struct attached {
 	_Atomic int64_t shared_pages;
 
 	/* Control thread. */
+	uint64_t turn_ns,
+		faults_seen;	 /* load.c: when its turn began, its faults at the last look */
+	bool takes_part;	 /* load.c: in the thrashing */
 	struct process *process; /* NULL: not known yet */
 	uint64_t scanned_ns;	 /* the last look at its mappings */
 	uint64_t scanned_total;	 /* bytes mapped at that time */

@@ -64,7 +64,7 @@ static unsigned int run_limit(struct attached *attached, uint64_t address, bool 
 	return pages < RUN_PAGES ? (unsigned int)pages : RUN_PAGES;
 }
 
-/* Over the budget, and pages can still leave: the answer can wait. */
+/* Over the budget, and pages can still leave, or others work: the answer can wait. */
 static bool must_brake(const struct fault *fault)
 {
 	struct attached *attached = fault->attached;
@@ -72,6 +72,8 @@ static bool must_brake(const struct fault *fault)
 
 	if (fault->overdue || !attached->has_agent || pager->paused || pager->no_room)
 		return false;
+	if (attached->held)
+		return true;
 	return pager->resident_pages > pager->brake_pages || group_must_brake(attached->group);
 }
 

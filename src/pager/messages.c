@@ -11,6 +11,7 @@
 #include "pager/event.h"
 #include "pager/evict.h"
 #include "pager/futex.h"
+#include "pager/load.h"
 #include "pager/server.h"
 #include "pager/state.h"
 #include "pager/userfault.h"
@@ -268,6 +269,19 @@ void messages_read(struct server *server, struct attached *attached)
 	unlock_write(&attached->lock);
 }
 
+static bool is_overdue(struct pager *pager, const struct fault *fault, uint64_t now)
+{
+	uint64_t waited = now - fault->since;
+
+	if (fault->attached->held)
+		return waited > HOLD_NS;
+	if (waited <= pager->brake_ns)
+		return false;
+	if (pager->brake_ns > BRAKE_LEAST_NS)
+		pager->brake_ns = pager->brake_ns / 2;
+	return true;
+}
+
 void messages_retry(struct server *server)
 {
 	unsigned int count = server->aside_count;
@@ -281,9 +295,7 @@ void messages_retry(struct server *server)
 
 		if (fault.attached->dead)
 			continue;
-		fault.overdue = now - fault.since > server->pager->brake_ns;
-		if (fault.overdue && server->pager->brake_ns > BRAKE_LEAST_NS)
-			server->pager->brake_ns = server->pager->brake_ns / 2;
+		fault.overdue = is_overdue(server->pager, &fault, now);
 		if (must_wait(server, &fault))
 			continue;
 		lock_write(&fault.attached->lock);

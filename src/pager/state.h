@@ -49,9 +49,10 @@ struct pager {
 	struct tree tree;
 	struct groups groups; /* counters: any thread */
 	bool was_attached;
-	uint64_t figures_ns;   /* last look at peaks and rates */
-	struct maps maps;      /* reused */
-	uint64_t traffic_seen; /* at the last tick (watch.c) ... */
+	uint64_t figures_ns;			  /* last look at peaks and rates */
+	struct maps maps;			  /* reused */
+	uint64_t load_ns, thrashed_ns, back_seen; /* load.c: last look, when last, pages_in */
+	uint64_t traffic_seen;			  /* at the last tick (watch.c) ... */
 	int64_t resident_seen;
 	int delay; /* ... and how soon the next was to come, microseconds */
 

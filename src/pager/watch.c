@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 #include "pager/futex.h"
+#include "pager/load.h"
 #include "pager/program.h"
 #include "pager/state.h"
 
@@ -211,6 +212,7 @@ int pager_tick(struct pager *pager)
 		  groups_are_pressed(pager);
 	tree_refresh(pager, pressed);
 	figures_look(pager, now);
+	load_look(pager, now);
 	delay = attach_largest(pager);
 	if (pager->resident_pages > pager->target_pages || groups_must_evict(pager))
 		evictor_kick(pager);
