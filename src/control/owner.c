@@ -9,7 +9,6 @@
 #include "control/owner.h"
 
 #include <errno.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,7 @@
 #include <unistd.h>
 #include "control/cgroup_budget.h"
 #include "control/harden.h"
+#include "control/owner_state.h"
 #include "control/progress.h"
 #include "control/socket.h"
 #include "control/stats.h"
@@ -32,26 +32,6 @@
 #define NOTICE_NS	 1000000000ull
 
 enum { POLL_SIGNALS, POLL_PROGRAM, POLL_CONTROL };
-
-struct owner {
-	struct owner_config config;
-	struct stats_file stats;
-	struct pager *pager; /* NULL once detached */
-	struct control *control;
-	struct cgroup_budget following; /* for config.cgroup, or since `vswap limit cgroup` */
-	pid_t pid;
-	int pidfd;
-	int signals;
-	bool gone;	    /* the program has ended */
-	bool detached;	    /* and goes on without us */
-	bool detach_wanted; /* a signal asked for it */
-	bool impatient;	    /* another one while it was under way */
-	bool told_waiting;
-	uint64_t gone_ns;
-	bool was_attached;
-	int wait_status;
-	struct report last; /* of the moment when the pager was closed */
-};
 
 static uint64_t now_ns(void)
 {
@@ -156,7 +136,7 @@ int owner_open(struct owner **out, const struct owner_config *config, pid_t pid,
 	return 0;
 }
 
-static void fill_report(struct owner *owner, struct report *report)
+void owner_report(struct owner *owner, struct report *report)
 {
 	const char *command = owner->config.command, *slash;
 
@@ -187,7 +167,7 @@ static void remember(struct owner *owner)
 {
 	struct report report;
 
-	fill_report(owner, &report);
+	owner_report(owner, &report);
 	owner->was_attached |= report.attached != 0;
 }
 
@@ -311,7 +291,7 @@ static void work_progress(void *argument, uint64_t done, uint64_t total)
 		progress_show(&work->progress, done, total);
 }
 
-static int detach(struct owner *owner, struct client *client, char message[OWNER_MESSAGE])
+int owner_detach(struct owner *owner, struct client *client, char message[OWNER_MESSAGE])
 {
 	struct long_work work = {
 		.owner = owner, .client = client, .progress = {.what = "bringing back"}};
@@ -324,7 +304,7 @@ static int detach(struct owner *owner, struct client *client, char message[OWNER
 	owner->detach_wanted = false;
 	if (result)
 		return result;
-	fill_report(owner, &owner->last);
+	owner_report(owner, &owner->last);
 	owner->detached = true;
 	pager_close(owner->pager);
 	owner->pager = NULL;
@@ -339,41 +319,11 @@ static void detach_by_signal(struct owner *owner)
 		owner->detach_wanted = false;
 		return;
 	}
-	if (detach(owner, NULL, message))
+	if (owner_detach(owner, NULL, message))
 		say(NULL, message);
 }
 
-/* ---- requests of clients ---- */
-
-static void reply_ok(struct client *client, const char *member, struct json_object *value)
-{
-	struct json_object *object = json_object_new_object();
-
-	if (object) {
-		json_object_object_add(object, "ok", json_object_new_boolean(1));
-		if (member)
-			json_object_object_add(object, member, value);
-	}
-	client_send(client, object);
-}
-
-static struct json_object *where_to_json(const struct pager_where *where)
-{
-	struct json_object *object = json_object_new_object();
-
-	if (!object)
-		return NULL;
-	json_object_object_add(object, "state", json_object_new_string(where->state));
-	json_object_object_add(object, "slot", json_object_new_uint64(where->slot));
-	json_object_object_add(object, "codec", json_object_new_string(where->codec));
-	json_object_object_add(object, "bytes", json_object_new_uint64(where->bytes));
-	json_object_object_add(object, "pages", json_object_new_uint64(where->pages));
-	json_object_object_add(object, "segment", json_object_new_uint64(where->segment));
-	json_object_object_add(object, "place", json_object_new_string(where->place));
-	return object;
-}
-
-static int answer_thaw(struct owner *owner, struct client *client)
+int owner_thaw(struct owner *owner, struct client *client)
 {
 	struct long_work work = {
 		.owner = owner, .client = client, .progress = {.what = "bringing in"}};
@@ -383,100 +333,11 @@ static int answer_thaw(struct owner *owner, struct client *client)
 	return result;
 }
 
-static int answer_limit(struct owner *owner, const struct request *request,
-			char message[OWNER_MESSAGE])
-{
-	int result;
-
-	if (request->group.name[0])
-		return pager_group_change(owner->pager, &request->group, message);
-	result = pager_set_limit(owner->pager, request->number, message);
-	if (!result) {
-		cgroup_budget_close(&owner->following);
-		owner->following = (struct cgroup_budget){0};
-		pager_set_strict(owner->pager, false);
-	}
-	return result;
-}
-
-static int answer_follow(struct owner *owner, char message[OWNER_MESSAGE])
-{
-	struct cgroup_budget following;
-	int result = cgroup_budget_open(&following, "", owner->pid, pager_least_limit(), message);
-
-	if (result)
-		return result;
-	cgroup_budget_close(&owner->following);
-	owner->following = following;
-	harden_hurry();
-	pager_set_strict(owner->pager, true);
-	return pager_set_limit(owner->pager, following.budget, message);
-}
-
-/* Who asks goes into the group. */
-static void answer_group(struct owner *owner, struct client *client, const struct request *request)
-{
-	char message[OWNER_MESSAGE], path[GROUP_PATH];
-
-	if (pager_group_enter(owner->pager, client_pid(client), &request->group, path, message))
-		client_fail(client, message);
-	else
-		reply_ok(client, "group", json_object_new_string(path));
-}
-
-static void answer(void *argument, struct client *client, const struct request *request)
-{
-	struct owner *owner = argument;
-	char message[OWNER_MESSAGE] = "the program has just been detached";
-	struct pager_where where = {0};
-	struct report report;
-	int result = 0;
-
-	if (!owner->pager && request->kind != REQUEST_REPORT) {
-		client_fail(client, message);
-		return;
-	}
-	switch (request->kind) {
-	case REQUEST_REPORT:
-		fill_report(owner, &report);
-		reply_ok(client, "report", report_to_json(&report));
-		return;
-	case REQUEST_LIMIT:
-		result = answer_limit(owner, request, message);
-		break;
-	case REQUEST_FOLLOW:
-		result = answer_follow(owner, message);
-		break;
-	case REQUEST_GROUP:
-		answer_group(owner, client, request);
-		return;
-	case REQUEST_THAW:
-		result = answer_thaw(owner, client);
-		break;
-	case REQUEST_DETACH:
-		result = detach(owner, client, message);
-		break;
-	case REQUEST_WHERE:
-		result = pager_where(owner->pager, owner->pid, request->number, &where);
-		if (!result) {
-			reply_ok(client, "where", where_to_json(&where));
-			return;
-		}
-		snprintf(message, sizeof(message), "cannot look up 0x%llx: %s",
-			 (unsigned long long)request->number, strerror(-result));
-		break;
-	}
-	if (result)
-		client_fail(client, message);
-	else
-		reply_ok(client, NULL, NULL);
-}
-
 void owner_listen(struct owner *owner)
 {
 	char message[OWNER_MESSAGE];
 
-	if (control_open(&owner->control, owner->pid, answer, owner, message))
+	if (control_open(&owner->control, owner->pid, owner_answer, owner, message))
 		say(NULL, message);
 }
 
@@ -576,7 +437,7 @@ static int finish(struct owner *owner)
 	struct report report;
 	int result;
 
-	fill_report(owner, &report);
+	owner_report(owner, &report);
 	result = stats_commit(&owner->stats, &report);
 	if (result)
 		dprintf(STDERR_FILENO,

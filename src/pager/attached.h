@@ -51,6 +51,7 @@ struct attached {
 	bool needs_look;	/* child: its mappings have not been looked at since its birth */
 	bool needs_wipe;	/* child: look for MADV_WIPEONFORK before its first fault */
 	_Atomic bool dead;	/* ESRCH: the address space is gone */
+	_Atomic bool forked;	/* it has relatives, or had */
 	_Atomic bool held;	/* its faults wait: others work (load.h) */
 	_Atomic bool paused;	/* nothing of it may leave any more */
 	_Atomic bool refused;	/* a seccomp filter came: control brings all back */

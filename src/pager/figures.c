@@ -112,6 +112,8 @@ void figures_look(struct pager *pager, uint64_t now)
 
 static const char *state_of(const struct process *process)
 {
+	if (process->attached && process->attached->held)
+		return "held";
 	if (process->attached && process->attached->has_agent)
 		return "paged";
 	if (process->attached)

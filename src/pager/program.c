@@ -174,6 +174,8 @@ static int take_over(struct process *process, struct attached *attached)
 	attached->pidfd = fcntl(attached->target.pidfd, F_DUPFD_CLOEXEC, 0);
 	attached->keeper_handle = keeper_add(pager->keeper, process->pid, attached->pidfd);
 	process->attached = attached;
+	process->shared_ns = 0;
+	attached->shared_pages = process->shared;
 	attached_set_pages(attached, process->pages);
 	atomic_fetch_sub(&pager->resident_pages, process->pages);
 	process->pages = 0;

@@ -281,16 +281,26 @@ static bool has_ended(const struct process *process)
 	return poll(&ended, 1, 0) > 0;
 }
 
+/* It shared nothing at the last look, and no fork has been since. */
+static bool shares_nothing(const struct process *process)
+{
+	return process->attached && process->shared_ns && !process->shared &&
+	       !process->attached->forked;
+}
+
 /* Processes that fork left with the same pages have them once. */
 static void look_at_shared(struct process *process, bool alone)
 {
 	uint64_t now = monotonic_ns(), bytes;
 
+	/* The evictor changes it, too (evict.c). */
+	if (process->attached && process->shared_ns)
+		process->shared = process->attached->shared_pages;
 	if (now < process->shared_ns)
 		return;
 	if (alone)
 		process->shared = 0;
-	else if (!maps_shared(process->pid, &bytes))
+	else if (!shares_nothing(process) && !maps_shared(process->pid, &bytes))
 		process->shared = (int64_t)(bytes >> PAGE_SHIFT);
 	process->shared_ns = now + (monotonic_ns() - now) * SHARED_SHARE + SHARED_NS;
 	if (process->attached)
@@ -349,6 +359,7 @@ static void join_attached(struct pager *pager)
 		if (!process || process->attached)
 			continue;
 		process->attached = attached;
+		process->shared_ns = 0;
 		attached->process = process;
 	}
 }
