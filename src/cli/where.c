@@ -79,6 +79,7 @@ static void show(const struct where_options *options, struct json_object *where)
 	printf("place    %s\n", text_of(where, "place"));
 	if (!number_of(where, "bytes"))
 		return;
+	printf("count    %" PRIu64 "\n", number_of(where, "sharers"));
 	printf("segment  %" PRIu64 "\n", number_of(where, "segment"));
 	printf("object   %" PRIu64 " bytes for %" PRIu64 " page(s), %s\n",
 	       number_of(where, "bytes"), number_of(where, "pages"), text_of(where, "codec"));

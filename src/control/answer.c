@@ -29,6 +29,7 @@ static struct json_object *where_to_json(const struct pager_where *where)
 	json_object_object_add(object, "codec", json_object_new_string(where->codec));
 	json_object_object_add(object, "bytes", json_object_new_uint64(where->bytes));
 	json_object_object_add(object, "pages", json_object_new_uint64(where->pages));
+	json_object_object_add(object, "sharers", json_object_new_uint64(where->sharers));
 	json_object_object_add(object, "segment", json_object_new_uint64(where->segment));
 	json_object_object_add(object, "place", json_object_new_string(where->place));
 	return object;

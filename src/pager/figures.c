@@ -306,6 +306,18 @@ static void place(struct pager *pager, desc_t word, struct pager_where *where)
 		snprintf(where->place, sizeof(where->place), "RAM");
 }
 
+/* The word of the bytes, and how many share them: by a count of the anchor, or with the cluster. */
+static desc_t follow_shared(struct attached *attached, desc_t word, struct pager_where *where)
+{
+	struct space *space = attached->space;
+
+	where->sharers = cluster_references(space, (uint32_t)(where->slot / CLUSTER_SLOTS));
+	if (desc_state(word) != DESC_SHARED)
+		return word;
+	where->sharers += anchor_count(space, desc_anchor(word)) - 1;
+	return atomic_load(anchor_slot(space, desc_anchor(word))) & ~DESC_LOCK;
+}
+
 static void look_up(struct attached *attached, uint64_t address, struct pager_where *where)
 {
 	slot_t *slot = address < MEMORY_END ? memory_look(attached->memory, address) : NULL;
@@ -319,8 +331,8 @@ static void look_up(struct attached *attached, uint64_t address, struct pager_wh
 	word = slot_lock(slot);
 	where->slot = memory_slot_id(attached->memory, address);
 	snprintf(where->state, sizeof(where->state), "%s", desc_state_name(desc_state(word)));
-	if (desc_state(word) == DESC_STORED)
-		place(attached->pager, word, where);
+	if (desc_state(word) == DESC_STORED || desc_state(word) == DESC_SHARED)
+		place(attached->pager, follow_shared(attached, word, where), where);
 	else if (desc_state(word) == DESC_RESIDENT)
 		snprintf(where->place, sizeof(where->place), "the program's memory");
 	else

@@ -88,6 +88,7 @@ struct pager_where {
 	char codec[16];	    /* stored: how */
 	uint32_t bytes;	    /* stored: length of the object */
 	unsigned int pages; /* stored: pages in the object */
+	uint32_t sharers;   /* stored: address spaces that have these bytes for a page of theirs */
 	uint32_t segment;
 	char place[128]; /* "RAM", "file NAME at offset N", "the program's memory" ... */
 };
