@@ -9,6 +9,7 @@
 #include "pager/children.h"
 #include "pager/evict.h"
 #include "pager/futex.h"
+#include "pager/mapping.h"
 #include "pager/register.h"
 #include "pager/state.h"
 #include "pager/userfault.h"
@@ -100,6 +101,23 @@ static int first_stop(struct target *target, void *argument)
 	return error;
 }
 
+/* Its parent's regions may not all be registered in a child; what would leave must be. */
+static int forget_unregistered(struct attached *attached, pid_t thread)
+{
+	struct region_list registered = {0};
+	int error = mapping_registered(thread, &registered);
+	uint64_t at = 0;
+
+	for (size_t i = 0; i < registered.count && !error; i++) {
+		mapping_forget(attached, at, registered.items[i].start);
+		at = registered.items[i].end;
+	}
+	if (!error)
+		mapping_forget(attached, at, MEMORY_END);
+	region_free(&registered);
+	return error;
+}
+
 /* The same for a child that is served already: what it has of its parent's is known. */
 static int adopting_stop(struct target *target, void *argument)
 {
@@ -111,6 +129,8 @@ static int adopting_stop(struct target *target, void *argument)
 	/* Nothing is in flight, since every thread stands still. */
 	if (!children_settle(attached) || !moved_settle(attached))
 		error = -EAGAIN;
+	if (!error)
+		error = forget_unregistered(attached, target->agent_tid);
 	if (!error)
 		error = maps_read(target->agent_tid, maps);
 	if (!error)
