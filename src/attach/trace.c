@@ -35,6 +35,9 @@
 #define YIELDS	     64u    /* before the waits start to sleep */
 #define SLEEP_LEAST  20000l /* ns */
 #define SLEEP_MOST   1000000l
+/* The kernel's flags of a thread, as in /proc/PID/stat. */
+#define PF_IO_WORKER   0x10u
+#define PF_USER_WORKER 0x4000u
 
 struct session {
 	struct trace trace;
@@ -108,6 +111,18 @@ bool thread_dead(pid_t pid, pid_t tid)
 	const char *stat = read_stat(pid, tid, text, sizeof(text));
 
 	return !stat || *stat == 'Z' || *stat == 'X';
+}
+
+/* A thread that the kernel made for the process, as io_uring does: it never goes to user space, where
+ * it could make a call for us or change a mapping, so it is not stopped. */
+static bool is_kernel_worker(pid_t pid, pid_t tid)
+{
+	char text[1024];
+	const char *stat = read_stat(pid, tid, text, sizeof(text));
+	unsigned int flags;
+
+	return stat && sscanf(stat, "%*c %*d %*d %*d %*d %*d %u", &flags) == 1 &&
+	       flags & (PF_IO_WORKER | PF_USER_WORKER);
 }
 
 /* What the process's first thread gave to SYS_exit, if it has ended: the last field. */
@@ -225,7 +240,8 @@ static int interrupt_new(struct trace *trace, pid_t skip)
 	while ((entry = readdir(directory))) {
 		pid_t tid = atoi(entry->d_name);
 
-		if (tid <= 0 || tid == skip || find(trace, tid))
+		if (tid <= 0 || tid == skip || find(trace, tid) ||
+		    is_kernel_worker(trace->pid, tid))
 			continue;
 		error = interrupt(trace, tid);
 		if (error > 0) {
@@ -513,7 +529,8 @@ pid_t trace_newcomer(const struct trace *trace)
 	while (directory && !found && (entry = readdir(directory))) {
 		pid_t tid = atoi(entry->d_name);
 
-		if (tid > 0 && !find(trace, tid) && !thread_dead(trace->pid, tid))
+		if (tid > 0 && !find(trace, tid) && !thread_dead(trace->pid, tid) &&
+		    !is_kernel_worker(trace->pid, tid))
 			found = tid;
 	}
 	if (directory)

@@ -3,12 +3,13 @@
  * Description: what a thread that the program does not know of could break. Each
  * program does one thing while it is attached: its last thread leaves, its first
  * thread leaves, it calls exec, setns, setuid, installs a seccomp filter, counts its
- * threads' descriptors, waits for the end of a pipe.
+ * threads' descriptors, waits for the end of a pipe, has a thread made by io_uring.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <liburing.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -287,6 +288,35 @@ static int spins(void)
 	return 0;
 }
 
+/* Has the kernel make a thread in this process, where io_uring is allowed. */
+static void start_io_worker(void)
+{
+	static struct io_uring ring;
+	static char byte;
+	struct io_uring_sqe *entry;
+	int ends[2];
+
+	if (io_uring_queue_init(2, &ring, 0) || pipe(ends))
+		return;
+	entry = io_uring_get_sqe(&ring);
+	io_uring_prep_read(entry, ends[0], &byte, 1, 0);
+	io_uring_sqe_set_flags(entry, IOSQE_ASYNC);
+	io_uring_submit(&ring);
+}
+
+/* Never in a system call itself: only the kernel's thread is in one. */
+static int has_io_worker(void)
+{
+	start_io_worker();
+	board->memory = (uintptr_t)mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE,
+					MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	memset((void *)board->memory, 7, PAGES * PAGE);
+	board->ready = 1;
+	while (!board->stop)
+		;
+	return 0;
+}
+
 /* Killed while the agent works: the owner neither hangs nor fails. */
 static void test_killed(void)
 {
@@ -322,5 +352,6 @@ int main(void)
 	ends_well(calls_setns);
 	ends_well(closes_pipe);
 	ends_well(forks);
+	ends_well(has_io_worker);
 	return 0;
 }
