@@ -35,6 +35,9 @@
 #define YIELDS	     64u    /* before the waits start to sleep */
 #define SLEEP_LEAST  20000l /* ns */
 #define SLEEP_MOST   1000000l
+/* For a call to be made, and a thread to be given back: there is no way out in between but the
+ * program's end. */
+#define CALL_MS 60000
 /* The kernel's flags of a thread, as in /proc/PID/stat. */
 #define PF_IO_WORKER   0x10u
 #define PF_USER_WORKER 0x4000u
@@ -395,7 +398,7 @@ int trace_borrow(struct trace *trace, pid_t except)
 
 int trace_give_back(struct trace *trace)
 {
-	struct patience patience = patience_of(trace->timeout_ms);
+	struct patience patience = patience_of(CALL_MS);
 	pid_t tid = trace->borrowed;
 	int error;
 
@@ -443,7 +446,7 @@ static bool wants_restart(long result)
 
 long trace_call_at(struct trace *trace, uint64_t address, long number, const uint64_t arguments[6])
 {
-	struct patience patience = patience_of(trace->timeout_ms);
+	struct patience patience = patience_of(CALL_MS);
 	struct user_regs_struct registers = trace->registers;
 	pid_t tid = trace->borrowed;
 	int error;

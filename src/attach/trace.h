@@ -31,7 +31,7 @@ struct trace {
 	bool group_stopped; /* by SIGSTOP or the terminal */
 	struct tracee *threads;
 	size_t count, capacity;
-	int timeout_ms; /* for all threads to stop, and for each call */
+	int timeout_ms; /* for all threads to stop */
 
 	pid_t borrowed; /* the thread that makes the calls; 0: none */
 	uint64_t syscall_address;
@@ -55,7 +55,8 @@ int trace_give_back(struct trace *trace);
 
 /*
  * One system call in the borrowed thread, at `address` (0: in the vDSO), where a syscall
- * instruction stands. What the call returned, or -ETIMEDOUT, -ESRCH.
+ * instruction stands. What the call returned, or -ESRCH; -ETIMEDOUT after a minute, and then
+ * the program cannot be saved.
  */
 long trace_call_at(struct trace *trace, uint64_t address, long number, const uint64_t arguments[6]);
 

@@ -65,17 +65,14 @@ static bool may_be_served(const struct attached *attached)
 	return attached->process->tried_ns == 0 || attached_count_unknown(attached->pager);
 }
 
-/* With every thread stopped: registers and records all. From here on the lock is the one that the
- * agent knows. */
-static int take_stock(struct attached *attached, struct target *target, struct maps *maps)
+/* With every thread stopped: registers and records all. */
+static int take_stock(struct attached *attached, struct maps *maps)
 {
 	struct recording recording = {.attached = attached};
 	int error = register_stopped(attached, maps);
 
 	for (size_t i = 0; i < attached->regions.count && !error; i++)
 		error = record_region(&recording, &attached->regions.items[i]);
-	if (!error)
-		lock_move(&attached->lock, &target->channel->lock);
 	return error;
 }
 
@@ -96,25 +93,40 @@ static int first_stop(struct target *target, void *argument)
 	if (!error && maps->registered && may_be_served(attached))
 		error = -EAGAIN;
 	if (!error)
-		error = take_stock(attached, target, maps);
+		error = take_stock(attached, maps);
 	unlock_write(&attached->lock);
 	return error;
 }
 
 /* Its parent's regions may not all be registered in a child; what would leave must be. */
-static int forget_unregistered(struct attached *attached, pid_t thread)
+static void forget_unregistered(struct attached *attached, const struct region_list *registered)
 {
-	struct region_list registered = {0};
-	int error = mapping_registered(thread, &registered);
 	uint64_t at = 0;
 
-	for (size_t i = 0; i < registered.count && !error; i++) {
-		mapping_forget(attached, at, registered.items[i].start);
-		at = registered.items[i].end;
+	for (size_t i = 0; i < registered->count; i++) {
+		mapping_forget(attached, at, registered->items[i].start);
+		at = registered->items[i].end;
 	}
-	if (!error)
-		mapping_forget(attached, at, MEMORY_END);
-	region_free(&registered);
+	mapping_forget(attached, at, MEMORY_END);
+}
+
+/*
+ * What is registered in the child. That the agent's new area can be registered for it there shows
+ * that this is the process which the userfaultfd belongs to: -EAGAIN if it is not.
+ */
+static int find_registered(const struct attached *child, const struct target *target,
+			   struct region_list *registered)
+{
+	uint64_t area = target->staging[0];
+	int error = 0;
+
+	if (userfault_register(child->userfault, area, PAGE_BYTES))
+		return -EAGAIN;
+	error = mapping_registered(target->agent_tid, registered);
+	userfault_unregister(child->userfault, area, PAGE_BYTES);
+	if (!error && !region_find(registered, area))
+		error = -EAGAIN;
+	region_remove(registered, area, area + PAGE_BYTES);
 	return error;
 }
 
@@ -123,21 +135,24 @@ static int adopting_stop(struct target *target, void *argument)
 {
 	struct attached *attached = argument;
 	struct maps *maps = &attached->pager->maps;
-	int error = 0;
+	struct region_list registered = {0};
+	int error;
 
 	lock_write(&attached->lock);
+	error = find_registered(attached, target, &registered);
 	/* Nothing is in flight, since every thread stands still. */
-	if (!children_settle(attached) || !moved_settle(attached))
+	if (!error && (!children_settle(attached) || !moved_settle(attached)))
 		error = -EAGAIN;
 	if (!error)
-		error = forget_unregistered(attached, target->agent_tid);
+		forget_unregistered(attached, &registered);
 	if (!error)
 		error = maps_read(target->agent_tid, maps);
 	if (!error)
 		error = maps_check_flags(target->agent_tid, maps, NULL, NULL);
 	if (!error)
-		error = take_stock(attached, target, maps);
+		error = take_stock(attached, maps);
 	unlock_write(&attached->lock);
+	region_free(&registered);
 	return error;
 }
 
@@ -184,12 +199,22 @@ static struct attached *prepare(struct pager *pager, struct process *process,
 	return attached;
 }
 
-/* It has an agent now: it is served, and pages may leave it. */
+/* From now on the lock is the one that the agent knows, and pages may leave. Not before all that
+ * could fail is done: the channel goes with the agent. */
+static void use_agent(struct attached *attached)
+{
+	lock_write(&attached->lock);
+	lock_move(&attached->lock, &attached->target.channel->lock);
+	attached->has_agent = true;
+	unlock_write(&attached->lock);
+}
+
+/* It has an agent now: it is served. */
 static int take_over(struct process *process, struct attached *attached)
 {
 	struct pager *pager = attached->pager;
 
-	attached->has_agent = true;
+	use_agent(attached);
 	pager->was_attached = true;
 	attached->pidfd = fcntl(attached->target.pidfd, F_DUPFD_CLOEXEC, 0);
 	attached->keeper_handle = keeper_add(pager->keeper, process->pid, attached->pidfd);
@@ -233,7 +258,7 @@ int program_adopt(struct pager *pager, struct process *process, char message[PAG
 	error = attach_inject(process->pid, child->userfault, &child->target, adopting_stop, child,
 			      message);
 	if (!error)
-		child->has_agent = true;
+		use_agent(child);
 	return error;
 }
 

@@ -31,6 +31,8 @@
 /* A process is injected if it has this part of the budget (its group's, too), or this much. */
 #define WORTH_SHARE 32
 #define WORTH_LEAST (1u << 20)
+/* A forked child that is younger may be about to call exec. */
+#define YOUNG_NS 20000000u
 
 static int64_t worth_pages(const struct pager *pager, const struct process *process)
 {
@@ -189,6 +191,7 @@ static int add(struct pager *pager, pid_t pid)
 		forget(process);
 		return error;
 	}
+	process->found_ns = monotonic_ns();
 	tree_read_command(process);
 	process->twin = find_twin(pager, pid);
 	process->group = groups_inherited(pager, pid);
@@ -388,8 +391,7 @@ static bool has_agent(const struct process *process)
 int64_t tree_fixed_pages(const struct pager *pager, const struct process *process)
 {
 	if (has_agent(process) ||
-	    (!process->attached && !process->left_alone &&
-	     own_pages(process) >= worth_pages(pager, process)))
+	    (!process->left_alone && own_pages(process) >= worth_pages(pager, process)))
 		return 0;
 	return counted_pages(process);
 }
@@ -455,8 +457,7 @@ struct process *tree_largest(struct pager *pager, bool all)
 		    own_pages(process) < worth_pages(pager, process) ||
 		    now - process->tried_ns < RETRY_NS)
 			continue;
-		/* A forked child could be adopted (program.c): not before no storm fails with it. */
-		if (process->attached)
+		if (process->attached && now - process->found_ns < YOUNG_NS)
 			continue;
 		if ((all || !group_until_near(process->group)) &&
 		    (!largest || own_pages(process) > own_pages(largest)))

@@ -31,6 +31,7 @@ struct process {
 	struct group *group;	   /* it and what it starts belong to; NULL: the job alone */
 	bool left_alone;	   /* must not be injected (any more) */
 	uint64_t tried_ns;	   /* last attempt to inject */
+	uint64_t found_ns;
 	uint64_t faults;	   /* of its address space, at the last look of figures.c ... */
 	double fault_rate;	   /* ... and a second, lately */
 	char command[PROCESS_NAME];

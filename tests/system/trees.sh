@@ -58,6 +58,13 @@ prefork() {
 	status=0
 	under $((mib / 4))M "$trees/prefork" --mib "$mib" --children 16 --seconds 4 || status=$?
 	judge "a server with 16 children" $status 'pages checked'
+	# Pages leave the children, too, and at once from all: each alone wants all of it.
+	peak=$(sed -n 's/^ *"peak_bytes": *\([0-9]*\).*/\1/p' "$work/stats")
+	if [ "${peak:-0}" -gt 0 ] && [ "$peak" -lt $((mib * 2 * 1048576)) ]; then
+		good "17 processes that share $mib MiB peak at $((peak / 1048576)) MiB"
+	else
+		bad "17 processes that share $mib MiB" "peak at ${peak:-no} bytes" "$work/stats"
+	fi
 	under $((mib / 4))M "$trees/prefork" --mib "$mib" --children 16 --seconds 2 --cold 0 \
 		--writers 1 || status=$?
 	judge "a server whose children all write" $status 'pages checked'
