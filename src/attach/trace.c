@@ -15,12 +15,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -32,9 +33,12 @@
 #define SYSCALL_STOP (SIGTRAP | 0x80)
 #define EVENT_STOP   128 /* PTRACE_EVENT_STOP: glibc's and the kernel's headers do not mix */
 #define OPTIONS	     PTRACE_O_TRACESYSGOOD
-#define YIELDS	     64u    /* before the waits start to sleep */
-#define SLEEP_LEAST  20000l /* ns */
+#define NICE_LEAST   (-20)
+#define SLEEP_LEAST  20000l /* ns, of a wait's first turns */
 #define SLEEP_MOST   1000000l
+#define LONGER_TURNS 16u /* after so many it sleeps longer */
+#define SLACK_NS     1ul /* the kernel's 50000 would be added to each */
+#define DEAD_TURNS   64u /* then a thread that is waited for may have ended unseen */
 /* For a call to be made, and a thread to be given back: there is no way out in between but the
  * program's end. */
 #define CALL_MS 60000
@@ -50,7 +54,8 @@ struct session {
 	int result;
 };
 
-/* A bounded wait that starts with yields: what we wait for often needs this very CPU. */
+/* A bounded wait. What we wait for often needs this very CPU, so it sleeps from the start; a thread
+ * that yields instead comes after all others for it, since Linux 6.18 for long. */
 struct patience {
 	unsigned int turns;
 	struct timespec deadline;
@@ -79,11 +84,7 @@ static bool patience_wait(struct patience *patience)
 	if (now.tv_sec > patience->deadline.tv_sec ||
 	    (now.tv_sec == patience->deadline.tv_sec && now.tv_nsec > patience->deadline.tv_nsec))
 		return false;
-	if (patience->turns++ < YIELDS) {
-		sched_yield();
-		return true;
-	}
-	sleep.tv_nsec *= 1 + (patience->turns - YIELDS) / 8;
+	sleep.tv_nsec *= 1 + patience->turns++ / LONGER_TURNS;
 	if (sleep.tv_nsec > SLEEP_MOST)
 		sleep.tv_nsec = SLEEP_MOST;
 	nanosleep(&sleep, NULL);
@@ -170,7 +171,7 @@ static int wait_stop(const struct trace *trace, pid_t tid, struct patience *pati
 		if (got)
 			return got < 0 ? got : 0;
 		/* A leader that left before its threads is not reported to anybody. */
-		if (patience->turns > YIELDS && thread_dead(trace->pid, tid))
+		if (patience->turns > DEAD_TURNS && thread_dead(trace->pid, tid))
 			return -ESRCH;
 		if (!patience_wait(patience))
 			return -ETIMEDOUT;
@@ -210,9 +211,16 @@ static int add(struct trace *trace, pid_t tid)
 	int error = array_grow((void **)&trace->threads, &trace->capacity, trace->count + 1,
 			       sizeof(*trace->threads));
 
-	if (!error)
-		trace->threads[trace->count++] = (struct tracee){.tid = tid};
-	return error;
+	if (error)
+		return error;
+	/* It must run to stop, and for each call that it makes for us: where many others want the
+	 * CPU, that would take its turn each time. Without the right to, so be it. */
+	trace->threads[trace->count++] = (struct tracee){
+		.tid = tid,
+		.nice = getpriority(PRIO_PROCESS, (id_t)tid),
+	};
+	setpriority(PRIO_PROCESS, (id_t)tid, NICE_LEAST);
+	return 0;
 }
 
 /* 1: it will stop; 0: it is gone or going. */
@@ -303,6 +311,7 @@ static void let_go(struct trace *trace)
 	for (size_t i = 0; i < trace->count; i++) {
 		const struct tracee *thread = &trace->threads[i];
 
+		setpriority(PRIO_PROCESS, (id_t)thread->tid, thread->nice);
 		if (thread->stopped)
 			restart_interrupted(trace->pid, thread->tid);
 		if (thread->stopped && ptrace(PTRACE_DETACH, thread->tid, NULL, NULL))
@@ -325,6 +334,7 @@ static void *run_session(void *argument)
 	struct session *session = argument;
 	struct trace *trace = &session->trace;
 
+	prctl(PR_SET_TIMERSLACK, SLACK_NS);
 	session->result = stop_all(trace, session->skip);
 	if (!session->result)
 		session->result = session->work(trace, session->argument);

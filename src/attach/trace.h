@@ -23,6 +23,7 @@
 struct tracee {
 	pid_t tid;
 	bool stopped;
+	int nice; /* its own: while it is traced it comes before others */
 };
 
 struct trace {

@@ -30,6 +30,9 @@
  * above the limit is deadly, so much earlier. */
 #define STRICT_BYTES (64u << 20)
 
+/* What one of several processes may fill until its turn comes, as a part of the budget. */
+#define GROWING_SHARE 32
+
 /* Without a backend, segments are cleaned when less than this part of them is live: what is dead
  * in them is memory that the program could have. */
 #define FULL_PERCENT 88
@@ -127,13 +130,18 @@ void budget_refresh(struct pager *pager)
 	figures_raise(&pager->peak_bytes, own + figures_resident_bytes(pager));
 }
 
+/* The more processes grow at once, the earlier: they get their agents one after another. */
 uint64_t budget_attach_bytes(struct pager *pager)
 {
 	uint64_t limit = pager->limit_bytes;
 	uint64_t mark = minus(limit, pager->own_bytes + 2 * budget_head_bytes(limit) + limit / 16);
-	uint64_t early = mark / 8 * 7;
+	uint64_t strict = mark / 8 * 7, early = 0;
 
-	if (early > STRICT_BYTES)
-		early = STRICT_BYTES;
-	return pager->strict ? mark - early : mark;
+	if (pager->tree.growing > 1)
+		early = (pager->tree.growing - 1) * (limit / GROWING_SHARE);
+	if (early > mark / 2)
+		early = mark / 2;
+	if (strict > STRICT_BYTES)
+		strict = STRICT_BYTES;
+	return mark - (pager->strict && strict > early ? strict : early);
 }

@@ -31,6 +31,8 @@
 /* A process is injected if it has this part of the budget (its group's, too), or this much. */
 #define WORTH_SHARE 32
 #define WORTH_LEAST (1u << 20)
+/* It may soon be, with this part of that. */
+#define GROWING_SHARE 4
 /* A forked child that is younger may be about to call exec. */
 #define YOUNG_NS 20000000u
 
@@ -405,6 +407,19 @@ static int64_t count_fixed(struct pager *pager)
 	return pages;
 }
 
+static unsigned int count_growing(const struct pager *pager)
+{
+	unsigned int growing = 0;
+
+	for (size_t i = 0; i < pager->tree.count; i++) {
+		const struct process *process = pager->tree.items[i];
+
+		growing += !has_agent(process) && !process->left_alone && !process->twin &&
+			   own_pages(process) >= worth_pages(pager, process) / GROWING_SHARE;
+	}
+	return growing;
+}
+
 /* What looking costs. By the clock it would be dear whenever others have the CPU, which is when
  * processes grow unseen. */
 static uint64_t cpu_ns(void)
@@ -440,6 +455,7 @@ void tree_refresh(struct pager *pager, bool pressed)
 	}
 	bury_unknown(pager);
 	pager->fixed_pages = count_fixed(pager);
+	tree->growing = count_growing(pager);
 	groups_look(pager);
 	tree->looked_ns = now;
 	tree->look_cost_ns = cpu_ns() - before;

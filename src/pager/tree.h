@@ -48,6 +48,7 @@ struct tree {
 	uint64_t look_cost_ns;
 	pid_t *ignored; /* children of the owner that are no part of the job */
 	size_t ignored_count;
+	unsigned int growing; /* processes that may soon be worth an agent */
 };
 
 /* Starts with one process. 0 or -errno. */
