@@ -13,7 +13,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -28,6 +27,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "attach/proc.h"
 
 #define KEEPER_NAME "vswap-keeper"
 #define DESCENDANTS 4096
@@ -68,23 +68,6 @@ static int open_pidfd(pid_t pid)
 	return (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
-static pid_t parent_of(pid_t pid)
-{
-	char path[32], text[512], *at;
-	int file, parent = 0;
-	ssize_t got;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	file = open(path, O_RDONLY | O_CLOEXEC);
-	if (file < 0)
-		return 0;
-	got = read(file, text, sizeof(text) - 1);
-	close(file);
-	text[got > 0 ? got : 0] = '\0';
-	at = strrchr(text, ')');
-	return at && sscanf(at + 1, " %*c %d", &parent) == 1 ? parent : 0;
-}
-
 static bool in_family(const struct family *family, pid_t pid)
 {
 	for (size_t i = 0; i < family->count; i++) {
@@ -106,7 +89,7 @@ static size_t add_children(struct family *family)
 
 		if (pid <= 0 || in_family(family, pid))
 			continue;
-		parent = parent_of(pid);
+		parent = proc_parent(pid);
 		if (parent > 0 && in_family(family, parent))
 			family->members[family->count++] = (struct process){pid, parent, -1};
 	}
@@ -152,7 +135,7 @@ static void kill_family(struct family *family, size_t listed)
 
 		child->pidfd = open_pidfd(child->pid);
 		/* Its number may be another's by now. */
-		if (child->pidfd >= 0 && (!in_family(family, parent_of(child->pid)) ||
+		if (child->pidfd >= 0 && (!in_family(family, proc_parent(child->pid)) ||
 					  !has_registered_memory(child->pid))) {
 			close(child->pidfd);
 			child->pidfd = -1;

@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "attach/array.h"
+#include "attach/proc.h"
 
 #define PAGE_MASK     (~4095ull)
 #define NEAR_START    1024u /* a head this near its page's start may have its tid word before it */
@@ -346,21 +347,9 @@ static int scan_locks(struct kept_pages *kept, bool *fresh)
 static void find_arguments(pid_t pid, struct kept_pages *kept)
 {
 	unsigned long field[4] = {0};
-	char path[48], text[1024];
-	ssize_t got;
-	char *at;
-	int file;
+	char text[PROC_STAT];
+	const char *at = proc_field(proc_stat(pid, 0, text), 48);
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	file = open(path, O_RDONLY | O_CLOEXEC);
-	if (file < 0)
-		return;
-	got = read(file, text, sizeof(text) - 1);
-	close(file);
-	text[got > 0 ? got : 0] = '\0';
-	at = strrchr(text, ')'); /* ends field 2 */
-	for (int number = 2; at && number < 48; number++)
-		at = strchr(at + 1, ' ');
 	if (!at || sscanf(at, "%lu %lu %lu %lu", &field[0], &field[1], &field[2], &field[3]) != 4)
 		return;
 	if (field[0] && field[3] >= field[0]) {
@@ -435,15 +424,8 @@ void kept_pages_free(struct kept_pages *kept)
 
 int thread_cpu(int stat_fd)
 {
-	char text[1024];
-	ssize_t got = pread(stat_fd, text, sizeof(text) - 1, 0);
-	char *at;
+	char text[PROC_STAT];
+	const char *cpu = proc_field(proc_stat_of(stat_fd, text), 39);
 
-	if (got <= 0)
-		return -1;
-	text[got] = '\0';
-	at = strrchr(text, ')'); /* ends field 2; the CPU is field 39 */
-	for (int number = 2; at && number < 39; number++)
-		at = strchr(at + 1, ' ');
-	return at ? atoi(at) : -1;
+	return cpu ? atoi(cpu) : -1;
 }

@@ -13,7 +13,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -27,6 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "attach/array.h"
+#include "attach/proc.h"
 #include "attach/remote.h"
 #include "attach/restart.h"
 
@@ -91,28 +91,10 @@ static bool patience_wait(struct patience *patience)
 	return true;
 }
 
-/* Fields 3 and on of a thread's stat, after the name; NULL when there is no such thread. */
-static const char *read_stat(pid_t pid, pid_t tid, char *text, size_t size)
-{
-	char path[64], *at;
-	ssize_t got;
-	int file;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", (int)pid, (int)tid);
-	file = open(path, O_RDONLY | O_CLOEXEC);
-	if (file < 0)
-		return NULL;
-	got = read(file, text, size - 1);
-	close(file);
-	text[got > 0 ? got : 0] = '\0';
-	at = strrchr(text, ')');
-	return at && at[1] ? at + 2 : NULL;
-}
-
 bool thread_dead(pid_t pid, pid_t tid)
 {
-	char text[1024];
-	const char *stat = read_stat(pid, tid, text, sizeof(text));
+	char text[PROC_STAT];
+	const char *stat = proc_stat(pid, tid, text);
 
 	return !stat || *stat == 'Z' || *stat == 'X';
 }
@@ -121,19 +103,17 @@ bool thread_dead(pid_t pid, pid_t tid)
  * it could make a call for us or change a mapping, so it is not stopped. */
 static bool is_kernel_worker(pid_t pid, pid_t tid)
 {
-	char text[1024];
-	const char *stat = read_stat(pid, tid, text, sizeof(text));
-	unsigned int flags;
+	char text[PROC_STAT];
+	const char *flags = proc_field(proc_stat(pid, tid, text), 9);
 
-	return stat && sscanf(stat, "%*c %*d %*d %*d %*d %*d %u", &flags) == 1 &&
-	       flags & (PF_IO_WORKER | PF_USER_WORKER);
+	return flags && strtoul(flags, NULL, 10) & (PF_IO_WORKER | PF_USER_WORKER);
 }
 
 /* What the process's first thread gave to SYS_exit, if it has ended: the last field. */
 static int exit_code(pid_t pid)
 {
-	char text[1024];
-	const char *stat = read_stat(pid, pid, text, sizeof(text));
+	char text[PROC_STAT];
+	const char *stat = proc_stat(pid, pid, text);
 	const char *last = stat && *stat == 'Z' ? strrchr(stat, ' ') : NULL;
 
 	return last ? atoi(last) >> 8 & 0xff : 0;
@@ -320,15 +300,6 @@ static void let_go(struct trace *trace)
 	free(trace->threads);
 }
 
-static bool is_our_child(pid_t pid)
-{
-	char text[1024];
-	const char *stat = read_stat(pid, pid, text, sizeof(text));
-	int parent;
-
-	return stat && sscanf(stat, "%*c %d", &parent) == 1 && parent == getpid();
-}
-
 static void *run_session(void *argument)
 {
 	struct session *session = argument;
@@ -347,7 +318,9 @@ static void *run_session(void *argument)
 int trace_session(pid_t pid, pid_t skip, int timeout_ms, trace_fn work, void *argument)
 {
 	struct session session = {
-		.trace = {.pid = pid, .timeout_ms = timeout_ms, .our_child = is_our_child(pid)},
+		.trace = {.pid = pid,
+			  .timeout_ms = timeout_ms,
+			  .our_child = proc_parent(pid) == getpid()},
 		.skip = skip,
 		.work = work,
 		.argument = argument,

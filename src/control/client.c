@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include "attach/proc.h"
 #include "control/socket.h"
-#include "pager/tree.h"
 
 /* An owner that is stopped together with its program does not answer. */
 #define ANSWER_SECONDS 10
@@ -289,7 +289,7 @@ pid_t client_find_job(void)
 
 	for (unsigned int i = 0; i < count; i++)
 		owners[i] = owner_of(pids[i]);
-	for (pid_t at = getpid(); at > 0; at = tree_parent(at)) {
+	for (pid_t at = getpid(); at > 0; at = proc_parent(at)) {
 		for (unsigned int i = 0; i < count; i++)
 			if (at == pids[i] || at == owners[i])
 				return pids[i];

@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "attach/proc.h"
 #include "control/cgroup_budget.h"
 #include "control/harden.h"
 #include "control/owner_state.h"
@@ -173,23 +174,12 @@ static void remember(struct owner *owner)
 
 /* ---- signals ---- */
 
-/* 'T' when stopped, '\0' when it cannot be told. */
-static char process_state(pid_t pid)
+static bool is_stopped(pid_t pid)
 {
-	char path[32], text[512];
-	const char *end;
-	size_t length;
-	FILE *file;
+	char text[PROC_STAT];
+	const char *stat = proc_stat(pid, 0, text);
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	file = fopen(path, "re");
-	if (!file)
-		return '\0';
-	length = fread(text, 1, sizeof(text) - 1, file);
-	fclose(file);
-	text[length] = '\0';
-	end = strrchr(text, ')');
-	return end && end[1] == ' ' ? end[2] : '\0';
+	return stat && *stat == 'T';
 }
 
 /* Job control: the shell waits for us, so we stop once the program has. */
@@ -202,7 +192,7 @@ static void follow_stop(struct owner *owner)
 		return;
 	if (info.si_code != CLD_STOPPED || info.si_status == SIGSTOP)
 		return;
-	if (process_state(owner->pid) == 'T')
+	if (is_stopped(owner->pid))
 		kill(getpid(), SIGSTOP);
 }
 
@@ -228,7 +218,7 @@ static void pass_on(struct owner *owner, const struct signalfd_siginfo *info)
 	/* From the terminal: the program has had it. */
 	if (info->ssi_code == SI_KERNEL)
 		return;
-	if (info->ssi_signo == SIGCONT && process_state(owner->pid) != 'T')
+	if (info->ssi_signo == SIGCONT && !is_stopped(owner->pid))
 		return;
 	pidfd_send_signal(owner->pidfd, (int)info->ssi_signo, NULL, 0);
 }

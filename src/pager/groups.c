@@ -7,11 +7,10 @@
 #include "pager/groups.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include "attach/proc.h"
 #include "backend/backend.h"
 #include "pager/futex.h"
 #include "pager/state.h"
@@ -52,7 +51,7 @@ struct group *groups_inherited(struct pager *pager, pid_t pid)
 
 	if (!pager->groups.count)
 		return NULL;
-	parent = tree_find(pager, tree_parent(pid));
+	parent = tree_find(pager, proc_parent(pid));
 	return parent ? parent->group : from_environment(pager, pid);
 }
 

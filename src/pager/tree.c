@@ -126,24 +126,6 @@ void tree_read_command(struct process *process)
 	process->command[got > 0 ? got - 1 : 0] = '\0';
 }
 
-pid_t tree_parent(pid_t pid)
-{
-	char path[64], text[512];
-	const char *at;
-	ssize_t got;
-	int parent = 0, file;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	file = open(path, O_RDONLY | O_CLOEXEC);
-	if (file < 0)
-		return 0;
-	got = read(file, text, sizeof(text) - 1);
-	close(file);
-	text[got > 0 ? got : 0] = '\0';
-	at = strrchr(text, ')');
-	return at && sscanf(at + 1, " %*c %d", &parent) == 1 ? parent : 0;
-}
-
 static void forget(struct process *process)
 {
 	if (process->pidfd >= 0)

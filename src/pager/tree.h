@@ -69,9 +69,6 @@ struct process *tree_largest(struct pager *pager, bool all);
 /* What it has that nothing can be evicted from, pages. Control thread. */
 int64_t tree_fixed_pages(const struct pager *pager, const struct process *process);
 
-/* 0: it is no more. Any thread. */
-pid_t tree_parent(pid_t pid);
-
 typedef bool (*tree_child_fn)(void *argument, pid_t child);
 /* Calls `found` for the children of a process until it says true, and returns that child; 0: none
  * did. Any thread. */

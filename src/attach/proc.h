@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What /proc/PID/stat says. Fields are numbered as in proc(5); 1 and 2, the id and the name, are
+ * left out, since a name may hold anything. Any thread; nothing allocates.
+ */
+#ifndef ATTACH_PROC_H
+#define ATTACH_PROC_H
+
+#include <sys/types.h>
+
+/* More than the longest there is. */
+#define PROC_STAT 1024
+
+/* Fields 3 (the state, one letter) and on, which stand in `text`; NULL: there is no such process.
+ * `tid`: of this thread of it alone; 0: of the whole. */
+const char *proc_stat(pid_t pid, pid_t tid, char text[PROC_STAT]);
+/* The same of a file that is open. */
+const char *proc_stat_of(int file, char text[PROC_STAT]);
+/* Where field `number` begins; NULL: there is none, or `stat` is NULL. */
+const char *proc_field(const char *stat, int number);
+
+/* 0: the process is no more. */
+pid_t proc_parent(pid_t pid);
+
+#endif
