@@ -124,12 +124,7 @@ no_processes() {
 	# Its parent has become sleep, which waits for nobody.
 	sh -c 'sleep 0 & echo $! >"$1"; exec sleep 20' sh "$work/zombie" &
 	started="$started $!"
-	tries=100
-	until grep -q '^State:.Z' "/proc/$(cat "$work/zombie" 2>/dev/null)/status" 2>/dev/null; do
-		tries=$((tries - 1))
-		[ "$tries" -gt 0 ] || break
-		sleep 0.05
-	done
+	wait_for 5 "$work/zombie" . && wait_for 5 "/proc/$(cat "$work/zombie")/status" '^State:.Z'
 	refused "attach to a zombie" "has ended" "$VSWAP" attach -m 16M "$(cat "$work/zombie")"
 }
 

@@ -52,26 +52,8 @@ figure() {
 	"$VSWAP" stat --json "$pid" 2>/dev/null | sed -n "s/^ *\"$1\": *\"\{0,1\}\([^\",]*\).*/\1/p" | head -n 1
 }
 
-# until_true COMMAND...: in a minute.
-until_true() {
-	tries=600
-	until "$@"; do
-		tries=$((tries - 1))
-		[ "$tries" -gt 0 ] || return 1
-		sleep 0.1
-	done
-}
-
 is_paged() {
 	[ "$(figure attached)" = true ]
-}
-
-# What stands behind $timeout_pid has begun.
-until_ready() {
-	until grep -q ready "$work/out"; do
-		alive "$timeout_pid" || return 1
-		sleep 0.05
-	done
 }
 
 # Starts a program of MIB MiB that checks its memory until it is told to end, in GROUP with a budget
@@ -84,15 +66,10 @@ start() {
 		>"$work/out" 2>&1 &
 	timeout_pid=$!
 	started="$started $timeout_pid"
-	pid=
-	until_ready || return 1
-	for one in $(family "$timeout_pid"); do
-		if [ "$(cat "/proc/$one/comm")" = victim ]; then
-			pid=$one
-		fi
-	done
+	wait_ready "$timeout_pid" || return 1
+	pid=$(find_named "$timeout_pid" victim)
 	owner=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$pid/status")
-	until_true is_paged
+	wait_until 60 is_paged
 }
 
 # stop NAME: it has lived, and all its memory was right.
@@ -165,7 +142,7 @@ neighbour() {
 		done
 		return 1
 	}
-	until_true has_memory
+	wait_until 60 has_memory
 }
 
 # Each takes some of what the budget counted on; the next comes when there is room again.
@@ -174,10 +151,10 @@ neighbours() {
 	start 128 "$group" || { bad "neighbours" "it did not start" "$work/out"; return; }
 	before=$(figure limit_bytes)
 	count=0
-	while [ "$count" -lt 6 ] && until_true has_room && neighbour; do
+	while [ "$count" -lt 6 ] && wait_until 60 has_room && neighbour; do
 		count=$((count + 1))
 	done
-	until_true has_room || count="$count, no room again"
+	wait_until 60 has_room || count="$count, no room again"
 	after=$(figure limit_bytes)
 	if [ "$count" != 6 ] || [ "$after" -gt $((before - 25 * 1048576)) ]; then
 		bad "neighbours" "count $count, the budget went from $before to $after" "$work/out"
@@ -203,13 +180,13 @@ lowered() {
 		[ "$(cat "$group/$usage_file")" -lt $(((mib - 2 - 5) << 20)) ] &&
 			echo $((mib - 2))M 2>/dev/null >"$group/$limit_file"
 	}
-	while [ "$mib" -gt 64 ] && until_true step_down; do
+	while [ "$mib" -gt 64 ] && wait_until 60 step_down; do
 		mib=$((mib - 2))
 	done
 	is_low() {
 		[ "$(figure limit_bytes)" -le $((56 << 20)) ]
 	}
-	if [ "$mib" != 64 ] || ! until_true is_low; then
+	if [ "$mib" != 64 ] || ! wait_until 60 is_low; then
 		bad "$name" "stuck at $mib MiB, the budget is $(figure limit_bytes)" "$work/out"
 	fi
 	stop "$name"
@@ -228,8 +205,8 @@ vanished() {
 	for one in $(cat "$gone/cgroup.procs") $(cat "$gone/cgroup.procs"); do
 		echo "$one" 2>/dev/null >"$group/cgroup.procs"
 	done
-	until_true rmdir "$gone" 2>/dev/null
-	if ! until_true grep -q "$gone is gone; the budget stays" "$work/out"; then
+	wait_until 60 rmdir "$gone" 2>/dev/null
+	if ! wait_until 60 grep -q "$gone is gone; the budget stays" "$work/out"; then
 		bad "a cgroup that vanishes" "it does not say so" "$work/out"
 	elif before=$(figure limit_bytes) && sleep 2.2 && [ "$(grep -c '^vswap:' "$work/out")" != 1 ]; then
 		bad "a cgroup that vanishes" "said more than once" "$work/out"
@@ -237,7 +214,7 @@ vanished() {
 		good "a cgroup that vanishes: said once"
 	fi
 	[ "$(figure limit_bytes)" = "${before:-}" ] || bad "a cgroup that vanishes" "the budget has changed"
-	if "$VSWAP" limit cgroup "$pid" >>"$work/out" 2>&1 && until_true follows "$group"; then
+	if "$VSWAP" limit cgroup "$pid" >>"$work/out" 2>&1 && wait_until 60 follows "$group"; then
 		good "vswap limit cgroup finds the new one"
 	else
 		bad "vswap limit cgroup" "does not find the new one" "$work/out"
@@ -260,7 +237,7 @@ unreadable() {
 	fi
 	start 96 "$group" unshare -m || { bad "a limit that cannot be read" "it did not start" "$work/out"; return; }
 	nsenter -t "$owner" -m mount --bind /dev/null "$group/$limit_file"
-	if until_true grep -q "cannot read the memory limits in $group.*the budget stays" "$work/out"; then
+	if wait_until 60 grep -q "cannot read the memory limits in $group.*the budget stays" "$work/out"; then
 		good "a limit that cannot be read is said"
 	else
 		bad "a limit that cannot be read" "it does not say so" "$work/out"
@@ -295,13 +272,13 @@ attached() {
 	(inside "$group" "$victim" 56 0 0) >"$work/out" 2>&1 &
 	timeout_pid=$!
 	started="$started $timeout_pid"
-	until_ready || { bad "attach -m cgroup" "no target" "$work/out"; return; }
+	wait_ready "$timeout_pid" || { bad "attach -m cgroup" "no target" "$work/out"; return; }
 	pid=$(children "$timeout_pid")
 	pid=${pid%% *}
 	"$VSWAP" attach -q -m cgroup "$pid" >"$work/err" 2>&1 &
 	owner=$!
 	started="$started $owner"
-	if until_true follows "$group" && set_limit "$group" 65M && until_true is_paged; then
+	if wait_until 60 follows "$group" && set_limit "$group" 65M && wait_until 60 is_paged; then
 		good "attach follows the limit of the process's cgroup"
 	else
 		bad "attach -m cgroup" "it follows '$(figure cgroup)'" "$work/err"

@@ -82,12 +82,26 @@ wait_dead() {
 	done
 }
 
-# wait_for SECONDS FILE TEXT: until the text stands in the file.
-wait_for() {
+# wait_until SECONDS COMMAND...: until the command succeeds.
+wait_until() {
 	tries=$(($1 * 20))
-	until grep -q "$3" "$2" 2>/dev/null; do
+	shift
+	until "$@"; do
 		tries=$((tries - 1))
 		[ "$tries" -gt 0 ] || return 1
+		sleep 0.05
+	done
+}
+
+# wait_for SECONDS FILE TEXT: until the text stands in the file.
+wait_for() {
+	wait_until "$1" grep -q "$3" "$2" 2>/dev/null
+}
+
+# wait_ready PID: until the program behind it has said so in $work/out; false when it has ended first.
+wait_ready() {
+	until grep -q ready "$work/out" 2>/dev/null; do
+		alive "$1" || return 1
 		sleep 0.05
 	done
 }
@@ -102,6 +116,16 @@ family() {
 		family "$child"
 	done
 	echo "$1"
+}
+
+# find_named PID NAME: the process of that name among those.
+find_named() {
+	for one in $(family "$1"); do
+		if [ "$(cat "/proc/$one/comm" 2>/dev/null)" = "$2" ]; then
+			echo "$one"
+			return
+		fi
+	done
 }
 
 kib() {

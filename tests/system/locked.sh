@@ -56,13 +56,8 @@ owner_stays() {
 	"$VSWAP" run -q -m 16M -b "file:$work/tmp" -- "$victim" 48 0 0 >"$work/out" 2>&1 &
 	owner=$!
 	started="$started $owner"
-	until grep -q ready "$work/out"; do
-		alive "$owner" || { bad "$name" "it did not start" "$work/out"; return; }
-		sleep 0.05
-	done
-	for pid in $(family "$owner"); do
-		[ "$(cat "/proc/$pid/comm")" != victim ] || break
-	done
+	wait_ready "$owner" || { bad "$name" "it did not start" "$work/out"; return; }
+	pid=$(find_named "$owner" victim)
 	most=0 program=0
 	for round in 1 2 3 4 5 6 7 8 9 10; do
 		"$pageout" "$owner" >/dev/null

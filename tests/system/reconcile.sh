@@ -6,6 +6,10 @@
 
 unknown=$BUILD/tests/system/unknown
 
+is_small() {
+	[ "$(kib "$pid" RssAnon)" -le 20480 ]
+}
+
 # leave HOW: 32 MiB of them, with a budget of 64 MiB, then of 20.
 leave() {
 	name="pages that nobody was told of ($1)"
@@ -14,20 +18,11 @@ leave() {
 		>"$work/out" 2>&1 &
 	owner=$!
 	started="$started $owner"
-	until grep -q ready "$work/out"; do
-		alive "$owner" || { bad "$name" "it did not start" "$work/out"; return; }
-		sleep 0.05
-	done
-	for pid in $(family "$owner"); do
-		[ "$(cat "/proc/$pid/comm")" != unknown ] || break
-	done
+	wait_ready "$owner" || { bad "$name" "it did not start" "$work/out"; return; }
+	pid=$(find_named "$owner" unknown)
 	before=$(kib "$pid" RssAnon)
 	"$VSWAP" limit 20M "$pid"
-	tries=400
-	while [ "$(kib "$pid" RssAnon)" -gt 20480 ] && [ "$tries" -gt 0 ]; do
-		tries=$((tries - 1))
-		sleep 0.05
-	done
+	wait_until 20 is_small
 	after=$(kib "$pid" RssAnon)
 	kill -TERM "$pid"
 	status=0
