@@ -9,13 +9,13 @@
  * calls included. New memory must read as zero, cold memory as it was.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include "bench/histogram.h"
+#include "bench/options.h"
 #include "bench/pattern.h"
 
 #define ARENA_BYTES (64u << 20)
@@ -93,9 +93,9 @@ static size_t churn_heap(void)
 	return bytes;
 }
 
-static void run(const char *name, size_t (*once)(void), double seconds)
+static void run(const char *name, size_t (*once)(void), uint64_t seconds)
 {
-	uint64_t start = bench_now(), end = start + (uint64_t)(seconds * 1e9), now;
+	uint64_t start = bench_now(), end = start + seconds * 1000000000u, now;
 	size_t bytes = 0, calls = 0;
 
 	do {
@@ -112,38 +112,26 @@ static void run(const char *name, size_t (*once)(void), double seconds)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"mib", required_argument, NULL, 'm'},
-		{"seconds", required_argument, NULL, 's'},
-		{NULL, 0, NULL, 0},
-	};
-	struct pattern_state state = {1};
-	struct pattern pattern;
-	double seconds = 2;
-	size_t mib = 512, pages;
-	uint64_t *cold;
+	uint64_t seconds = 2, mib = 512, *cold;
+	size_t pages;
 
-	for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-		if (option == 'm')
-			mib = strtoul(optarg, NULL, 10);
-		else if (option == 's')
-			seconds = atof(optarg);
-		else
-			return 2;
+	for (int at = 1; at < argc; at++)
+		if (!option_number(argv, &at, "--mib", &mib) &&
+		    !option_number(argv, &at, "--seconds", &seconds))
+			mib = 0;
+	if (!mib) {
+		fprintf(stderr, "usage: churn [--mib N] [--seconds N]\n");
+		return 2;
 	}
-	pattern_open(&pattern, "word");
 	pages = mib * (1048576 / PATTERN_BYTES);
-	cold = mmap(NULL, pages * PATTERN_BYTES, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (cold == MAP_FAILED)
+	cold = pattern_fill("word", pages);
+	if (!cold)
 		fail("mmap");
-	for (size_t page = 0; page < pages; page++)
-		pattern_page(&pattern, &state, page, cold + page * PATTERN_WORDS);
 	run("map", churn_map, seconds);
 	run("advise", churn_advise, seconds);
 	run("heap", churn_heap, seconds);
 	for (size_t page = 0; page < pages; page++)
-		if (cold[page * PATTERN_WORDS + 1] != pattern_mark(page, 1)) {
+		if (!pattern_holds(cold, page)) {
 			fprintf(stderr, "churn: WRONG DATA: cold page %zu\n", page);
 			return 3;
 		}

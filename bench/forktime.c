@@ -16,7 +16,6 @@
  *                    takes nothing) took more while the first child lived
  */
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "bench/histogram.h"
+#include "bench/options.h"
 #include "bench/pattern.h"
 
 #define READS	   64
@@ -65,22 +65,6 @@ static uint64_t memory_of(pid_t pid, const char *const *names)
 	return bytes;
 }
 
-static void fill(const char *name)
-{
-	struct pattern_state state;
-	struct pattern pattern;
-
-	if (pattern_open(&pattern, name))
-		die(name);
-	data = mmap(NULL, pages * PATTERN_BYTES, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (data == MAP_FAILED)
-		die("mmap");
-	pattern_start(&state, 1);
-	for (size_t page = 0; page < pages; page++)
-		pattern_page(&pattern, &state, page, data + page * PATTERN_WORDS);
-}
-
 /* Exit status of the child: 0 when all that it read was right. */
 static int read_some(unsigned int seed, uint64_t *took_ns)
 {
@@ -90,8 +74,7 @@ static int read_some(unsigned int seed, uint64_t *took_ns)
 	for (int i = 0; i < READS; i++) {
 		size_t page = pattern_random(&random) % pages;
 
-		wrong |= data[page * PATTERN_WORDS + 1] != pattern_mark(page, 1);
-		wrong |= data[page * PATTERN_WORDS + 2] != pattern_mark(page, 2);
+		wrong |= !pattern_holds(data, page);
 	}
 	*took_ns = (bench_now() - start) / READS;
 	return wrong;
@@ -185,33 +168,23 @@ static void measure(int forks)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"mib", required_argument, NULL, 'm'},
-		{"pattern", required_argument, NULL, 'p'},
-		{"forks", required_argument, NULL, 'f'},
-		{NULL, 0, NULL, 0},
-	};
+	uint64_t mib = 1024, forks = 10;
 	const char *pattern = "word";
-	size_t mib = 1024;
-	int forks = 10;
 
-	for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-		if (option == 'm')
-			mib = strtoul(optarg, NULL, 10);
-		else if (option == 'p')
-			pattern = optarg;
-		else if (option == 'f')
-			forks = atoi(optarg);
-		else
-			return 2;
-	}
-	if (optind < argc || !mib || forks < 1 || forks > FORKS_MOST) {
+	for (int at = 1; at < argc; at++)
+		if (!option_number(argv, &at, "--mib", &mib) &&
+		    !option_text(argv, &at, "--pattern", &pattern) &&
+		    !option_number(argv, &at, "--forks", &forks))
+			mib = 0;
+	if (!mib || !forks || forks > FORKS_MOST) {
 		fprintf(stderr, "usage: forktime [--mib N] [--pattern NAME] [--forks N]\n");
 		return 2;
 	}
 	pages = mib * (1048576 / PATTERN_BYTES);
-	fill(pattern);
+	data = pattern_fill(pattern, pages);
+	if (!data)
+		die(pattern);
 	usleep(REST_US);
-	measure(forks);
+	measure((int)forks);
 	return 0;
 }

@@ -20,7 +20,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -31,6 +30,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "bench/histogram.h"
+#include "bench/options.h"
 
 #define PROCESSES_MOST 256
 
@@ -44,7 +44,7 @@ static struct {
 	bool zswap;
 	uint64_t budget;
 	FILE *samples;
-	int every_ms;
+	uint64_t every_ms;
 	uint64_t walk_every; /* samples */
 	struct watched process[PROCESSES_MOST];
 	int processes;
@@ -224,56 +224,54 @@ static void report(FILE *out, double wall, int status)
 		usage.ru_majflt);
 }
 
+static void usage(void)
+{
+	fprintf(stderr,
+		"usage: measure [--cgroup DIR] [--out FILE] [--samples CSV] [--every MS]\n"
+		"               [--walk SAMPLES] [--zram zramN] [--zswap] [--budget BYTES]\n"
+		"               -- COMMAND...\n");
+	exit(125);
+}
+
+static FILE *open_to_write(const char *path)
+{
+	FILE *file = fopen(path, "we");
+
+	if (!file)
+		die(path);
+	return file;
+}
+
+/* Where the command begins. */
 static int parse(int argc, char **argv, FILE **out)
 {
-	static const struct option options[] = {
-		{"cgroup", required_argument, NULL, 'c'},
-		{"out", required_argument, NULL, 'o'},
-		{"samples", required_argument, NULL, 's'},
-		{"every", required_argument, NULL, 'e'},
-		{"zram", required_argument, NULL, 'r'},
-		{"zswap", no_argument, NULL, 'z'},
-		{"budget", required_argument, NULL, 'b'},
-		{"walk", required_argument, NULL, 'w'},
-		{NULL, 0, NULL, 0},
-	};
+	const char *out_path = NULL, *samples = NULL;
+	int at;
 
-	for (int option; (option = getopt_long(argc, argv, "+", options, NULL)) != -1;) {
-		if (option == 'c')
-			measure.cgroup = optarg;
-		else if (option == 'o')
-			*out = fopen(optarg, "we");
-		else if (option == 's')
-			measure.samples = fopen(optarg, "we");
-		else if (option == 'e')
-			measure.every_ms = atoi(optarg);
-		else if (option == 'w')
-			measure.walk_every = strtoull(optarg, NULL, 10);
-		else if (option == 'r')
-			measure.zram = optarg;
-		else if (option == 'z')
-			measure.zswap = true;
-		else if (option == 'b')
-			measure.budget = strtoull(optarg, NULL, 10);
-		else
-			exit(125);
-		if ((option == 's' && !measure.samples) || !*out)
-			die(optarg);
-		if (!measure.walk_every)
-			measure.walk_every = 1;
-	}
-	return optind;
+	for (at = 1; at < argc && strcmp(argv[at], "--") != 0; at++)
+		if (!option_text(argv, &at, "--cgroup", &measure.cgroup) &&
+		    !option_text(argv, &at, "--out", &out_path) &&
+		    !option_text(argv, &at, "--samples", &samples) &&
+		    !option_number(argv, &at, "--every", &measure.every_ms) &&
+		    !option_number(argv, &at, "--walk", &measure.walk_every) &&
+		    !option_text(argv, &at, "--zram", &measure.zram) &&
+		    !option_is(argv, &at, "--zswap", &measure.zswap) &&
+		    !option_number(argv, &at, "--budget", &measure.budget))
+			usage();
+	if (at + 1 >= argc || !measure.every_ms || !measure.walk_every)
+		usage();
+	*out = out_path ? open_to_write(out_path) : stderr;
+	measure.samples = samples ? open_to_write(samples) : NULL;
+	return at + 1;
 }
 
 int main(int argc, char **argv)
 {
-	FILE *out = stderr;
+	FILE *out;
 	int first = parse(argc, argv, &out), status = 0;
 	sigset_t child;
 	pid_t pid;
 
-	if (first >= argc)
-		die("no command");
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
 	measure.start_ns = bench_now();
@@ -281,8 +279,8 @@ int main(int argc, char **argv)
 	/* Only now, so that the command starts with a clean mask. */
 	sigprocmask(SIG_BLOCK, &child, NULL);
 	while (!waitpid(pid, &status, WNOHANG)) {
-		struct timespec every = {measure.every_ms / 1000,
-					 measure.every_ms % 1000 * 1000000L};
+		struct timespec every = {(time_t)(measure.every_ms / 1000),
+					 (long)(measure.every_ms % 1000 * 1000000)};
 
 		sample(pid);
 		sigtimedwait(&child, NULL, &every);

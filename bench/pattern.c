@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -125,4 +126,22 @@ void pattern_page(const struct pattern *pattern, struct pattern_state *state, ui
 	}
 	page[1] = pattern_mark(number, 1);
 	page[2] = pattern_mark(number, 2);
+}
+
+uint64_t *pattern_fill(const char *name, size_t pages)
+{
+	struct pattern_state state;
+	struct pattern pattern;
+	uint64_t *memory;
+
+	if (pattern_open(&pattern, name))
+		return NULL;
+	memory = mmap(NULL, pages * PATTERN_BYTES, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		return NULL;
+	pattern_start(&state, 1);
+	for (size_t page = 0; page < pages; page++)
+		pattern_page(&pattern, &state, page, memory + page * PATTERN_WORDS);
+	return memory;
 }

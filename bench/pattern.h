@@ -13,6 +13,7 @@
 #ifndef BENCH_PATTERN_H
 #define BENCH_PATTERN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,10 +38,20 @@ void pattern_start(struct pattern_state *state, uint64_t seed);
 /* Writes page `number`; must be called for the pages in their order. */
 void pattern_page(const struct pattern *pattern, struct pattern_state *state, uint64_t number,
 		  uint64_t *page);
+/* New memory of so many pages, filled in order, always alike; NULL with errno. */
+uint64_t *pattern_fill(const char *name, size_t pages);
 
 static inline uint64_t pattern_mark(uint64_t number, unsigned int word)
 {
 	return (number * PATTERN_WORDS + word) & 0xffff;
+}
+
+/* Has page `number` of what was filled still its marks? */
+static inline bool pattern_holds(const uint64_t *memory, size_t number)
+{
+	const uint64_t *page = memory + number * PATTERN_WORDS;
+
+	return page[1] == pattern_mark(number, 1) && page[2] == pattern_mark(number, 2);
 }
 
 static inline uint64_t pattern_random(uint64_t *state)

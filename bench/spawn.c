@@ -10,7 +10,6 @@
  * It checks what it reads.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -21,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "bench/histogram.h"
+#include "bench/options.h"
 #include "bench/pattern.h"
 
 /* What the large process tells. */
@@ -38,26 +38,19 @@ static void die(const char *what)
 static void large(struct shared *shared, size_t pages)
 {
 	uint64_t random = 88172645463325252ull;
-	struct pattern_state state;
-	struct pattern pattern;
-	uint64_t *data = mmap(NULL, pages * PATTERN_BYTES, PROT_READ | PROT_WRITE,
-			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t *data = pattern_fill("word", pages);
 
-	if (data == MAP_FAILED || pattern_open(&pattern, "word"))
+	if (!data)
 		die("the large process");
-	pattern_start(&state, 1);
-	for (size_t page = 0; page < pages; page++)
-		pattern_page(&pattern, &state, page, data + page * PATTERN_WORDS);
 	shared->filled = true;
 	for (;; shared->touches++) {
 		size_t page = pattern_random(&random) % pages;
-		uint64_t *words = data + page * PATTERN_WORDS;
 
-		if (words[1] != pattern_mark(page, 1) || words[2] != pattern_mark(page, 2)) {
+		if (!pattern_holds(data, page)) {
 			fprintf(stderr, "spawn: page %zu of the large process is wrong\n", page);
 			_exit(1);
 		}
-		words[3]++;
+		data[page * PATTERN_WORDS + 3]++;
 	}
 }
 
@@ -108,26 +101,16 @@ static void end_large(pid_t pid)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"count", required_argument, NULL, 'c'},
-		{"mib", required_argument, NULL, 'm'},
-		{NULL, 0, NULL, 0},
-	};
 	struct shared *shared = mmap(NULL, PATTERN_BYTES, PROT_READ | PROT_WRITE,
 				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	unsigned long count = 10000, mib = 0;
-	uint64_t start, took, touches;
+	uint64_t count = 10000, mib = 0, start, took, touches;
 	pid_t pid = 0;
 
-	for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-		if (option == 'c')
-			count = strtoul(optarg, NULL, 10);
-		else if (option == 'm')
-			mib = strtoul(optarg, NULL, 10);
-		else
-			return 2;
-	}
-	if (optind < argc || !count) {
+	for (int at = 1; at < argc; at++)
+		if (!option_number(argv, &at, "--count", &count) &&
+		    !option_number(argv, &at, "--mib", &mib))
+			count = 0;
+	if (!count) {
 		fprintf(stderr, "usage: spawn [--count N] [--mib N]\n");
 		return 2;
 	}
@@ -137,7 +120,7 @@ int main(int argc, char **argv)
 		pid = start_large(shared, mib);
 	touches = shared->touches;
 	start = bench_now();
-	for (unsigned long i = 0; i < count; i++)
+	for (uint64_t i = 0; i < count; i++)
 		start_short();
 	took = bench_now() - start;
 	touches = shared->touches - touches;
@@ -145,7 +128,7 @@ int main(int argc, char **argv)
 		end_large(pid);
 	printf("{\"phase\":\"spawn\",\"count\":%lu,\"ns_each\":%llu,\"touches\":%llu,"
 	       "\"touches_per_second\":%.0f}\n",
-	       count, (unsigned long long)(took / count), (unsigned long long)touches,
-	       touches / (took * 1e-9));
+	       (unsigned long)count, (unsigned long long)(took / count),
+	       (unsigned long long)touches, touches / (took * 1e-9));
 	return 0;
 }

@@ -14,7 +14,6 @@
  * of it, untimed.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdbool.h>
@@ -25,6 +24,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 #include "bench/histogram.h"
+#include "bench/options.h"
 #include "bench/pattern.h"
 
 #define THREADS_MOST 64
@@ -272,20 +272,23 @@ static void start_workers(void)
 		pthread_join(use.worker[i].thread, NULL);
 }
 
-static unsigned int parse_phases(char *list)
+static unsigned int parse_phases(const char *list)
 {
 	unsigned int phases = 0;
 
-	for (char *name = strtok(list, ","); name; name = strtok(NULL, ",")) {
+	for (const char *name = list; *name; name += strspn(name, ",")) {
+		size_t length = strcspn(name, ",");
 		int phase = 0;
 
-		while (phase < PHASES && strcmp(name, phase_name[phase]))
+		while (phase < PHASES && (strlen(phase_name[phase]) != length ||
+					  strncmp(name, phase_name[phase], length) != 0))
 			phase++;
 		if (phase == PHASES) {
-			fprintf(stderr, "usemem: no phase is called '%s'\n", name);
+			fprintf(stderr, "usemem: no phase is called '%.*s'\n", (int)length, name);
 			exit(2);
 		}
 		phases |= 1u << phase;
+		name += length;
 	}
 	return phases;
 }
@@ -304,50 +307,33 @@ static void usage(int status)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"mib", required_argument, NULL, 'm'},
-		{"threads", required_argument, NULL, 't'},
-		{"pattern", required_argument, NULL, 'p'},
-		{"phases", required_argument, NULL, 's'},
-		{"pause", required_argument, NULL, 'w'},
-		{"no-pin", no_argument, NULL, 'n'},
-		{"verify", no_argument, NULL, 'v'},
-		{"label", required_argument, NULL, 'l'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
-	};
-	const char *pattern = "word";
-	size_t mib = 1024;
+	uint64_t mib = 1024, threads = 1, pause = 0;
+	const char *pattern = "word", *phases = NULL;
+	bool no_pin = false, help = false;
 
-	use.threads = 1;
-	use.pin = true;
-	use.phases = (1u << PHASES) - 1;
 	use.label = "";
-	for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-		if (option == 'm')
-			mib = strtoul(optarg, NULL, 10);
-		else if (option == 't')
-			use.threads = atoi(optarg);
-		else if (option == 'p')
-			pattern = optarg;
-		else if (option == 's')
-			use.phases = parse_phases(optarg);
-		else if (option == 'w')
-			use.pause = strtoul(optarg, NULL, 10);
-		else if (option == 'n')
-			use.pin = false;
-		else if (option == 'v')
-			use.verify = true;
-		else if (option == 'l')
-			use.label = optarg;
-		else
-			usage(option == 'h' ? 0 : 2);
-	}
-	if (optind < argc || !mib || use.threads < 1 || use.threads > THREADS_MOST)
+	for (int at = 1; at < argc; at++)
+		if (!option_number(argv, &at, "--mib", &mib) &&
+		    !option_number(argv, &at, "--threads", &threads) &&
+		    !option_text(argv, &at, "--pattern", &pattern) &&
+		    !option_text(argv, &at, "--phases", &phases) &&
+		    !option_number(argv, &at, "--pause", &pause) &&
+		    !option_is(argv, &at, "--no-pin", &no_pin) &&
+		    !option_is(argv, &at, "--verify", &use.verify) &&
+		    !option_text(argv, &at, "--label", &use.label) &&
+		    !option_is(argv, &at, "--help", &help))
+			usage(2);
+	if (help)
+		usage(0);
+	if (!mib || !threads || threads > THREADS_MOST)
 		usage(2);
 	if (pattern_open(&use.pattern, pattern))
 		die(pattern);
-	use.pages = mib * (1048576 / PATTERN_BYTES) / use.threads * use.threads;
+	use.pin = !no_pin;
+	use.pause = (unsigned int)pause;
+	use.phases = phases ? parse_phases(phases) : (1u << PHASES) - 1;
+	use.threads = (int)threads;
+	use.pages = mib * (1048576 / PATTERN_BYTES) / threads * threads;
 	start_workers();
 	return 0;
 }
