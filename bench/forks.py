@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """fork of a process whose data is swapped out for the most part: time, and memory it takes."""
 import runner
-from results import BASELINES, Results, budget_for, say, variants_for
+from results import Results, budget_for, kernel_turn, say
 from runner import MIB
 
 # Of the data, as the kernel's limit: little, so that most is out with equal memory too.
@@ -28,7 +28,6 @@ def section(options):
     for repeat in range(options.repeats):
         add("plain", 0)
         add("vswap", budget)
-        for variant in variants_for(options):
-            if repeat or variant != BASELINES[0]:
-                add(variant, limit)
+        for variant in kernel_turn(options, repeat):
+            add(variant, limit)
     results.write()

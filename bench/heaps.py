@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """RAM that swapped pages of real heaps take: dumps of a Python program and of a redis server."""
+import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -8,7 +10,7 @@ import time
 import redis_load
 import runner
 from results import Results, say
-from runner import MIB
+from runner import MIB, Skip
 
 # How long the program rests after the fill, for the cleaner.
 REST_SECONDS = (2, 30)
@@ -52,7 +54,7 @@ def watch_vswap(command, budget, seconds):
         process.stdout.readline()
         time.sleep(max(seconds - 1, 0.5))
         done = subprocess.run([runner.VSWAP, "stat", "--json"], stdout=subprocess.PIPE, check=True)
-        stats = runner.json.loads(done.stdout)
+        stats = json.loads(done.stdout)
         stats = stats[0] if isinstance(stats, list) else stats
         process.stdout.read()
         if process.wait():
@@ -61,6 +63,8 @@ def watch_vswap(command, budget, seconds):
 
 
 def section(options):
+    if not shutil.which("redis-server"):
+        raise Skip("redis-server is not installed")
     results = Results("heaps", options)
     results.data["heaps"] = []
     mib, limit = (512, 128) if options.quick else (1024, 256)
@@ -75,8 +79,9 @@ def section(options):
             pool = mib * MIB // 4
             if zram:
                 done = results.add(name, "zram-4k-pc0", command, limit * MIB)
-                pool = done.measured["pool_peak_bytes"]
-                row["zram_ratio"] = done.measured["pool_data_peak_bytes"] / pool
+                if done:
+                    pool = done.measured["pool_peak_bytes"]
+                    row["zram_ratio"] = done.measured["pool_data_peak_bytes"] / pool
             for seconds in REST_SECONDS[:1] if options.quick else REST_SECONDS:
                 stats = watch_vswap(command + ["--pause", str(seconds + 1)],
                                     limit * MIB + pool, seconds)

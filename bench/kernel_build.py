@@ -12,7 +12,7 @@ import shutil
 import subprocess
 
 import runner
-from results import BASELINES, Results, budget_for, say, variants_for
+from results import Results, budget_for, kernel_turn, say
 from runner import MIB, Skip
 
 # Compilers that fault in turn take many times as long as alone.
@@ -102,13 +102,12 @@ def measure(options, results, folder):
     budget = budget_for(results, case, tree.command, limit, before=tree.renew, timeout=TIMEOUT,
                         watch=WATCH)
     results.data["budgets"][case]["wanted_bytes"] = wanted
-    kernel = [name for name in variants_for(options) if name.endswith("-pc0")]
     for repeat in range(min(options.repeats, REPEATS_MOST)):
         if repeat:
             add(results, case, tree, "plain", 0, right)
         add(results, case, tree, "vswap", budget, right)
-        for variant in kernel:
-            if repeat or variant != BASELINES[0]:
+        for variant in kernel_turn(options, repeat):
+            if variant.endswith("-pc0"):
                 add(results, case, tree, variant, limit, right)
 
 

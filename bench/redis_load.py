@@ -15,7 +15,7 @@ import sys
 import time
 
 import runner
-from results import Results, say, variants_for
+from results import BASELINES, Results, kernel_turn, say, variants_for
 from runner import MIB, Skip
 
 VALUE_BYTES = 1024
@@ -205,17 +205,15 @@ def section(options):
         return
     wanted = plain.measured["anonymous_peak_bytes"]
     limit = wanted // options.fraction // MIB * MIB
-    kernel = variants_for(options)
-    first = add(kernel[0], limit) if kernel else None
+    first = add(BASELINES[0], limit) if BASELINES[0] in variants_for(options) else None
     budget = limit + (first.measured["pool_peak_bytes"] if first else limit)
     results.data["budgets"] = {"redis": {"limit_bytes": limit, "vswap_budget_bytes": budget,
                                          "zram_pool_bytes": budget - limit,
                                          "wanted_bytes": wanted}}
     for repeat in range(options.repeats):
         add("vswap", budget)
-        for variant in kernel:
-            if repeat or variant != kernel[0]:
-                add(variant, limit)
+        for variant in kernel_turn(options, repeat):
+            add(variant, limit)
     results.write()
 
 

@@ -109,6 +109,11 @@ def variants_for(options):
     return [name for name in kernel if runner.kernel_available(name) is None]
 
 
+def kernel_turn(options, repeat):
+    """The kernel's swaps that a repeat measures: budget_for has been the first one's first."""
+    return [name for name in variants_for(options) if repeat or name != BASELINES[0]]
+
+
 def budget_for(results, case, command, limit, **how):
     """The kernel's limit plus zram's pool, from the section's first run, which is also kept."""
     done = results.add(case, BASELINES[0], command, limit, **how)

@@ -28,7 +28,7 @@ import overhead
 import redis_load
 import runner
 import short
-from results import BASELINES, Results, budget_for, load, say, variants_for
+from results import BASELINES, Results, budget_for, kernel_turn, load, say, variants_for
 from runner import MIB, Skip, run
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -55,9 +55,8 @@ def speed(options):
         results.data["budgets"][case]["mib"] = mib
         for repeat in range(options.repeats):
             results.add(case, "vswap", command, budget, sample=True)
-            for variant in variants_for(options):
-                if repeat or variant != BASELINES[0]:
-                    results.add(case, variant, command, limit)
+            for variant in kernel_turn(options, repeat):
+                results.add(case, variant, command, limit)
     results.data["zswap_was_on"] = runner.zswap_was_on()
     results.write()
 
@@ -85,9 +84,8 @@ def churn(options):
     budget = budget_for(results, "churn", command, 256 * MIB)
     for repeat in range(options.repeats):
         results.add("churn", "vswap", command, budget, sample=True)
-        for variant in variants_for(options):
-            if repeat or variant != BASELINES[0]:
-                results.add("churn", variant, command, 256 * MIB)
+        for variant in kernel_turn(options, repeat):
+            results.add("churn", variant, command, 256 * MIB)
     results.write()
 
 
@@ -126,9 +124,8 @@ def programs(options):
             done = results.add(name, "vswap", command, budget, sample=True)
             if done and done.digest != plain.digest:
                 results.spoil("%s wrote something else under vswap" % name)
-            for variant in variants_for(options):
-                if repeat or variant != BASELINES[0]:
-                    results.add(name, variant, command, limit)
+            for variant in kernel_turn(options, repeat):
+                results.add(name, variant, command, limit)
     results.write()
 
 
@@ -151,6 +148,8 @@ def slowdown(options):
     results = Results("slowdown", options)
     command = programs_of(options)["python"]
     alone = results.add("alone", "plain", command, 0)
+    if not alone:
+        return
     wanted = alone.measured["anonymous_peak_bytes"]
     kernel = [name for name in variants_for(options) if name.endswith("pc0")]
     for percent in (50, 80) if options.quick else (30, 40, 50, 60, 70, 80, 90, 100):
@@ -276,7 +275,10 @@ def main():
     with open(os.path.join(options.results, "machine.json"), "w", encoding="utf-8") as out:
         json.dump(machine(), out)
     for name in options.sections:
-        SECTIONS[name][0](options)
+        try:
+            SECTIONS[name][0](options)
+        except Skip as reason:
+            say("%s left out: %s" % (name, reason))
     show(options)
 
 

@@ -5,7 +5,7 @@ alone   they are all that there is; vswap only watches
 beside  a process of the same tree is over its budget all the while
 """
 import runner
-from results import BASELINES, Results, budget_for, say, variants_for
+from results import Results, budget_for, kernel_turn, say
 from runner import MIB
 
 # As often for all variants: looking costs these processes time.
@@ -32,7 +32,6 @@ def section(options):
             add("alone", variant, command, 1024 * MIB)
         for variant in ("plain", "vswap")[::1 if repeat % 2 else -1]:
             add("beside", variant, pressed, budget)
-        for variant in variants_for(options):
-            if repeat or variant != BASELINES[0]:
-                add("beside", variant, pressed, limit)
+        for variant in kernel_turn(options, repeat):
+            add("beside", variant, pressed, limit)
     results.write()
