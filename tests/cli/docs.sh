@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# What the documents name is there: `file.c:function`, `name` in `src/file.c`, `path/to/file`, hazard/NAME,
-# and scripts. A guard that was renamed is found here, not by who looks for it.
+# What the documents name is there: `file.c:function`, `name` in `src/file.c`, `test_name`, `path/to/file`,
+# hazard/NAME, and scripts. A guard that was renamed is found here, not by who looks for it.
 cd "$(dirname "$0")/../.." || exit 1
 
 documents="README.md docs/*.md tests/README.md"
@@ -37,6 +37,13 @@ for place in $(named '`[a-z_0-9]+` in `src/[a-z_/0-9]+\.[ch]`' | sed 's/ in /:/'
 		passed=$((passed + 1))
 	else
 		missing "${place%%:*} in ${place#*:}"
+	fi
+done
+for name in $(named '`test_[a-z_0-9]+`'); do
+	if grep -rqw "$name" tests; then
+		passed=$((passed + 1))
+	else
+		missing "$name"
 	fi
 done
 for path in $(named '`(src|tests|bench|examples|include|docs)/[a-z_/0-9]+\.[a-z]+`'); do
