@@ -20,7 +20,7 @@
 struct load {
 	struct attached *next, *last; /* to work next, and that began last */
 	int64_t pages;		      /* of those that work */
-	unsigned int working, held;
+	unsigned int working;
 };
 
 static uint64_t a_second(uint64_t count, uint64_t since)
@@ -68,7 +68,6 @@ static void add(struct load *load, struct attached *attached, uint64_t now)
 	if (!attached->held && now - attached->turn_ns > TURN_NS)
 		attached->held = true;
 	if (attached->held) {
-		load->held++;
 		if (!load->next || attached->turn_ns < load->next->turn_ns)
 			load->next = attached;
 		return;
