@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "control/harden.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -47,8 +49,15 @@ static void spare_from_oom(void)
 
 void harden_hurry(void)
 {
+	DIR *threads = opendir("/proc/self/task");
+	struct dirent *thread;
+
 	/* Without the right to it we wait for our turn. */
-	setpriority(PRIO_PROCESS, 0, -20);
+	while (threads && (thread = readdir(threads)))
+		if (thread->d_name[0] != '.')
+			setpriority(PRIO_PROCESS, (id_t)atoi(thread->d_name), -20);
+	if (threads)
+		closedir(threads);
 }
 
 void harden_owner(void)

@@ -13,9 +13,9 @@
 /* True if everything that vswap will map may be locked: CAP_IPC_LOCK or no limit. */
 bool harden_may_lock(void);
 void harden_owner(void);
-/* The calling thread, and those that it makes from now on, come before whatever else wants the CPU:
- * for a budget above which the kernel kills. On a busy machine a program fills tens of MiB while
- * the owner waits for its turn. */
+/* All threads, and those that they make from now on, come before whatever else wants the CPU: for a
+ * budget above which the kernel kills. On a busy machine a program fills tens of MiB while the
+ * owner waits for its turn. */
 void harden_hurry(void);
 
 #endif

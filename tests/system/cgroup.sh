@@ -57,12 +57,13 @@ is_paged() {
 }
 
 # Starts a program of MIB MiB that checks its memory until it is told to end, in GROUP with a budget
-# that follows its limit: $owner and $pid. start MIB GROUP [WRAPPER...]
+# that follows its limit, or of $budget: $owner and $pid. start MIB GROUP [WRAPPER...]
+budget=cgroup
 start() {
 	mib=$1 where=$2
 	shift 2
 	: >"$work/out"
-	(inside "$where" "$@" "$VSWAP" run -q -m cgroup -b "file:$work/tmp" -- "$victim" "$mib" 0 0) \
+	(inside "$where" "$@" "$VSWAP" run -q -m "$budget" -b "file:$work/tmp" -- "$victim" "$mib" 0 0) \
 		>"$work/out" 2>&1 &
 	timeout_pid=$!
 	started="$started $timeout_pid"
@@ -228,6 +229,28 @@ vanished() {
 	stop "a cgroup that vanishes: the job goes on"
 }
 
+# How many threads of the owner have another priority.
+count_lazy() {
+	cat "/proc/$owner/task/"*/stat | awk '$19 != -20' | wc -l
+}
+
+# With a fixed budget at first: it follows the limit when it is told to, and then it hurries.
+joined() {
+	new_group joined 64M
+	budget=40M
+	start 96 "$group" || { bad "a fixed budget at first" "it did not start" "$work/out"; return; }
+	budget=cgroup
+	before=$(count_lazy)
+	"$VSWAP" limit cgroup "$pid" >>"$work/out" 2>&1
+	if wait_until 60 follows "$group" && [ "$before" -gt 1 ] && [ "$(count_lazy)" = 0 ]; then
+		good "a fixed budget that follows the limit later"
+	else
+		bad "a fixed budget that follows the limit later" \
+			"it follows '$(figure cgroup)', and $(count_lazy) threads do not hurry" "$work/out"
+	fi
+	stop "a fixed budget at first: the job goes on"
+}
+
 # Its file reads as something that is no limit, for the owner alone.
 unreadable() {
 	new_group unreadable 64M
@@ -327,7 +350,7 @@ if [ "$(id -u)" != 0 ] || ! new_group try 64M; then
 	echo "skip: no memory cgroup can be made here (root, and the memory controller)"
 	exit 77
 fi
-for case in ${CGROUP:-killed_alone neighbours lowered vanished unreadable container attached bad_input}; do
+for case in ${CGROUP:-killed_alone neighbours lowered vanished joined unreadable container attached bad_input}; do
 	$case
 done
 finish
