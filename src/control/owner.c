@@ -76,14 +76,14 @@ void owner_block_signals(sigset_t *before)
 /* The budget to begin with. 0 or -errno with a message. */
 static int first_budget(struct owner *owner, uint64_t *bytes, char message[OWNER_MESSAGE])
 {
-	int result = 0;
+	int result;
 
-	if (owner->config.cgroup) {
-		result = cgroup_budget_open(&owner->following, "", owner->pid, pager_least_limit(),
-					    message);
-		*bytes = owner->following.budget;
-	}
-	if (!result && owner->config.cgroup)
+	if (!owner->config.cgroup)
+		return 0;
+	result =
+		cgroup_budget_open(&owner->following, "", owner->pid, pager_least_limit(), message);
+	*bytes = owner->following.budget;
+	if (!result)
 		harden_hurry();
 	return result;
 }

@@ -11,7 +11,7 @@
  *   {"request":"detach"}
  *   {"request":"where","address":140737353707520}
  *
- * Of a group's settings each may be left away; a limit of 0 bytes is none. "group" is about the
+ * Of a group's settings each may be left out; a limit of 0 bytes is none. "group" is about the
  * process that asks; the answer has "group", its path.
  *
  * The answer is lines of JSON too: any number of {"progress":{"done":N,"total":N}},

@@ -80,9 +80,9 @@ struct attached {
 	_Atomic int64_t shared_pages;
 
 	/* Control thread. */
-	uint64_t turn_ns,
-		faults_seen;	 /* load.c: when its turn began, its faults at the last look */
-	bool takes_part;	 /* load.c: in the thrashing */
+	uint64_t turn_ns;	 /* load.c: when its turn began ... */
+	uint64_t faults_seen;	 /* ... its faults at the last look ... */
+	bool takes_part;	 /* ... and whether it thrashes */
 	struct process *process; /* NULL: not known yet */
 	uint64_t scanned_ns;	 /* the last look at its mappings */
 	uint64_t scanned_total;	 /* bytes mapped at that time */

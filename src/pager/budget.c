@@ -8,6 +8,8 @@
  *   |<-- owner (segments, tables) -->|<------- program ------>| head |
  *                                                  target ^      ^ brake
  */
+#include "pager/budget.h"
+
 #include "pager/futex.h"
 #include "pager/state.h"
 

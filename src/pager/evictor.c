@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include "pager/budget.h"
 #include "pager/evict.h"
 #include "pager/futex.h"
 #include "pager/pick.h"

@@ -25,8 +25,9 @@ struct report_process {
 	pid_t pid;
 	char command[16];
 	char group[GROUP_PATH]; /* its path; empty: the job alone */
-	/* "paged"; "served": forked by a paged one, pages come in but none leave; "watched": not
-	 * worth it so far; "left alone": it must not be touched. */
+	/* "paged"; "held": it is the turn of others (load.h); "served": forked by a paged one,
+	 * pages come in but none leave; "watched": not worth it so far; "left alone": it must not
+	 * be touched. */
 	char state[16];
 	uint64_t resident_bytes;  /* anonymous, without those counted with another process */
 	uint64_t shared_bytes;	  /* the latter: shared by fork */

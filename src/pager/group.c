@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "pager/budget.h"
 #include "pager/protocol.h"
 
 #define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
@@ -37,7 +38,7 @@ int group_check_limit(uint64_t bytes, char *message, size_t size)
 	if (bytes >= GROUP_LEAST_BYTES)
 		return 0;
 	snprintf(message, size,
-		 "the limit of a group must be at least %u MiB: less could not leave it",
+		 "the limit of a group must be at least %u MiB: so much of a process never leaves",
 		 GROUP_LEAST_BYTES >> 20);
 	return -EINVAL;
 }
@@ -167,7 +168,7 @@ int groups_enter(struct groups *groups, struct group *parent, const struct group
 	group = find_below(groups, parent, settings->name, strlen(settings->name));
 	if (group && group->processes && !agrees(group, settings, tiers)) {
 		snprintf(message, size,
-			 "there is a group '%s' with other settings; leave them away to enter it, "
+			 "there is a group '%s' with other settings; leave them out to enter it, "
 			 "or change it first: vswap limit --group",
 			 settings->name);
 		return -EBUSY;

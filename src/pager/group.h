@@ -92,8 +92,6 @@ uint64_t group_tightest(const struct group *group);
 /* What it, or one above it, may still take before a process is worth an agent, bytes; 0: it is
  * near its limit. UINT64_MAX: there is no limit. */
 uint64_t group_until_near(const struct group *group);
-/* The space below a limit that batches in flight and runs of first touches need, bytes. */
-uint64_t budget_head_bytes(uint64_t limit);
 
 /*
  * Weights. Of all that have pages, each loses them in proportion to what it has, times its share:

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "pager/budget.h"
 #include "pager/futex.h"
 #include "pager/program.h"
 #include "pager/state.h"

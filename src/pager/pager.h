@@ -71,7 +71,8 @@ void pager_used(struct pager *pager, uint64_t *job_bytes, uint64_t *own_bytes);
  * the group is made when it is new. 0 with its path, or -errno with a message. */
 int pager_group_enter(struct pager *pager, pid_t pid, const struct group_settings *settings,
 		      char path[GROUP_PATH], char message[PAGER_MESSAGE]);
-/* Changes limit and weight of the group with the path settings->name. 0 or -errno with a message. */
+/* Changes limit and weight of the group with the path settings->name. 0 or -errno with a message.
+ */
 int pager_group_change(struct pager *pager, const struct group_settings *settings,
 		       char message[PAGER_MESSAGE]);
 /* Brings everything back; nothing is evicted until the next pager_set_limit. */

@@ -17,8 +17,8 @@
 
 struct mutex {
 	uint32_t lock, count, owner, users, kind, spins;
-	uint64_t previous,
-		next; /* in the holder's list: of their `next`; the lowest bit is a flag */
+	/* In the holder's list: addresses of those mutexes' `next`; the lowest bit is a flag. */
+	uint64_t previous, next;
 };
 
 /* What a link leads to. */

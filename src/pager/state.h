@@ -119,11 +119,6 @@ int evictor_start(struct pager *pager);
 void evictor_stop(struct pager *pager);
 void evictor_kick(struct pager *pager);
 
-/* budget.c: looks at what the owner really has, sets the marks. Any thread. */
-void budget_refresh(struct pager *pager);
-/* Bytes that the processes may have before one is worth attaching. */
-uint64_t budget_attach_bytes(struct pager *pager);
-
 /* figures.c: keeps peaks and rates, ten times a second at most. Control thread. */
 void figures_look(struct pager *pager, uint64_t now);
 /* Bytes that the job's processes have. */

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include "pager/budget.h"
 #include "pager/futex.h"
 #include "pager/load.h"
 #include "pager/program.h"

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include "pager/budget.h"
 #include "pager/state.h"
 
 #define MIB	(1ull << 20)
