@@ -225,6 +225,24 @@ static inline void evict_most(const void *address, size_t pages)
 	}
 }
 
+/* Robust mutexes, each on a page of its own. */
+static inline pthread_mutex_t *robust_mutex_at(char *pages, size_t i)
+{
+	return (pthread_mutex_t *)(pages + i * PAGE + 128);
+}
+
+static inline char *robust_mutexes(size_t count)
+{
+	char *pages = anonymous(count);
+	pthread_mutexattr_t attributes;
+
+	pthread_mutexattr_init(&attributes);
+	pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+	for (size_t i = 0; i < count; i++)
+		pthread_mutex_init(robust_mutex_at(pages, i), &attributes);
+	return pages;
+}
+
 static inline void wait_good(pid_t pid, const char *who)
 {
 	int status;

@@ -11,7 +11,6 @@
 #define SECONDS 5
 
 static char *pages;
-static pthread_mutexattr_t attributes;
 static atomic_bool done;
 
 /* Holds it for some hundred microseconds at most. */
@@ -53,7 +52,7 @@ static void *work(void *argument)
 		/* Each worker has mutexes of its own. */
 		random = mix(random);
 		at = random % (MUTEXES / WORKERS) * WORKERS + number;
-		one((pthread_mutex_t *)(pages + at * PAGE + 128));
+		one(robust_mutex_at(pages, at));
 	}
 	return argument;
 }
@@ -61,11 +60,7 @@ static void *work(void *argument)
 int main(void)
 {
 	hazard_start();
-	pages = anonymous(MUTEXES);
-	pthread_mutexattr_init(&attributes);
-	pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
-	for (size_t i = 0; i < MUTEXES; i++)
-		pthread_mutex_init((pthread_mutex_t *)(pages + i * PAGE + 128), &attributes);
+	pages = robust_mutexes(MUTEXES);
 	press_beside(work, WORKERS, &done, SECONDS);
 	return 0;
 }
