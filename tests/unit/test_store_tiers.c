@@ -9,7 +9,8 @@
 #include <errno.h>
 #include "store_fixture.h"
 
-#define SETS 3u
+#define SETS  3u
+#define PACKS 4u /* such patterns take much less with their neighbours */
 
 static const uint16_t sets[SETS] = {STORE_ANY_TIER, 0, 2};
 
@@ -81,29 +82,37 @@ static void test_written_where_allowed(void **state)
 		assert_int_equal(place_of(f, i).in_ram, i % SETS == 1);
 }
 
-/* What the cleaner copies, alone or with neighbours of other tiers, stays apart. */
+/* What the cleaner copies, alone or packed with neighbours, of which every fourth has the next set,
+ * stays apart. */
 static void clean_and_check(struct fixture *f, bool strong)
 {
+	unsigned int pattern = strong ? PACKS : RANDOM;
+	struct store_statistics after;
+
 	for (unsigned int i = 0; i < 3000; i++) {
-		store_writer_select(f->writer, sets[i % SETS]);
-		put(f, i, 8 * i + (strong ? HEAP : RANDOM));
+		store_writer_select(f->writer, sets[i / 4 % SETS]);
+		put(f, i, 8 * i + pattern);
 		store_published(f->writer);
 	}
 	seal(f);
-	for (unsigned int i = 0; i < 3000; i++)
-		if (i / SETS % 4)
+	for (unsigned int i = 0; i < 3000 && !strong; i++)
+		if (i / 4 / SETS % 4)
 			clear(f, i, 1);
 	for (unsigned int i = 0; i < 60; i++)
 		store_clean(f->store, f->cleaner, strong);
+	store_statistics(f->store, &after);
+	assert_true(!strong || after.recoded_pages > 1000);
 	store_writer_close(f->cleaner);
 	assert_int_equal(store_writer_open(f->store, &f->cleaner), 0);
 	while (write_for(f, 1))
 		;
 	for (unsigned int i = 0; i < 3000; i++) {
-		if (i / SETS % 4)
+		if (!strong && i / 4 / SETS % 4)
 			continue;
-		assert_int_equal(place_of(f, i).backend != NULL, i % SETS == 0);
-		expect(f, i, 8 * i + (strong ? HEAP : RANDOM));
+		expect(f, i, 8 * i + pattern);
+		/* Some patterns are one letter, which takes no bytes. */
+		if (desc_state(word_of(f, i)) == DESC_STORED)
+			assert_int_equal(place_of(f, i).backend != NULL, i / 4 % SETS == 0);
 	}
 }
 
