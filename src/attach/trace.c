@@ -99,8 +99,8 @@ bool thread_dead(pid_t pid, pid_t tid)
 	return !stat || *stat == 'Z' || *stat == 'X';
 }
 
-/* A thread that the kernel made for the process, as io_uring does: it never goes to user space, where
- * it could make a call for us or change a mapping, so it is not stopped. */
+/* A thread that the kernel made for the process, as io_uring does: it never goes to user space,
+ * where it could make a call for us or change a mapping, so it is not stopped. */
 static bool is_kernel_worker(pid_t pid, pid_t tid)
 {
 	char text[PROC_STAT];

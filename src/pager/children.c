@@ -10,10 +10,12 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+#include "attach/proc.h"
 #include "pager/futex.h"
 #include "pager/mapping.h"
 #include "pager/state.h"
 #include "pager/userfault.h"
+#include "pager/wipe.h"
 
 /* How long to wait for a child to show itself after its FORK event, ns; from when on without
  * keeping the CPU busy: its parent may need just that. */
@@ -32,25 +34,12 @@ struct birth {
 /* False: dead or not to be seen. */
 static bool read_birth(pid_t pid, struct birth *birth)
 {
-	char path[64], text[1024], *at;
-	ssize_t got;
-	int fd;
+	char text[PROC_STAT];
+	const char *stat = proc_stat(pid, 0, text);
+	const char *started = proc_field(stat, 22), *stack = proc_field(stat, 28);
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	got = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	text[got > 0 ? got : 0] = 0;
-	at = strrchr(text, ')');
-	for (int field = 2; at && field < 22; field++)
-		at = strchr(at + 1, ' ');
-	if (!at || sscanf(at, "%llu", &birth->started) != 1)
-		return false;
-	for (int field = 22; at && field < 28; field++)
-		at = strchr(at + 1, ' ');
-	return at && sscanf(at, "%llu", &birth->stack_start) == 1;
+	return started && stack && sscanf(started, "%llu", &birth->started) == 1 &&
+	       sscanf(stack, "%llu", &birth->stack_start) == 1;
 }
 
 static unsigned long long ticks_now(void)
@@ -359,14 +348,8 @@ static pid_t process_of(pid_t thread)
 	return process;
 }
 
-static void wipe(void *argument, uint64_t start, uint64_t end)
-{
-	mapping_empty(argument, start, end);
-}
-
 void children_first_fault(struct attached *child, pid_t thread)
 {
-	struct maps maps = {0};
 	pid_t process = child->pid ? child->pid : process_of(thread);
 
 	/* We read its memory, too: such a fault tells nothing. */
@@ -374,9 +357,7 @@ void children_first_fault(struct attached *child, pid_t thread)
 		return;
 	set_pid(child, process);
 	/* If it cannot be read although its thread waits for us, it is dying. */
-	child->needs_wipe =
-		maps_read(child->pid, &maps) || maps_check_flags(child->pid, &maps, wipe, child);
-	maps_free(&maps);
+	child->needs_wipe = !wipe_child(child);
 }
 
 bool children_settle(struct attached *child)

@@ -32,8 +32,8 @@ struct process {
 	bool left_alone;	   /* must not be injected (any more) */
 	uint64_t tried_ns;	   /* last attempt to inject */
 	uint64_t found_ns;
-	uint64_t faults;	   /* of its address space, at the last look of figures.c ... */
-	double fault_rate;	   /* ... and a second, lately */
+	uint64_t faults;   /* of its address space, at the last look of figures.c ... */
+	double fault_rate; /* ... and a second, lately */
 	char command[PROCESS_NAME];
 };
 
