@@ -103,7 +103,7 @@ killed_alone() {
 	else
 		bad "the kernel should kill the program alone" "status $alone" "$work/out"
 	fi
-	(inside "$group" "$VSWAP" run -q -m 48M -b "file:$work/tmp" -- "$jobs" --mib 96 --seconds 2) \
+	(inside "$group" "$VSWAP" run -q -m 40M -b "file:$work/tmp" -- "$jobs" --mib 96 --seconds 2) \
 		>"$work/out" 2>&1
 	judge "a fixed budget inside the limit" $?
 	(inside "$group" "$VSWAP" run -q -m cgroup -b "file:$work/tmp" -s "$work/stats" -- \
