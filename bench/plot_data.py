@@ -54,6 +54,13 @@ def latency(results):
     return lines
 
 
+def held(section, case, name):
+    """Whether the budget was kept; without a file, what does not fit stays above it."""
+    budget = median(section.measured(case, name, "budget_bytes"))
+    return not budget or median(
+        section.measured(case, name, "anonymous_peak_after_1s_bytes")) <= 1.05 * budget
+
+
 def slowdown(results):
     section = Section(results, "slowdown")
     if not section:
@@ -63,7 +70,7 @@ def slowdown(results):
     for name in section.variants():
         for case in section.cases():
             times = section.measured(case, name, "wall_seconds")
-            if name != "plain" and times:
+            if name != "plain" and times and held(section, case, name):
                 lines.append("%s %s %.3f" % (name, case, median(times) / alone))
     return lines
 
