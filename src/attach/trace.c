@@ -191,16 +191,9 @@ static int add(struct trace *trace, pid_t tid)
 	int error = array_grow((void **)&trace->threads, &trace->capacity, trace->count + 1,
 			       sizeof(*trace->threads));
 
-	if (error)
-		return error;
-	/* It must run to stop, and for each call that it makes for us: where many others want the
-	 * CPU, that would take its turn each time. Without the right to, so be it. */
-	trace->threads[trace->count++] = (struct tracee){
-		.tid = tid,
-		.nice = getpriority(PRIO_PROCESS, (id_t)tid),
-	};
-	setpriority(PRIO_PROCESS, (id_t)tid, NICE_LEAST);
-	return 0;
+	if (!error)
+		trace->threads[trace->count++] = (struct tracee){.tid = tid};
+	return error;
 }
 
 /* 1: it will stop; 0: it is gone or going. */
@@ -291,7 +284,6 @@ static void let_go(struct trace *trace)
 	for (size_t i = 0; i < trace->count; i++) {
 		const struct tracee *thread = &trace->threads[i];
 
-		setpriority(PRIO_PROCESS, (id_t)thread->tid, thread->nice);
 		if (thread->stopped)
 			restart_interrupted(trace->pid, thread->tid);
 		if (thread->stopped && ptrace(PTRACE_DETACH, thread->tid, NULL, NULL))
@@ -375,6 +367,11 @@ int trace_borrow(struct trace *trace, pid_t except)
 	    ptrace(PTRACE_SETOPTIONS, tid, NULL, (void *)(OPTIONS | PTRACE_O_EXITKILL)) ||
 	    ptrace(PTRACE_SETSIGMASK, tid, (void *)sizeof(all), &all))
 		return -errno;
+	/* For each call it must run: where many others want the CPU, that would take its turn each
+	 * time. Only while it is ours, since what it starts would inherit it: our agent does.
+	 * Without the right to, so be it. */
+	trace->nice = getpriority(PRIO_PROCESS, (id_t)tid);
+	setpriority(PRIO_PROCESS, (id_t)tid, NICE_LEAST);
 	trace->borrowed = tid;
 	return 0;
 }
@@ -390,6 +387,7 @@ int trace_give_back(struct trace *trace)
 	if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) || ptrace(PTRACE_CONT, tid, NULL, NULL))
 		return -ESRCH;
 	error = wait_interrupted(trace, tid, &patience);
+	setpriority(PRIO_PROCESS, (id_t)tid, trace->nice);
 	error = error ?: registers_set(tid, &trace->registers);
 	if (error)
 		return error;

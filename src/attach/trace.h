@@ -23,7 +23,6 @@
 struct tracee {
 	pid_t tid;
 	bool stopped;
-	int nice; /* its own: while it is traced it comes before others */
 };
 
 struct trace {
@@ -38,6 +37,7 @@ struct trace {
 	uint64_t syscall_address;
 	struct user_regs_struct registers; /* its own, to be given back */
 	uint64_t signal_mask;
+	int nice; /* its own: while it is borrowed it comes before others */
 };
 
 /* Runs in the session's thread with every thread (but `skip`) stopped. */

@@ -32,7 +32,7 @@
 #define WORTH_SHARE 32
 #define WORTH_LEAST (1u << 20)
 /* It may soon be, with this part of that. */
-#define GROWING_SHARE 4
+#define SOON_SHARE 4
 /* A forked child that is younger may be about to call exec. */
 #define YOUNG_NS 20000000u
 
@@ -397,7 +397,7 @@ static unsigned int count_growing(const struct pager *pager)
 		const struct process *process = pager->tree.items[i];
 
 		growing += !has_agent(process) && !process->left_alone && !process->twin &&
-			   own_pages(process) >= worth_pages(pager, process) / GROWING_SHARE;
+			   own_pages(process) >= worth_pages(pager, process) / SOON_SHARE;
 	}
 	return growing;
 }

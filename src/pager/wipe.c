@@ -24,8 +24,8 @@
 struct look {
 	struct attached *child;
 	int pagemap;
-	struct region_list parents; /* ranges that the parent has under it */
-	bool has_parent, parent_looked_at;
+	struct region_list parents; /* ranges that the parent has under it, if they are known */
+	bool parent_looked_at, parents_known;
 };
 
 static bool was_resident(const struct attached *child, uint64_t page)
@@ -50,7 +50,10 @@ static void find_resident(void *argument, uint64_t start, uint64_t end)
 
 static void note_range(void *argument, uint64_t start, uint64_t end)
 {
-	region_add(argument, start, end, false);
+	struct look *look = argument;
+
+	if (region_add(&look->parents, start, end, false))
+		look->parents_known = false;
 }
 
 /* The parent's number, if it is a process of the same family: fork has made the one of the other.
@@ -77,10 +80,11 @@ static bool is_parents_too(struct look *look, uint64_t start)
 	if (!look->parent_looked_at) {
 		parent = find_parent(look->child);
 		look->parent_looked_at = true;
-		look->has_parent =
-			parent && !maps_check_flags(parent, &none, note_range, &look->parents);
+		look->parents_known = true;
+		if (!parent || maps_check_flags(parent, &none, note_range, look))
+			look->parents_known = false;
 	}
-	return !look->has_parent || region_find(&look->parents, start);
+	return !look->parents_known || region_find(&look->parents, start);
 }
 
 static bool began_empty(struct look *look, uint64_t start, uint64_t end)

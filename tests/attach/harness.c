@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -113,6 +114,24 @@ static unsigned int entries(pid_t pid, const char *name)
 	return count;
 }
 
+/* Threads that come before others. */
+static unsigned int hurried(pid_t pid)
+{
+	unsigned int count = 0;
+	struct dirent *entry;
+	char path[48];
+	DIR *directory;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	directory = opendir(path);
+	while (directory && (entry = readdir(directory)))
+		count += atoi(entry->d_name) > 0 &&
+			 getpriority(PRIO_PROCESS, (id_t)atoi(entry->d_name)) < 0;
+	if (directory)
+		closedir(directory);
+	return count;
+}
+
 void look(pid_t pid, struct trace_left *trace)
 {
 	char path[48];
@@ -127,6 +146,7 @@ void look(pid_t pid, struct trace_left *trace)
 	trace->maps[got] = '\0';
 	trace->descriptors = entries(pid, "fd");
 	trace->threads = entries(pid, "task");
+	trace->hurried = hurried(pid);
 }
 
 static int pause_program(void)

@@ -57,10 +57,11 @@ void need_rights(void);
 double seconds_now(void);
 /* Letters of State: in /proc/PID/status; 0 when gone. */
 char state_of(pid_t pid);
-/* What an attach must leave as it was: lines of maps, descriptors, threads. */
+/* What an attach must leave as it was: lines of maps, descriptors, threads, those with a priority.
+ */
 struct trace_left {
 	char maps[65536];
-	unsigned int descriptors, threads;
+	unsigned int descriptors, threads, hurried;
 };
 void look(pid_t pid, struct trace_left *trace);
 

@@ -128,6 +128,8 @@ int main(void)
 	      before.descriptors, after.descriptors);
 	check(before.threads == after.threads, "%u threads, then %u", before.threads,
 	      after.threads);
+	check(before.hurried == after.hurried, "%u threads with a priority, then %u",
+	      before.hurried, after.hurried);
 	check(moved > ROUNDS * 16, "only %u pages moved", moved);
 	board->stop = 1;
 	check(wait_program(pid, 20) == 0, "the program failed");

@@ -246,6 +246,14 @@ static void test_attach(void **state)
 		assert_in_range(budget_attach_bytes(pager), usual / 8, usual - 1);
 		assert_true(usual - budget_attach_bytes(pager) <= 64 * MIB);
 		pager->strict = false;
+		/* Earlier, too, where several grow at once; one is no reason, and half stays. */
+		pager->tree.growing = 1;
+		assert_int_equal(budget_attach_bytes(pager), usual);
+		pager->tree.growing = 3;
+		assert_int_equal(budget_attach_bytes(pager), usual - limits[i] / 16);
+		pager->tree.growing = 1000;
+		assert_int_equal(budget_attach_bytes(pager), usual - usual / 2);
+		pager->tree.growing = 0;
 	}
 }
 
