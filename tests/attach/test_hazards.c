@@ -169,6 +169,8 @@ static pid_t start(struct pager *pager, int (*program)(void))
 	check(!pager_attach(pager, pid, message), "%s", message);
 	check(pager_evict(pager, 0, CHANNEL_BATCH) > CHANNEL_BATCH / 2, "nothing moved");
 	check(attach_alive(&pager->target), "not alive");
+	check(pager->target.agent_tid == (pid_t)pager->target.channel->agent_tid,
+	      "another thread is taken for the agent");
 	check(attach_agent_refusal(&pager->target) == CHANNEL_DONE, "refused");
 	check(!attach_abandoned(&pager->target), "abandoned");
 	return pid;
