@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include "attach/inject.h"
 #include "attach/kernel.h"
+#include "attach/probe.h"
 #include "attach/trace.h"
 
 #define PAGE	  4096ull
@@ -163,17 +164,9 @@ void attach_forget(struct target *target)
 	target->channel = NULL;
 }
 
-/*
- * A userfaultfd belongs to a memory, and after exec or exit that memory is gone:
- * then, and only then, ESRCH. Our own code page is never registered, so the call does nothing else.
- */
 bool attach_alive(const struct target *target)
 {
-	struct uffdio_zeropage zero = {.range = {target->agent_address, PAGE}};
-
-	if (target->userfault < 0)
-		return false;
-	return !ioctl(target->userfault, UFFDIO_ZEROPAGE, &zero) || errno != ESRCH;
+	return target->userfault >= 0 && probe_memory(target->userfault) != -ESRCH;
 }
 
 static long status_field(const char *text, const char *name)

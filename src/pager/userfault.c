@@ -4,11 +4,8 @@
 #include <errno.h>
 #include <linux/userfaultfd.h>
 #include <sys/ioctl.h>
+#include "attach/probe.h"
 #include "pager/protocol.h"
-
-/* Never registered, and above the lowest that the kernel lets map: an ioctl on it changes nothing,
- * but says in what state the address space is. */
-#define PROBE_ADDRESS 0x10000u
 
 #ifndef UFFDIO_POISON
 struct uffdio_poison {
@@ -89,10 +86,10 @@ int userfault_wake(int fd, uint64_t start, unsigned int pages)
 
 bool userfault_is_changing(int fd)
 {
-	return userfault_zero(fd, PROBE_ADDRESS, 1, true) == -EAGAIN;
+	return probe_memory(fd) == -EAGAIN;
 }
 
 bool userfault_is_gone(int fd)
 {
-	return userfault_zero(fd, PROBE_ADDRESS, 1, true) == -ESRCH;
+	return probe_memory(fd) == -ESRCH;
 }

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+#include "attach/probe.h"
+
+#include <errno.h>
+#include "attach/kernel.h"
+
+/* Every address that any process may have, but the last page of them. */
+#define ALL_ADDRESSES ((1ull << 47) - 4096)
+
+/*
+ * A page of the program's must not be the one to ask about, wherever it is: once that page has
+ * left, zeros would come in. What is asked for is to be in one mapping, and no mapping is all of
+ * the addresses: a registered one has no code. So the kernel says ENOENT and installs nothing.
+ */
+int probe_memory(int userfault)
+{
+	struct uffdio_zeropage zero = {.range = {.start = 0, .len = ALL_ADDRESSES}};
+
+	if (!ioctl(userfault, UFFDIO_ZEROPAGE, &zero))
+		return 0;
+	return errno == EAGAIN || errno == ESRCH ? -errno : 0;
+}
