@@ -204,6 +204,16 @@ static void test_present(void **state)
 	close(pagemap);
 }
 
+/* Two pages that were only read are one page of the kernel's: not every kernel does that. */
+static bool are_zero_page(int pagemap, uint64_t start)
+{
+	uint64_t entries[2];
+
+	assert_int_equal(pread(pagemap, entries, sizeof(entries), (off_t)(start / PAGE * 8)),
+			 sizeof(entries));
+	return entries[0] == entries[1];
+}
+
 /* Read only, written, both, and not at all. */
 static void test_written(void **state)
 {
@@ -218,6 +228,8 @@ static void test_written(void **state)
 		memory[i * PAGE] = 1;
 	for (unsigned int i = 4; i < 6; i++)
 		assert_int_equal(memory[i * PAGE], 0);
+	if (!are_zero_page(pagemap, start + 4 * PAGE))
+		skip();
 	assert_true(maps_written(pagemap, start, 4));
 	assert_true(maps_written(pagemap, start + 3 * PAGE, 1));
 	assert_false(maps_written(pagemap, start, 5));
