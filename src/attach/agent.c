@@ -44,8 +44,6 @@ __asm__(".pushsection agent_text, \"ax\", @progbits\n"
 	"	lea .Lname(%rip), %rsi\n"
 	"	call agent_main\n"
 	"	hlt\n"
-	".globl agent_name\n"
-	"agent_name:\n"
 	".Lname:\n"
 	"	.asciz \"" AGENT_NAME "\"\n"
 	".popsection\n");

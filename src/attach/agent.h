@@ -12,8 +12,6 @@ extern const char __start_agent_text[], __stop_agent_text[];
 /* A syscall instruction where the owner makes a thread call clone: the new thread goes on behind
  * it as the agent. It finds the channel's address on top of its stack. */
 extern const char agent_entry[];
-/* A string, for names given to the kernel. */
-extern const char agent_name[];
 
 #define AGENT_NAME "vswap-agent"
 

@@ -6,13 +6,13 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "attach/agent.h"
+#include "attach/explain.h"
 
 /* The parent of all kernel threads. */
 #define KTHREADD 2
@@ -23,17 +23,6 @@ struct status {
 	long group, parent, tracer, seccomp;
 	bool has_memory;
 };
-
-static int __attribute__((format(printf, 3, 4)))
-refuse(char *message, int error, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(message, ATTACH_MESSAGE, format, arguments);
-	va_end(arguments);
-	return error;
-}
 
 static ssize_t read_file(const char *path, char *text, size_t size)
 {
@@ -148,15 +137,17 @@ static int check_right(pid_t pid, const struct status *status, char *message)
 	if (errno == ESRCH && status->state == 'Z')
 		return 0;
 	if (errno == ENOENT || errno == ESRCH)
-		return refuse(message, -ESRCH, "process %d has ended", (int)pid);
+		return explain(message, -ESRCH, "process %d has ended", (int)pid);
 	if (yama_scope())
-		return refuse(message, -EPERM,
-			      "process %d may not be traced (Yama's ptrace_scope is %ld): start it "
-			      "with `vswap run`, or attach as root, or run `sysctl "
-			      "kernel.yama.ptrace_scope=0` as root",
-			      (int)pid, yama_scope());
-	return refuse(message, -EPERM,
-		      "process %d is not yours to trace: attach as its user, or as root", (int)pid);
+		return explain(
+			message, -EPERM,
+			"process %d may not be traced (Yama's ptrace_scope is %ld): start it "
+			"with `vswap run`, or attach as root, or run `sysctl "
+			"kernel.yama.ptrace_scope=0` as root",
+			(int)pid, yama_scope());
+	return explain(message, -EPERM,
+		       "process %d is not yours to trace: attach as its user, or as root",
+		       (int)pid);
 }
 
 int attach_allowed(pid_t pid, char message[ATTACH_MESSAGE])
@@ -166,41 +157,42 @@ int attach_allowed(pid_t pid, char message[ATTACH_MESSAGE])
 
 	*message = '\0';
 	if (pid <= 0)
-		return refuse(message, -EINVAL, "%d is not a process number", (int)pid);
+		return explain(message, -EINVAL, "%d is not a process number", (int)pid);
 	if (read_status(pid, &status))
-		return refuse(message, -ESRCH, "there is no process %d", (int)pid);
+		return explain(message, -ESRCH, "there is no process %d", (int)pid);
 	if (status.group == getpid())
-		return refuse(message, -EINVAL, "process %d is vswap itself", (int)pid);
+		return explain(message, -EINVAL, "process %d is vswap itself", (int)pid);
 	if (status.group != pid)
-		return refuse(message, -EINVAL, "%d is a thread of process %ld: attach to that",
-			      (int)pid, status.group);
+		return explain(message, -EINVAL, "%d is a thread of process %ld: attach to that",
+			       (int)pid, status.group);
 	if (check_threads(pid, &status, &agent))
-		return refuse(message, -ESRCH, "process %d has ended", (int)pid);
+		return explain(message, -ESRCH, "process %d has ended", (int)pid);
 	if (!status.has_memory && (pid == KTHREADD || status.parent == KTHREADD))
-		return refuse(message, -EINVAL, "%d is a kernel thread: it has no memory to page",
-			      (int)pid);
+		return explain(message, -EINVAL, "%d is a kernel thread: it has no memory to page",
+			       (int)pid);
 	/* A first thread that has ended is a zombie too, while others live on. */
 	if (!status.has_memory)
-		return refuse(message, -ESRCH, "process %d has ended%s", (int)pid,
-			      status.state == 'Z' ? " (a zombie that its parent has not waited for)"
-						  : "");
+		return explain(message, -ESRCH, "process %d has ended%s", (int)pid,
+			       status.state == 'Z'
+				       ? " (a zombie that its parent has not waited for)"
+				       : "");
 	if (agent)
-		return refuse(message, -EBUSY,
-			      "process %d is attached already: see `vswap stat %d`, or `vswap "
-			      "detach %d` first",
-			      (int)pid, (int)pid, (int)pid);
+		return explain(message, -EBUSY,
+			       "process %d is attached already: see `vswap stat %d`, or `vswap "
+			       "detach %d` first",
+			       (int)pid, (int)pid, (int)pid);
 	if (status.tracer)
-		return refuse(message, -EBUSY,
-			      "process %d is traced by process %ld (a debugger?): end that first",
-			      (int)pid, status.tracer);
+		return explain(message, -EBUSY,
+			       "process %d is traced by process %ld (a debugger?): end that first",
+			       (int)pid, status.tracer);
 	if (status.seccomp)
-		return refuse(message, -EACCES,
-			      "process %d has a seccomp filter, which could kill it for the calls "
-			      "that vswap makes in it: it is left alone",
-			      (int)pid);
+		return explain(message, -EACCES,
+			       "process %d has a seccomp filter, which could kill it for the calls "
+			       "that vswap makes in it: it is left alone",
+			       (int)pid);
 	if (!is_64_bit(pid))
-		return refuse(message, -ENOEXEC,
-			      "process %d is a 32-bit program: vswap pages 64-bit programs only",
-			      (int)pid);
+		return explain(message, -ENOEXEC,
+			       "process %d is a 32-bit program: vswap pages 64-bit programs only",
+			       (int)pid);
 	return check_right(pid, &status, message);
 }

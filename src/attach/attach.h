@@ -34,8 +34,8 @@ struct target {
 	int pidfd;
 	int userfault;		  /* the owner's descriptor, non-blocking, API done */
 	struct channel *channel;  /* the owner's mapping */
-	uint64_t channel_address; /* the target's mapping */
-	uint64_t agent_address;	  /* code and stack, one mapping with staging behind it */
+	uint64_t agent_address;	  /* the agent's memory (area.c): its code comes first */
+	uint64_t channel_address; /* the target's mapping, in it */
 	uint64_t agent_bytes;
 	uint64_t staging[ATTACH_STAGINGS]; /* target addresses, CHANNEL_BATCH pages each */
 	pid_t agent_tid;

@@ -62,7 +62,7 @@ static int record_region(struct recording *recording, struct region *region)
  */
 static bool may_be_served(const struct attached *attached)
 {
-	return attached->process->tried_ns == 0 || attached_count_unknown(attached->pager);
+	return attached->process->tries == 0 || attached_count_unknown(attached->pager);
 }
 
 /* With every thread stopped: registers and records all. */

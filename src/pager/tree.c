@@ -26,8 +26,6 @@
 /* What is shared is looked up so often, for this part of the time. */
 #define SHARED_NS    200000000u
 #define SHARED_SHARE 20
-/* After a failed attempt to inject. */
-#define RETRY_NS 1000000000u
 /* A process is injected if it has this part of the budget (its group's, too), or this much. */
 #define WORTH_SHARE 32
 #define WORTH_LEAST (1u << 20)
@@ -453,7 +451,7 @@ struct process *tree_largest(struct pager *pager, bool all)
 
 		if (process->left_alone || process->twin || has_agent(process) ||
 		    own_pages(process) < worth_pages(pager, process) ||
-		    now - process->tried_ns < RETRY_NS)
+		    now < process->retry_ns)
 			continue;
 		if (process->attached && now - process->found_ns < YOUNG_NS)
 			continue;

@@ -37,6 +37,19 @@
 #define COUNT_SHARE 100
 /* ... and, since it holds up the program, at most this part of the time. */
 #define RECORD_SHARE 4
+/* After a failed attempt to inject; twice as long after each, so many times. */
+#define RETRY_LEAST_NS 200000000ull
+#define RETRY_STEPS    5
+
+/* Each attempt stops its threads: the more of them failed, the later the next. */
+static void try_later(struct process *process)
+{
+	uint64_t delay = RETRY_LEAST_NS
+			 << (process->tries < RETRY_STEPS ? process->tries : RETRY_STEPS);
+
+	process->tries++;
+	process->retry_ns = monotonic_ns() + delay;
+}
 
 static void try_to_attach(struct pager *pager, struct process *process)
 {
@@ -49,11 +62,17 @@ static void try_to_attach(struct pager *pager, struct process *process)
 		error = program_attach(pager, process, message);
 	if (!error)
 		return;
-	process->tried_ns = monotonic_ns();
+	try_later(process);
 	if (error == -ESRCH || error == -EAGAIN || error == -ETIMEDOUT)
 		return;
-	process->left_alone = true;
-	pager_say(pager, "process %d is left alone: %s", process->pid, message);
+	if (error != -ENOMEM && error != -EMFILE && error != -ENFILE) {
+		process->left_alone = true;
+		pager_say(pager, "process %d is left alone: %s", process->pid, message);
+	} else if (!process->said) {
+		process->said = true;
+		pager_say(pager, "process %d is not paged yet: %s; vswap tries again", process->pid,
+			  message);
+	}
 }
 
 /* When the job nears its budget, or a group its limit, the largest process that has no agent gets
