@@ -23,6 +23,7 @@
 #include "control/harden.h"
 #include "control/owner_state.h"
 #include "control/progress.h"
+#include "control/say.h"
 #include "control/socket.h"
 #include "control/stats.h"
 #include "pager/pager.h"
@@ -31,6 +32,8 @@
 #define TICK_CHILDREN_US 20000
 #define TICK_CGROUP_US	 50000
 #define NOTICE_NS	 1000000000ull
+/* How long the last words wait for who reads them. */
+#define LAST_WORDS_MS 1000
 
 enum { POLL_SIGNALS, POLL_PROGRAM, POLL_CONTROL };
 
@@ -42,11 +45,10 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
 }
 
-/* One write, so that lines of several threads stay whole. */
 static void say(void *argument, const char *line)
 {
 	(void)argument;
-	dprintf(STDERR_FILENO, "vswap: %s\n", line);
+	say_line(line);
 }
 
 static void notice(const struct owner *owner, const char *line)
@@ -104,6 +106,7 @@ int owner_open(struct owner **out, const struct owner_config *config, pid_t pid,
 		snprintf(message, OWNER_MESSAGE, "out of memory");
 		return -ENOMEM;
 	}
+	say_start();
 	owner->config = *config;
 	owner->pid = pid;
 	owner->pidfd = -1;
@@ -217,6 +220,9 @@ static void pass_on(struct owner *owner, const struct signalfd_siginfo *info)
 		return;
 	/* From the terminal: the program has had it. */
 	if (info->ssi_code == SI_KERNEL)
+		return;
+	/* Our own write to a pipe that nobody reads. */
+	if (info->ssi_signo == SIGPIPE && (pid_t)info->ssi_pid == getpid())
 		return;
 	if (info->ssi_signo == SIGCONT && !is_stopped(owner->pid))
 		return;
@@ -421,20 +427,37 @@ static void wait_and_serve(struct owner *owner, int sleep_us)
 		control_serve(owner->control, polls + POLL_CONTROL, count);
 }
 
+static void say_summary(const struct report *report)
+{
+	char *text = NULL;
+	size_t bytes;
+	FILE *to = open_memstream(&text, &bytes);
+
+	if (!to)
+		return;
+	report_summary(report, to);
+	if (!fclose(to))
+		say_text(text);
+	free(text);
+}
+
 /* What remains to be said once the program needs us no more. */
 static int finish(struct owner *owner)
 {
+	char line[OWNER_MESSAGE];
 	struct report report;
 	int result;
 
 	owner_report(owner, &report);
 	result = stats_commit(&owner->stats, &report);
-	if (result)
-		dprintf(STDERR_FILENO,
-			"vswap: cannot write %s: %s; the program's own work is not affected\n",
-			owner->config.stats_path, strerror(-result));
+	if (result) {
+		snprintf(line, sizeof(line),
+			 "cannot write %s: %s; the program's own work is not affected",
+			 owner->config.stats_path, strerror(-result));
+		say_line(line);
+	}
 	if (!owner->config.quiet)
-		report_summary(&report, stderr);
+		say_summary(&report);
 	return result;
 }
 
@@ -472,4 +495,5 @@ void owner_close(struct owner *owner)
 	if (owner->pidfd >= 0)
 		close(owner->pidfd);
 	free(owner);
+	say_flush(LAST_WORDS_MS);
 }

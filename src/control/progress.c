@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include "control/say.h"
 #include "control/size.h"
 
 #define BAR_CELLS    32
@@ -21,7 +22,7 @@ static uint64_t now_ns(void)
 
 void progress_show(struct progress *progress, uint64_t done, uint64_t total)
 {
-	char bar[BAR_CELLS + 1], done_text[SIZE_TEXT], total_text[SIZE_TEXT];
+	char bar[BAR_CELLS + 1], done_text[SIZE_TEXT], total_text[SIZE_TEXT], line[160];
 	uint64_t now = now_ns();
 	double part = total ? (double)done / (double)total : 1;
 	int cells;
@@ -36,8 +37,9 @@ void progress_show(struct progress *progress, uint64_t done, uint64_t total)
 	memset(bar, ' ', BAR_CELLS);
 	memset(bar, '#', (size_t)cells);
 	bar[BAR_CELLS] = '\0';
-	dprintf(STDERR_FILENO, CLEAR_TO_END "%s [%s] %3.0f %%  %s of %s", progress->what, bar,
-		part * 100, size_format(done, done_text), size_format(total, total_text));
+	snprintf(line, sizeof(line), CLEAR_TO_END "%s [%s] %3.0f %%  %s of %s", progress->what, bar,
+		 part * 100, size_format(done, done_text), size_format(total, total_text));
+	say_text(line);
 	progress->shown = true;
 	progress->last_ns = now;
 }
@@ -45,6 +47,6 @@ void progress_show(struct progress *progress, uint64_t done, uint64_t total)
 void progress_end(struct progress *progress)
 {
 	if (progress->shown)
-		(void)!write(STDERR_FILENO, CLEAR_TO_END, sizeof(CLEAR_TO_END) - 1);
+		say_text(CLEAR_TO_END);
 	progress->shown = false;
 }

@@ -113,6 +113,25 @@ check "no mapping of ours is left" [ "$(wc -l <"/proc/$pid/maps")" = "$maps" ]
 refused 1 "no virtual swap space" "a second detach" "$vswap" detach "$pid"
 check "its data is right" victim_ends_well
 
+# ---- nobody reads what it says ----
+victim_start memory 96
+mkfifo "$work/unread"
+exec 8<>"$work/unread"
+dd if=/dev/zero of="$work/unread" bs=4096 oflag=nonblock 2>/dev/null # until it is full
+"$vswap" attach -m 48M "$pid" 2>"$work/unread" 9>&- 8>&- &
+owner=$! started="$started $owner"
+wait_for 20 attached
+for _ in 1 2 3; do # each makes it say something
+	kill -TSTP $owner
+	sleep 0.05
+done
+run timeout 20 "$vswap" stat "$pid"
+check "who does not read its messages does not stop it" [ "$status" = 0 ]
+run timeout 20 "$vswap" detach "$pid"
+check "nor its end" ends_with 0 $owner
+exec 8>&-
+check "its data is right" victim_ends_well
+
 # ---- with what it has started, or alone ----
 sh -c 'sleep 300 & echo $$ $! >"$1"; wait' sh "$work/parent" 9>&- &
 started="$started $!"
