@@ -15,6 +15,7 @@
 #include "attach/threads.h"
 #include "pager/batch.h"
 #include "pager/group.h"
+#include "pager/limbo.h"
 #include "pager/lock.h"
 #include "pager/moved.h"
 #include "pager/protocol.h"
@@ -61,6 +62,7 @@ struct attached {
 	unsigned int unborn_count;
 
 	struct moved moved; /* memory lock, for writing */
+	struct limbo limbo; /* the same */
 
 	struct lock_word own_word; /* of the lock, until there is a channel to have it in */
 

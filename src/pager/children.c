@@ -104,7 +104,7 @@ static enum proof prove_by_page(const struct attached *child, int pagemap, uint6
 /* What moved while it was forked may be elsewhere in the child (follow_moves). */
 static bool has_moved(const struct attached *parent, const struct region *region)
 {
-	return moved_into(parent, 0, region->start, region->end);
+	return moved_into(parent, region->start, region->end);
 }
 
 static enum proof prove(const struct attached *parent, const struct attached *child, pid_t pid)
@@ -259,7 +259,7 @@ static void follow_move(struct attached *child, const struct region_list *regist
 			const struct remap *remap)
 {
 	if (region_find(registered, remap->to) && !region_find(registered, remap->from))
-		mapping_move(child, remap->from, remap->to, remap->length);
+		mapping_move(child, remap->source, remap->to, remap->length);
 }
 
 static void follow_moves(const struct attached *parent, const struct unborn *unborn)

@@ -123,15 +123,12 @@ static bool next_message(struct attached *attached, struct uffd_msg *message)
 
 static void apply(struct server *server, struct attached *attached, const struct uffd_msg *message);
 
-/* Reads on while something is in flight and `more` says so; faults are put aside. */
-static void read_on(struct server *server, struct attached *attached,
-		    bool (*more)(struct attached *attached, const struct remap *remap),
-		    const struct remap *about)
+/* Reads on as long as something is in flight; faults are put aside. */
+static void read_on(struct server *server, struct attached *attached)
 {
 	struct uffd_msg message;
 
-	while (!attached->dead && more(attached, about) &&
-	       userfault_is_changing(attached->userfault)) {
+	while (!attached->dead && userfault_is_changing(attached->userfault)) {
 		if (!next_message(attached, &message)) {
 			sched_yield();
 		} else if (message.event == UFFD_EVENT_PAGEFAULT) {
@@ -145,80 +142,18 @@ static void read_on(struct server *server, struct attached *attached,
 	}
 }
 
-static bool destination_is_taken(struct attached *attached, const struct remap *remap)
-{
-	uint64_t from, to, end = remap->to + remap->length;
-
-	/* One gap over all of it: no region is there. */
-	return !region_gap(&attached->regions, remap->to, end, &from, &to) || from != remap->to ||
-	       to != end;
-}
-
-static bool always(struct attached *attached, const struct remap *remap)
-{
-	return true;
-}
-
-/* What freed the destination has not been read yet, though it happened before. */
-static void apply_remap(struct server *server, struct attached *attached, const struct remap *remap)
-{
-	uint64_t from = remap->from;
-
-	if (destination_is_taken(attached, remap)) {
-		from = event_park(attached, remap);
-		read_on(server, attached, destination_is_taken, remap);
-		event_unpark(attached);
-	}
-	event_move(attached, from, remap);
-}
-
 /*
- * A mapping that moved into what was unmapped is there no more. If it moved on, its REMAP comes
- * and takes the region away; if nothing is in flight and the region still there, it was unmapped.
- * Looked up once only: a moment later it may move.
- */
-static void wait_until_clear(struct server *server, struct attached *attached,
-			     const struct uffd_msg *message)
-{
-	const struct remap unmap = {
-		.to = message->arg.remove.start,
-		.length = message->arg.remove.end - message->arg.remove.start,
-	};
-	struct remap unclear;
-
-	while (moved_find_unclear(attached, &unmap, &unclear)) {
-		read_on(server, attached, destination_is_taken, &unclear);
-		moved_forget(attached, &unclear);
-	}
-}
-
-/*
- * Applies an event, in the order in which things happened: a thread queues its event a moment
- * after it has let the mappings go, so that an event of another thread, which came to use the
- * same addresses, may overtake it.
+ * Applies an event at once: its thread runs on as soon as it was read, and what that does next is
+ * read next. Events of different threads may overtake each other (moved.h).
  *
- *   REMAP  to addresses that are still taken: what freed them has yet to be read
- *   UNMAP  of addresses to which something was moved since: see moved.h
  *   FORK   what else is in flight happened to the child, too, or did not: its mappings tell
  */
 static void apply(struct server *server, struct attached *attached, const struct uffd_msg *message)
 {
-	const struct remap remap = {
-		.from = message->arg.remap.from,
-		.to = message->arg.remap.to,
-		.length = message->arg.remap.len,
-	};
-
-	if (message->event == UFFD_EVENT_UNMAP)
-		wait_until_clear(server, attached, message);
-	if (message->event == UFFD_EVENT_REMAP) {
-		apply_remap(server, attached, &remap);
-		return;
-	}
 	event_apply(attached, message);
 	/* Those whose FORK is read meanwhile are born together with the first. */
 	if (message->event == UFFD_EVENT_FORK && attached->unborn_count == 1) {
-		read_on(server, attached, always, NULL);
+		read_on(server, attached);
 		children_born(attached);
 	}
 }

@@ -1,13 +1,36 @@
 /* SPDX-License-Identifier: MIT */
 #include "pager/moved.h"
 
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "attach/maps.h"
+#include "attach/proc.h"
+#include "pager/evict.h"
 #include "pager/mapping.h"
 #include "pager/state.h"
 #include "pager/userfault.h"
 
-void moved_note(struct attached *attached, const struct remap *remap)
+#define STAT_THREADS 20
+
+const struct remap *moved_into(const struct attached *attached, uint64_t start, uint64_t end)
+{
+	const struct moved *moved = &attached->moved;
+	const struct remap *found = NULL;
+
+	for (unsigned int i = 0; i < moved->count; i++) {
+		const struct remap *item = &moved->items[i];
+
+		if (item->to < end && item->to + item->length > start &&
+		    (!found || item->to < found->to))
+			found = item;
+	}
+	return found;
+}
+
+static void note(struct attached *attached, const struct remap *remap)
 {
 	struct moved *moved = &attached->moved;
 
@@ -17,135 +40,178 @@ void moved_note(struct attached *attached, const struct remap *remap)
 	moved->items[moved->count++] = *remap;
 }
 
-const struct remap *moved_into(const struct attached *attached, unsigned int first, uint64_t start,
-			       uint64_t end)
-{
-	const struct moved *moved = &attached->moved;
-	const struct remap *found = NULL;
-
-	for (unsigned int i = first; i < moved->count; i++) {
-		const struct remap *item = &moved->items[i];
-
-		if (!item->gone && item->to < end && item->to + item->length > start &&
-		    (!found || item->to < found->to))
-			found = item;
-	}
-	return found;
-}
-
-unsigned int moved_sender(const struct attached *attached, uint64_t start, uint64_t end)
-{
-	const struct moved *moved = &attached->moved;
-	unsigned int i = 0;
-
-	while (i < moved->count && (moved->items[i].sent || moved->items[i].from != start ||
-				    moved->items[i].length != end - start))
-		i++;
-	return i;
-}
-
-void moved_sent(struct attached *attached, unsigned int number)
-{
-	attached->moved.items[number].sent = true;
-}
-
-void moved_forget(struct attached *attached, const struct remap *remap)
-{
-	struct moved *moved = &attached->moved;
-
-	for (unsigned int i = 0; i < moved->count; i++)
-		if (moved->items[i].from == remap->from && moved->items[i].to == remap->to)
-			moved->items[i].gone = true;
-}
-
 static pid_t process_of(const struct attached *attached)
 {
 	return attached->has_agent ? attached->target.agent_tid : attached->pid;
 }
 
-/* Something else has moved there: what our regions have there is gone. */
-static bool is_replaced(const struct attached *attached, uint64_t address)
-{
-	const struct moved *moved = &attached->moved;
-
-	for (unsigned int i = 0; i < moved->parked_count && i < PARKED; i++)
-		if (moved->parked[i].to <= address &&
-		    address < moved->parked[i].to + moved->parked[i].length)
-			return true;
-	return false;
-}
-
-static bool has_resident(const struct attached *attached, uint64_t start, uint64_t end)
-{
-	for (; start < end; start += PAGE_BYTES) {
-		const slot_t *slot = memory_look(attached->memory, start);
-
-		if (slot && desc_state(atomic_load(slot)) == DESC_RESIDENT)
-			return true;
-	}
-	return false;
-}
-
-static void note_present(void *argument, uint64_t start, uint64_t end)
-{
-	bool *present = argument;
-
-	*present = true;
-}
-
 /*
- * All pages that should be in [start, end) have left it without us. The thread that unmapped them
- * runs on as soon as its UNMAP is read, and may have let the mapping grow again to where it
- * reached: that is the same mapping, but its pages come from faults, which nobody serves now.
+ * Its events come in the order of what happened: it has but one thread that calls, and its event
+ * has just been read. A thread in the middle of one is counted until it is through.
  */
-static bool is_emptied(const struct attached *attached, uint64_t start, uint64_t end)
+static bool is_alone(const struct attached *attached)
 {
-	bool present = false;
+	char text[PROC_STAT];
+	const char *threads = NULL;
 
-	return attached->has_agent && has_resident(attached, start, end) &&
-	       !maps_present(attached->target.pagemap, start, end, note_present, &present) &&
-	       !present;
+	if (attached->pid)
+		threads = proc_field(proc_stat(attached->pid, 0, text), STAT_THREADS);
+	return threads && atoi(threads) == 1 + (attached->has_agent ? 1 : 0);
 }
 
-/* What has moved to the regions of [start, end) still stands there. */
-static bool still_stands(const struct attached *attached, uint64_t start, uint64_t end)
-{
-	return !is_replaced(attached, start) && !is_emptied(attached, start, end) &&
-	       maps_is_registered(process_of(attached), start);
-}
-
-/* Where the first region in [start, end) begins; `end` if there is none. */
-static uint64_t first_region(const struct attached *attached, uint64_t start, uint64_t end)
+static bool has_region(const struct attached *attached, uint64_t start, uint64_t end)
 {
 	uint64_t from, to;
 
-	if (!region_gap(&attached->regions, start, end, &from, &to) || from > start)
-		return start;
-	return to;
+	return start < end && (!region_gap(&attached->regions, start, end, &from, &to) ||
+			       from != start || to != end);
 }
 
-bool moved_find_unclear(struct attached *attached, const struct remap *unmap, struct remap *unclear)
+struct comparing {
+	const struct attached *attached;
+	uint64_t slots, start, end;
+	uint64_t present, resident, wrong;
+};
+
+static enum desc_state state_of(const struct comparing *comparing, uint64_t address)
 {
-	uint64_t start = unmap->to, end = start + unmap->length;
-	const struct remap *moved;
+	const slot_t *slot = memory_look(comparing->attached->memory,
+					 address - comparing->start + comparing->slots);
 
-	if (moved_sender(attached, start, end) < attached->moved.count)
-		return false;
-	while (start < end && (moved = moved_into(attached, 0, start, end))) {
-		uint64_t stop = moved->to + moved->length < end ? moved->to + moved->length : end;
-		uint64_t from = first_region(attached, moved->to > start ? moved->to : start, stop);
+	return slot ? desc_state(atomic_load(slot)) : DESC_ABSENT;
+}
 
-		/* Without a region it has moved on, or is gone. */
-		if (from < stop) {
-			if (!still_stands(attached, from, stop)) {
-				*unclear = *moved;
-				return true;
-			}
-			attached->moved.spared = true;
-		}
-		start = moved->to + moved->length;
+static void compare_run(void *argument, uint64_t start, uint64_t end)
+{
+	struct comparing *comparing = argument;
+
+	for (uint64_t at = start; at < end; at += PAGE_BYTES) {
+		enum desc_state state = state_of(comparing, at);
+
+		comparing->present += state == DESC_RESIDENT;
+		comparing->wrong += state != DESC_RESIDENT && state != DESC_ABSENT;
 	}
-	return false;
+}
+
+/*
+ * Compares what slots say with the page table at [start, end). No page comes or goes by us while an
+ * event is in flight: what is resident is there, and what has left is not.
+ */
+static struct comparing compare(const struct attached *attached, uint64_t slots, uint64_t start,
+				uint64_t end)
+{
+	struct comparing comparing = {
+		.attached = attached,
+		.slots = slots,
+		.start = start,
+		.end = end,
+	};
+	char path[64];
+	int pagemap;
+
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", process_of(attached));
+	pagemap = open(path, O_RDONLY | O_CLOEXEC);
+	if (pagemap < 0)
+		return comparing;
+	for (uint64_t at = start; at < end; at += PAGE_BYTES)
+		comparing.resident += state_of(&comparing, at) == DESC_RESIDENT;
+	if (maps_present(pagemap, start, end, compare_run, &comparing))
+		comparing.resident = comparing.present = comparing.wrong = 0;
+	close(pagemap);
+	return comparing;
+}
+
+/* All pages that should be there have gone without us. */
+static bool is_emptied(const struct comparing *comparing)
+{
+	return comparing->resident && !comparing->present;
+}
+
+static uint64_t count_wrong(const struct comparing *comparing)
+{
+	return comparing->wrong + (comparing->resident - comparing->present);
+}
+
+/*
+ * What has moved to the regions of [start, end) still stands there. That it is registered does not
+ * show it: the thread that unmapped it runs on as soon as its UNMAP is read, and may have let what
+ * stands before it grow to where it was: but pages that came back come from faults, which nobody
+ * serves now.
+ */
+static bool still_stands(const struct attached *attached, uint64_t start, uint64_t end)
+{
+	struct comparing here = compare(attached, start, start, end);
+
+	return !is_emptied(&here) && maps_is_registered(process_of(attached), start);
+}
+
+/*
+ * From where the slots go that belong to what has moved: from its old addresses, or from limbo, if
+ * what was there left before something else came. Where both are, which fits the page table.
+ */
+static uint64_t find_source(const struct attached *attached, const struct remap *remap)
+{
+	uint64_t kept = limbo_find(attached, remap->from, remap->length);
+	uint64_t end = remap->from + remap->length;
+	struct comparing old, now;
+	bool is_there;
+
+	if (!kept)
+		return remap->from;
+	old = compare(attached, kept, remap->to, remap->to + remap->length);
+	if (is_emptied(&old))
+		return remap->from;
+	if (!has_region(attached, remap->from, end))
+		return kept;
+	now = compare(attached, remap->from, remap->to, remap->to + remap->length);
+	if (count_wrong(&old) != count_wrong(&now))
+		return count_wrong(&old) < count_wrong(&now) ? kept : remap->from;
+	is_there = still_stands(attached, remap->from, end);
+	return is_there ? kept : remap->from;
+}
+
+void moved_apply(struct attached *attached, const struct remap *remap)
+{
+	struct remap done = *remap;
+	uint64_t end = remap->to + remap->length;
+
+	/* What freed the destination has not been read yet, though it happened before. */
+	if (has_region(attached, remap->to, end) && !is_alone(attached))
+		limbo_put(attached, remap->to, end);
+	done.source = find_source(attached, remap);
+	mapping_move(attached, done.source, remap->to, remap->length);
+	note(attached, &done);
+}
+
+/* A part of what has moved there is named by an UNMAP. If it stands, that is about what was there
+ * before. Else it is gone, or has moved on, and its REMAP comes. */
+static void unmap_moved(struct attached *attached, uint64_t start, uint64_t end)
+{
+	if (!has_region(attached, start, end))
+		return;
+	evict_quiesce(attached);
+	if (still_stands(attached, start, end))
+		attached->moved.spared = true;
+	else
+		limbo_put(attached, start, end);
+}
+
+void moved_unmap(struct attached *attached, uint64_t start, uint64_t end)
+{
+	const struct remap *moved = moved_into(attached, start, end);
+
+	if (moved && is_alone(attached))
+		moved = NULL;
+	for (; moved && start < end; moved = moved_into(attached, start, end)) {
+		uint64_t from = moved->to > start ? moved->to : start;
+		uint64_t stop = moved->to + moved->length;
+
+		stop = stop < end ? stop : end;
+		mapping_forget(attached, start, from);
+		unmap_moved(attached, from, stop);
+		start = stop;
+	}
+	mapping_forget(attached, start, end);
 }
 
 /* Where mappings have moved to, nothing may be left of them that is not registered: what comes to
@@ -171,12 +237,13 @@ bool moved_settle(struct attached *attached)
 {
 	struct moved *moved = &attached->moved;
 
-	if (!moved->count)
+	if (!moved->count && !attached->limbo.count)
 		return true;
 	if (userfault_is_changing(attached->userfault))
 		return false;
 	if (moved->spared && !drop_unregistered(attached))
 		return false;
+	limbo_drop(attached);
 	moved->count = 0;
 	moved->spared = false;
 	return true;

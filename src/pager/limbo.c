@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#include "pager/limbo.h"
+
+#include <string.h>
+#include "pager/mapping.h"
+#include "pager/state.h"
+
+/* Where nothing is mapped and no region is: far below where the kernel puts mappings. */
+#define LIMBO_FIRST 0x200000000000ull
+#define LIMBO_STEP  0x010000000000ull
+#define LIMBO_LAST  0x500000000000ull
+
+static bool is_free(const struct attached *attached, uint64_t start, uint64_t end)
+{
+	const struct limbo *limbo = &attached->limbo;
+	uint64_t from, to, at;
+
+	for (unsigned int i = 0; i < limbo->count; i++) {
+		const struct limbo_item *item = &limbo->items[i];
+
+		if (item->at < end && item->at + (item->end - item->start) > start)
+			return false;
+	}
+	if (memory_next(attached->memory, start, &at) && at < end)
+		return false;
+	return region_gap(&attached->regions, start, end, &from, &to) && from == start && to == end;
+}
+
+/* Whole clusters move as they are: each page lies in its cluster as it did before. */
+static uint64_t find_place(const struct attached *attached, uint64_t start, uint64_t length)
+{
+	uint64_t place = LIMBO_FIRST + (start & ((1ull << CLUSTER_SHIFT) - 1));
+
+	while (place < LIMBO_LAST && !is_free(attached, place, place + length))
+		place += LIMBO_STEP;
+	return place;
+}
+
+static void drop_first(struct attached *attached)
+{
+	struct limbo *limbo = &attached->limbo;
+	struct limbo_item item = limbo->items[0];
+
+	limbo->count--;
+	memmove(&limbo->items[0], &limbo->items[1], limbo->count * sizeof(item));
+	mapping_forget(attached, item.at, item.at + (item.end - item.start));
+}
+
+void limbo_put(struct attached *attached, uint64_t start, uint64_t end)
+{
+	struct limbo *limbo = &attached->limbo;
+	struct limbo_item item = {.start = start, .end = end};
+
+	if (limbo->count == LIMBO_ITEMS)
+		drop_first(attached);
+	item.at = find_place(attached, start, end - start);
+	mapping_move(attached, start, item.at, end - start);
+	limbo->items[limbo->count++] = item;
+}
+
+uint64_t limbo_find(const struct attached *attached, uint64_t start, uint64_t length)
+{
+	const struct limbo *limbo = &attached->limbo;
+
+	for (unsigned int i = limbo->count; i--;) {
+		const struct limbo_item *item = &limbo->items[i];
+
+		if (item->start <= start && start + length <= item->end)
+			return item->at + (start - item->start);
+	}
+	return 0;
+}
+
+void limbo_drop(struct attached *attached)
+{
+	while (attached->limbo.count)
+		drop_first(attached);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Slots whose mapping is no longer where they were, while the event that says where it went may not
+ * have been read yet. They are kept where nothing is mapped, with their regions, so that they are
+ * in nobody's way, until that event comes for them or nothing is in flight any more.
+ *
+ * Everything here under the memory lock, held for writing.
+ */
+#ifndef PAGER_LIMBO_H
+#define PAGER_LIMBO_H
+
+#include <stdint.h>
+
+struct attached;
+
+/* Most that wait at a time; beyond, the oldest is given up. */
+#define LIMBO_ITEMS 64u
+
+struct limbo {
+	struct limbo_item {
+		uint64_t start, end; /* where they were, addresses */
+		uint64_t at;	     /* where they are */
+	} items[LIMBO_ITEMS];	     /* oldest first */
+	unsigned int count;
+};
+
+/* Takes what the regions have in [start, end) there. Nothing of it may be leaving. */
+void limbo_put(struct attached *attached, uint64_t start, uint64_t end);
+/* Where that is which was in all of [start, start + length), the newest; 0: nothing. */
+uint64_t limbo_find(const struct attached *attached, uint64_t start, uint64_t length);
+/* Nothing will come for it: its bytes are forgotten. */
+void limbo_drop(struct attached *attached);
+
+#endif
