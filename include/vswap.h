@@ -12,6 +12,8 @@
  * each other. A slot's own calls are ordered by the caller as for any memory: a get that
  * runs beside a put of the same slot returns the page before or after it, never a mixture.
  *
+ * A child of fork must not use the space of its parent.
+ *
  * Errors are -errno. A page that cannot be read back is an error for that slot
  * alone; wrong bytes are never returned (every page has a 64-bit checksum).
  *

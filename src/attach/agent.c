@@ -6,9 +6,9 @@
  * of this folder: the build fails if it refers to anything outside).
  *
  * The program's other threads do not know of it, so it must have no effect on
- * them: its own descriptor table with nothing in it but the userfaultfd, its own
- * working directory, no capabilities, every signal blocked, no memory but its
- * stack and the channel. It may be stopped or killed at any instruction.
+ * them: its own descriptor table with nothing in it but the userfaultfd and the end
+ * of the leash (leash.h), its own working directory, no capabilities, every signal blocked, no
+ * memory but its stack and the channel. It may be stopped or killed at any instruction.
  */
 #include <linux/capability.h>
 #include <linux/futex.h>
@@ -219,11 +219,17 @@ AGENT static void retire(const struct channel *channel, const char *name)
 {
 	struct __user_cap_header_struct header;
 	struct __user_cap_data_struct none[2];
-	long keep = channel->userfault;
+	long first = channel->userfault, second = channel->leash;
 
-	if (keep > 0)
-		call(__NR_close_range, 0, keep - 1, 0, 0);
-	call(__NR_close_range, keep + 1, 0x7fffffff, 0, 0);
+	if (first > second) {
+		first = channel->leash;
+		second = channel->userfault;
+	}
+	if (first > 0)
+		call(__NR_close_range, 0, first - 1, 0, 0);
+	if (second > first + 1)
+		call(__NR_close_range, first + 1, second - 1, 0, 0);
+	call(__NR_close_range, second + 1, 0x7fffffff, 0, 0);
 	header.version = _LINUX_CAPABILITY_VERSION_3;
 	header.pid = 0;
 	for (int i = 0; i < 2; i++) {

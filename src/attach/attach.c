@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include "attach/inject.h"
 #include "attach/kernel.h"
+#include "attach/leash.h"
 #include "attach/probe.h"
 #include "attach/trace.h"
 
@@ -86,6 +87,7 @@ int attach_inject(pid_t pid, int userfault, struct target *target, attach_stoppe
 		.pid = pid,
 		.shares_pids = shares_pids(pid),
 		.userfault = -1,
+		.leash = {-1, -1},
 		.pagemap = -1,
 		.statm = -1,
 		.agent_status = -1,
@@ -154,6 +156,7 @@ static void close_one(int *file)
 
 void attach_forget(struct target *target)
 {
+	leash_release(target);
 	close_one(&target->userfault);
 	close_one(&target->pagemap);
 	close_one(&target->statm);

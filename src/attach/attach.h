@@ -33,6 +33,7 @@ struct target {
 	bool shares_pids; /* it is in our pid namespace */
 	int pidfd;
 	int userfault;		  /* the owner's descriptor, non-blocking, API done */
+	int leash[2];		  /* see leash.h; 0: the agent's end, 1: the owner's */
 	struct channel *channel;  /* the owner's mapping */
 	uint64_t agent_address;	  /* the agent's memory (area.c): its code comes first */
 	uint64_t channel_address; /* the target's mapping, in it */

@@ -68,7 +68,8 @@ struct channel {
 	uint32_t agent_tid;    /* set once at the start */
 	struct lock_word lock; /* memory lock */
 	uint32_t started;      /* 1 when the agent runs, futex */
-	int32_t userfault;     /* descriptor number in the agent's own table */
+	int32_t userfault;     /* descriptor numbers in the agent's own table: ... */
+	int32_t leash;	       /* ... what it keeps open; smaller than `userfault` or larger */
 	uint64_t staging;      /* target address of CHANNEL_BATCH pages: destination of MOVE */
 	uint64_t empty;	       /* staging area to empty first; 0: none */
 	uint32_t empty_pages;

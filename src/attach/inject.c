@@ -16,6 +16,7 @@
 #include "attach/explain.h"
 #include "attach/grant.h"
 #include "attach/kernel.h"
+#include "attach/leash.h"
 #include "attach/remote.h"
 
 #define CLONE_AGENT (CLONE_VM | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM)
@@ -31,7 +32,7 @@ struct injection {
 	struct trace *trace;
 	struct target *target;
 	char *message;
-	int userfault; /* the program's number of it, while it has it */
+	int userfault, leash[2]; /* the program's numbers of them, while it has them */
 };
 
 static int fail_call(const struct injection *in, long number, long error, const char *what)
@@ -181,9 +182,26 @@ static int open_all(struct injection *in)
 	return 0;
 }
 
+static int make_leash(struct injection *in)
+{
+	int error = leash_make(in->trace, in->target, in->leash);
+
+	return error ? fail_call(in, SYS_pipe2, error, "a pipe") : 0;
+}
+
+/* The program keeps none of the descriptors. */
+static void close_theirs(struct injection *in)
+{
+	const int theirs[] = {in->userfault, in->leash[0], in->leash[1]};
+
+	for (int i = 0; i < 3; i++)
+		if (theirs[i] >= 0)
+			trace_call(in->trace, SYS_close, (uint64_t)theirs[i]);
+}
+
 int inject_all(struct trace *trace, struct target *target, char message[ATTACH_MESSAGE])
 {
-	struct injection in = {trace, target, message, -1};
+	struct injection in = {trace, target, message, -1, {-1, -1}};
 	bool given = target->userfault >= 0; /* features come with it */
 	int error;
 
@@ -192,9 +210,9 @@ int inject_all(struct trace *trace, struct target *target, char message[ATTACH_M
 	error = error ?: make_userfault(&in);
 	if (!given)
 		error = error ?: take_userfault(&in);
+	error = error ?: make_leash(&in);
 	error = error ?: start_agent(&in);
-	if (in.userfault >= 0)
-		trace_call(trace, SYS_close, (uint64_t)in.userfault);
+	close_theirs(&in);
 	error = error ?: open_all(&in);
 	if (error)
 		inject_undo(trace, target);

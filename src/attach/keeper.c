@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The keeper is a copy of the owner made by a bare clone. It shares the
- * descriptor table and a list of processes, nothing else; it waits in poll(2).
+ * A keeper is a copy of the owner made by a bare clone. It waits in poll(2) until the owner is
+ * dead, makes the descriptor table its own, and closes all but the userfaultfds: with the last
+ * keeper's copy of a leash (leash.h) the kernel kills the program that has an agent. The others
+ * are hunted (hunt.h).
  *
- * A child that was forked a moment before the owner's death has our userfaultfd
- * but is in no list yet. Before anybody is killed the keeper therefore looks at
- * all descendants of the listed processes and picks those with memory that is
- * registered with a userfaultfd (a child that has called exec has none, and
- * lives). No new one can come: fork waits until the owner has read its event.
+ * No new process can come meanwhile: a child of fork is not there before its parent's event was
+ * read, and a parent that is killed while it waits for that makes none.
+ *
+ * The owner may have threads when it starts one anew. So nothing here calls malloc or stdio's
+ * files: another thread may have held their locks.
  */
 #include "attach/keeper.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <poll.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,40 +27,29 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "attach/hunt.h"
+#include "attach/probe.h"
 #include "attach/proc.h"
 
-#define KEEPER_NAME "vswap-keeper"
-#define DESCENDANTS 4096
-
-enum slot_state { SLOT_FREE = 0, SLOT_TAKEN = 1, SLOT_LISTED = 2 };
-
-struct slot {
-	_Atomic int state;
-	pid_t pid;
-	int pidfd;
-};
-
-/* Shared by owner and keeper. */
-struct list {
-	_Atomic int end; /* one past the highest slot ever used */
-	struct slot slots[KEEPER_PROCESSES];
-};
+/* Not the owner's name: who kills all of that name must not get both. */
+#define KEEPER_NAME    "swap-keeper"
+#define USERFAULT_NAME "anon_inode:[userfaultfd]"
+/* Most userfaultfds that are looked at in one round. */
+#define ROUND 4096
+/* Between two rounds, us; after so many, whoever waits for a page of what is left gets an error. */
+#define PAUSE_US 2000
+#define PATIENCE 500
+#define LEAVE_MS 200
 
 struct keeper {
-	struct list *list;
-	pid_t pid;
-	int owner, stop; /* pidfd of the owner; eventfd: leave quietly */
-	int self;	 /* pidfd of the keeper */
+	pid_t pid; /* 0: none */
+	int self;  /* its pidfd */
 };
 
-struct process {
-	pid_t pid, parent;
-	int pidfd;
-};
-
-struct family {
-	struct process members[DESCENDANTS];
-	size_t count;
+struct keepers {
+	int owner, stop; /* pidfd of the owner; eventfd: it ends in order */
+	int proc;	 /* /proc */
+	struct keeper all[KEEPERS];
 };
 
 static int open_pidfd(pid_t pid)
@@ -68,214 +57,221 @@ static int open_pidfd(pid_t pid)
 	return (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
-static bool in_family(const struct family *family, pid_t pid)
+/* ---- in a keeper ---- */
+
+/* What ps and pkill -f take for the command line: our own copy of it. */
+static void rename_self(void)
 {
-	for (size_t i = 0; i < family->count; i++) {
-		if (family->members[i].pid == pid)
-			return true;
+	char text[PROC_STAT];
+	const char *stat = proc_stat(getpid(), 0, text);
+	const char *from = proc_field(stat, 48), *to = proc_field(stat, 49);
+	char *start = from ? (char *)strtoull(from, NULL, 10) : NULL;
+	size_t size = start && to ? strtoull(to, NULL, 10) - (uintptr_t)start : 0;
+
+	prctl(PR_SET_NAME, KEEPER_NAME);
+	if (size) {
+		memset(start, 0, size);
+		strncpy(start, KEEPER_NAME, size - 1);
 	}
+}
+
+static bool is_userfault(int descriptors, int number)
+{
+	char text[16], name[sizeof(USERFAULT_NAME)];
+	ssize_t length;
+
+	snprintf(text, sizeof(text), "%d", number);
+	length = readlinkat(descriptors, text, name, sizeof(name));
+	return length == sizeof(name) - 1 && !memcmp(name, USERFAULT_NAME, sizeof(name) - 1);
+}
+
+/* The table, when the owner is no more. */
+struct table {
+	int proc, descriptors; /* /proc, /proc/self/fd */
+	int alive[ROUND];      /* userfaultfds of memory that is there still */
+	size_t count;
+};
+
+static bool sort_out(void *argument, int number)
+{
+	struct table *table = argument;
+
+	if (number == table->proc || number == table->descriptors)
+		return false;
+	if (!is_userfault(table->descriptors, number) || probe_memory(number) == -ESRCH)
+		close(number);
+	else if (table->count < ROUND)
+		table->alive[table->count++] = number;
 	return false;
 }
 
-/* One pass over /proc: adds children of members; how many. */
-static size_t add_children(struct family *family)
+/* Closes what is of no use, and says whether anything is left. */
+static bool look_at_table(struct table *table)
 {
-	DIR *directory = opendir("/proc");
-	size_t before = family->count;
-	struct dirent *entry;
-
-	while (directory && family->count < DESCENDANTS && (entry = readdir(directory))) {
-		pid_t pid = atoi(entry->d_name), parent;
-
-		if (pid <= 0 || in_family(family, pid))
-			continue;
-		parent = proc_parent(pid);
-		if (parent > 0 && in_family(family, parent))
-			family->members[family->count++] = (struct process){pid, parent, -1};
-	}
-	if (directory)
-		closedir(directory);
-	return family->count - before;
+	table->count = 0;
+	table->descriptors = openat(table->proc, "self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (table->descriptors < 0)
+		return true; /* no memory: later */
+	proc_each_number(table->descriptors, sort_out, table);
+	close(table->descriptors);
+	return table->count;
 }
 
-/* Whether a process has memory that is registered with some userfaultfd. */
-static bool has_registered_memory(pid_t pid)
+/* The owner's death closes nothing that a table shared with us has. */
+static void own_table(const struct keepers *keepers)
 {
-	char path[32], *line = NULL;
-	bool found = false;
-	size_t size = 0;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/smaps", (int)pid);
-	file = fopen(path, "re");
-	while (file && !found && getline(&line, &size, file) > 0)
-		found = !strncmp(line, "VmFlags:", 8) && strstr(line, " um ");
-	free(line);
-	if (file)
-		fclose(file);
-	return found;
+	while (unshare(CLONE_FILES))
+		usleep(PAUSE_US);
+	/* Room for what has to be opened, however full the table is. */
+	close(keepers->owner);
+	close(keepers->stop);
+	for (int i = 0; i < KEEPERS; i++)
+		if (keepers->all[i].self >= 0)
+			close(keepers->all[i].self);
 }
 
-static void list_members(const struct list *list, struct family *family)
+static void end_all(int proc)
 {
-	for (int i = 0; i < list->end && family->count < DESCENDANTS; i++) {
-		const struct slot *slot = &list->slots[i];
+	struct table table = {.proc = proc};
 
-		if (slot->state == SLOT_LISTED)
-			family->members[family->count++] =
-				(struct process){slot->pid, 0, slot->pidfd};
+	for (unsigned int round = 0; look_at_table(&table); round++) {
+		hunt(proc, table.alive, table.count);
+		for (size_t i = 0; i < table.count && round >= PATIENCE; i++)
+			hunt_release(table.alive[i]);
+		usleep(PAUSE_US);
 	}
 }
 
-static void kill_family(struct family *family, size_t listed)
-{
-	/* Stays open until the last has died, see keeper.h. */
-	for (size_t i = listed; i < family->count; i++) {
-		struct process *child = &family->members[i];
-
-		child->pidfd = open_pidfd(child->pid);
-		/* Its number may be another's by now. */
-		if (child->pidfd >= 0 && (!in_family(family, proc_parent(child->pid)) ||
-					  !has_registered_memory(child->pid))) {
-			close(child->pidfd);
-			child->pidfd = -1;
-		}
-	}
-	for (size_t i = 0; i < family->count; i++) {
-		if (family->members[i].pidfd >= 0)
-			syscall(SYS_pidfd_send_signal, family->members[i].pidfd, SIGKILL, NULL, 0);
-	}
-	for (size_t i = 0; i < family->count; i++) {
-		struct pollfd wait = {.fd = family->members[i].pidfd, .events = POLLIN};
-
-		while (wait.fd >= 0 && poll(&wait, 1, -1) < 0 && errno == EINTR)
-			;
-	}
-}
-
-static _Noreturn void keep(const struct keeper *keeper, struct family *family)
+static _Noreturn void keep(const struct keepers *keepers)
 {
 	struct pollfd wait[2] = {
-		{.fd = keeper->stop, .events = POLLIN},
-		{.fd = keeper->owner, .events = POLLIN},
+		{.fd = keepers->stop, .events = POLLIN},
+		{.fd = keepers->owner, .events = POLLIN},
 	};
-	size_t listed;
 
 	setsid();
-	prctl(PR_SET_NAME, KEEPER_NAME);
+	(void)!chdir("/");
+	rename_self();
 	do {
 		while (poll(wait, 2, -1) < 0)
 			;
 	} while (!wait[0].revents && !wait[1].revents);
-	if (!wait[0].revents) {
-		list_members(keeper->list, family);
-		listed = family->count;
-		while (add_children(family))
-			;
-		kill_family(family, listed);
-	}
+	own_table(keepers);
+	end_all(keepers->proc);
 	/* Not exit: the owner's buffers and exit handlers are the owner's. */
 	syscall(SYS_exit_group, 0);
 	__builtin_unreachable();
 }
 
-static void close_all(struct keeper *keeper)
-{
-	if (keeper->owner >= 0)
-		close(keeper->owner);
-	if (keeper->stop >= 0)
-		close(keeper->stop);
-	if (keeper->self >= 0)
-		close(keeper->self);
-	if (keeper->list)
-		munmap(keeper->list, sizeof(*keeper->list));
-	free(keeper);
-}
+/* ---- in the owner ---- */
 
-int keeper_start(struct keeper **out)
+static int start_one(struct keepers *keepers, struct keeper *keeper)
 {
-	struct keeper *keeper = calloc(1, sizeof(*keeper));
-	/* For the keeper, which gets a copy. */
-	struct family *family = calloc(1, sizeof(*family));
 	sigset_t all, old;
 	int error = 0;
 
-	if (!keeper || !family) {
-		free(keeper);
-		free(family);
-		return -ENOMEM;
-	}
-	keeper->self = -1;
-	keeper->list = mmap(NULL, sizeof(*keeper->list), PROT_READ | PROT_WRITE,
-			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	keeper->owner = open_pidfd(getpid());
-	keeper->stop = eventfd(0, EFD_CLOEXEC);
-	if (keeper->list == MAP_FAILED) {
-		keeper->list = NULL;
-		error = -ENOMEM;
-	} else if (keeper->owner < 0 || keeper->stop < 0) {
-		error = -errno;
-	}
 	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &old);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
 	/* No exit signal: a wait for any child does not find it. */
-	keeper->pid = error ? error : (pid_t)syscall(SYS_clone, CLONE_FILES, 0, 0, 0, 0);
+	keeper->pid = (pid_t)syscall(SYS_clone, CLONE_FILES, 0, 0, 0, 0);
 	if (!keeper->pid)
-		keep(keeper, family);
-	if (keeper->pid < 0 && !error)
+		keep(keepers);
+	if (keeper->pid < 0)
 		error = -errno;
-	sigprocmask(SIG_SETMASK, &old, NULL);
-	free(family);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (error) {
-		close_all(keeper);
+		keeper->pid = 0;
 		return error;
 	}
 	keeper->self = open_pidfd(keeper->pid);
-	*out = keeper;
 	return 0;
 }
 
-int keeper_add(struct keeper *keeper, pid_t pid, int pidfd)
+static void close_one(int *descriptor)
 {
-	struct list *list = keeper->list;
+	if (*descriptor >= 0)
+		close(*descriptor);
+	*descriptor = -1;
+}
 
-	for (int i = 0; i < KEEPER_PROCESSES; i++) {
-		int expected = SLOT_FREE, end = list->end;
+static void close_all(struct keepers *keepers)
+{
+	for (int i = 0; i < KEEPERS; i++)
+		close_one(&keepers->all[i].self);
+	close_one(&keepers->owner);
+	close_one(&keepers->stop);
+	close_one(&keepers->proc);
+	free(keepers);
+}
 
-		if (!atomic_compare_exchange_strong(&list->slots[i].state, &expected, SLOT_TAKEN))
+int keepers_start(struct keepers **out)
+{
+	struct keepers *keepers = calloc(1, sizeof(*keepers));
+	int error = 0;
+
+	if (!keepers)
+		return -ENOMEM;
+	for (int i = 0; i < KEEPERS; i++)
+		keepers->all[i].self = -1;
+	keepers->owner = open_pidfd(getpid());
+	keepers->stop = eventfd(0, EFD_CLOEXEC);
+	keepers->proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (keepers->owner < 0 || keepers->stop < 0 || keepers->proc < 0)
+		error = -errno;
+	if (!error)
+		error = keepers_mend(keepers);
+	if (error)
+		keepers_stop(keepers);
+	else
+		*out = keepers;
+	return error;
+}
+
+void keepers_polls(const struct keepers *keepers, struct pollfd polls[KEEPERS])
+{
+	for (int i = 0; i < KEEPERS; i++)
+		polls[i] = (struct pollfd){.fd = keepers->all[i].self, .events = POLLIN};
+}
+
+int keepers_mend(struct keepers *keepers)
+{
+	int error = 0;
+
+	for (int i = 0; i < KEEPERS && !error; i++) {
+		struct keeper *keeper = &keepers->all[i];
+
+		/* One that has no pidfd is asked for without. */
+		if (keeper->pid && waitpid(keeper->pid, NULL, __WALL | WNOHANG) == 0)
 			continue;
-		list->slots[i].pid = pid;
-		list->slots[i].pidfd = pidfd;
-		while (end <= i && !atomic_compare_exchange_weak(&list->end, &end, i + 1))
-			;
-		list->slots[i].state = SLOT_LISTED;
-		return i;
+		close_one(&keeper->self);
+		keeper->pid = 0;
+		error = start_one(keepers, keeper);
 	}
-	return -ENOSPC;
+	return error;
 }
 
-void keeper_remove(struct keeper *keeper, int handle)
+bool keepers_has(const struct keepers *keepers, pid_t pid)
 {
-	if (handle >= 0 && handle < KEEPER_PROCESSES)
-		keeper->list->slots[handle].state = SLOT_FREE;
+	for (int i = 0; i < KEEPERS; i++)
+		if (keepers->all[i].pid == pid)
+			return true;
+	return false;
 }
 
-bool keeper_alive(const struct keeper *keeper)
-{
-	struct pollfd wait = {.fd = keeper->self, .events = POLLIN};
-
-	return keeper->self >= 0 && poll(&wait, 1, 0) == 0;
-}
-
-void keeper_stop(struct keeper *keeper)
+void keepers_stop(struct keepers *keepers)
 {
 	uint64_t one = 1;
 
-	if (!keeper)
+	if (!keepers)
 		return;
-	if (write(keeper->stop, &one, sizeof(one)) == (ssize_t)sizeof(one)) {
-		while (waitpid(keeper->pid, NULL, __WALL) < 0 && errno == EINTR)
-			;
+	if (keepers->stop >= 0 && write(keepers->stop, &one, sizeof(one)) < 0)
+		one = 0;
+	/* What has to be killed first takes them longer. */
+	for (int i = 0; one && i < KEEPERS; i++) {
+		struct pollfd wait = {.fd = keepers->all[i].self, .events = POLLIN};
+
+		if (keepers->all[i].pid && poll(&wait, 1, LEAVE_MS) > 0)
+			waitpid(keepers->all[i].pid, NULL, __WALL | WNOHANG);
 	}
-	close_all(keeper);
+	close_all(keepers);
 }

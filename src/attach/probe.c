@@ -4,8 +4,10 @@
 #include <errno.h>
 #include "attach/kernel.h"
 
-/* Every address that any process may have, but the last page of them. */
-#define ALL_ADDRESSES ((1ull << 47) - 4096)
+/* Every address that any process may have, but the last page of them, and the lowest: kernels may
+ * refuse those below vm.mmap_min_addr before they look. */
+#define LOWEST	      (1ull << 16)
+#define ALL_ADDRESSES ((1ull << 47) - 4096 - LOWEST)
 
 /*
  * A page of the program's must not be the one to ask about, wherever it is: once that page has
@@ -14,7 +16,7 @@
  */
 int probe_memory(int userfault)
 {
-	struct uffdio_zeropage zero = {.range = {.start = 0, .len = ALL_ADDRESSES}};
+	struct uffdio_zeropage zero = {.range = {.start = LOWEST, .len = ALL_ADDRESSES}};
 
 	if (!ioctl(userfault, UFFDIO_ZEROPAGE, &zero))
 		return 0;

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "attach/proc.h"
 
+#include <ctype.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 const char *proc_stat_of(int file, char text[PROC_STAT])
@@ -50,4 +53,31 @@ pid_t proc_parent(pid_t pid)
 	const char *parent = proc_field(proc_stat(pid, 0, text), 4);
 
 	return parent ? atoi(parent) : 0;
+}
+
+/* What getdents64 gives. */
+struct entry {
+	uint64_t inode;
+	int64_t offset;
+	unsigned short length;
+	unsigned char type;
+	char name[];
+};
+
+bool proc_each_number(int folder, bool (*found)(void *argument, int number), void *argument)
+{
+	_Alignas(struct entry) char text[4096];
+	bool done = false;
+	long got;
+
+	while (!done && (got = syscall(SYS_getdents64, folder, text, sizeof(text))) > 0) {
+		for (long at = 0; !done && at < got;) {
+			const struct entry *entry = (const void *)(text + at);
+
+			at += entry->length;
+			if (isdigit((unsigned char)entry->name[0]))
+				done = found(argument, atoi(entry->name));
+		}
+	}
+	return done;
 }

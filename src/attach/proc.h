@@ -6,6 +6,7 @@
 #ifndef ATTACH_PROC_H
 #define ATTACH_PROC_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /* More than the longest there is. */
@@ -21,5 +22,9 @@ const char *proc_field(const char *stat, int number);
 
 /* 0: the process is no more. */
 pid_t proc_parent(pid_t pid);
+
+/* Calls for each entry of an open folder (/proc, task, fd) that is a number, until it says true.
+ * False: none did. */
+bool proc_each_number(int folder, bool (*found)(void *argument, int number), void *argument);
 
 #endif

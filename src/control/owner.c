@@ -35,7 +35,7 @@
 /* How long the last words wait for who reads them. */
 #define LAST_WORDS_MS 1000
 
-enum { POLL_SIGNALS, POLL_PROGRAM, POLL_CONTROL };
+enum { POLL_SIGNALS, POLL_PROGRAM, POLL_KEEPERS, POLL_CONTROL = POLL_KEEPERS + PAGER_KEEPERS };
 
 static uint64_t now_ns(void)
 {
@@ -415,6 +415,11 @@ static void wait_and_serve(struct owner *owner, int sleep_us)
 	polls[POLL_SIGNALS] = (struct pollfd){.fd = owner->signals, .events = POLLIN};
 	polls[POLL_PROGRAM] =
 		(struct pollfd){.fd = owner->gone ? -1 : owner->pidfd, .events = POLLIN};
+	for (int i = 0; i < PAGER_KEEPERS; i++)
+		polls[POLL_KEEPERS + i].fd = -1;
+	/* Only wakes us: the next tick looks after them. */
+	if (owner->pager)
+		pager_keeper_polls(owner->pager, polls + POLL_KEEPERS);
 	if (owner->control)
 		count = control_polls(owner->control, polls + POLL_CONTROL);
 	if (ppoll(polls, POLL_CONTROL + count, &timeout, NULL) <= 0)

@@ -15,7 +15,8 @@ struct attached *attached_new(struct pager *pager, int userfault)
 	attached->pager = pager;
 	attached->space = pager->space;
 	attached->userfault = userfault;
-	attached->pidfd = attached->keeper_handle = attached->target.userfault = -1;
+	attached->pidfd = attached->target.userfault = -1;
+	attached->target.leash[0] = attached->target.leash[1] = -1;
 	pthread_mutex_init(&attached->staging_lock, NULL);
 	attached->lock = (struct memory_lock){
 		.word = &attached->own_word,
@@ -33,8 +34,6 @@ void attached_free(struct attached *attached)
 {
 	if (attached->has_agent)
 		attach_forget(&attached->target);
-	if (attached->keeper_handle >= 0)
-		keeper_remove(attached->pager->keeper, attached->keeper_handle);
 	if (attached->pidfd >= 0)
 		close(attached->pidfd);
 	if (attached->userfault >= 0)

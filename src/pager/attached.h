@@ -45,7 +45,6 @@ struct attached {
 	int userfault;
 	int pidfd; /* -1: not known */
 	pid_t pid; /* 0: a child of which is not known yet which process it is */
-	int keeper_handle;
 	uint64_t stack_start;	/* where its stack begins: fork keeps it, exec changes it */
 	uint32_t listeners;	/* servers that wait on it; pager's list lock */
 	_Atomic bool has_agent; /* it can be evicted from */

@@ -208,9 +208,6 @@ static void set_pid(struct attached *child, pid_t pid)
 
 	if (pid == child->pid || pid <= 0)
 		return;
-	if (child->keeper_handle >= 0)
-		keeper_remove(child->pager->keeper, child->keeper_handle);
-	child->keeper_handle = -1;
 	child->pid = pid;
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (pidfd < 0)
@@ -218,7 +215,6 @@ static void set_pid(struct attached *child, pid_t pid)
 	if (child->pidfd >= 0)
 		close(child->pidfd);
 	child->pidfd = pidfd;
-	child->keeper_handle = keeper_add(child->pager->keeper, pid, pidfd);
 }
 
 /* What the child does not have (MADV_DONTFORK, or its parent unmapped it at the same time) must not

@@ -140,7 +140,7 @@ int pager_open(struct pager **out, const struct pager_config *config, char messa
 	pager->evictor_buffers = fault_buffers_new();
 	if (pager->own_statm < 0 || !pager->control_buffers || !pager->evictor_buffers)
 		goto failed;
-	error = keeper_start(&pager->keeper);
+	error = keepers_start(&pager->keepers);
 	if (!error)
 		error = open_backends(pager, message);
 	if (!error)
@@ -177,8 +177,7 @@ void pager_close(struct pager *pager)
 		store_close(pager->store);
 	for (unsigned int i = 0; i < pager->backend_count; i++)
 		backend_close(pager->backends[i]);
-	if (pager->keeper)
-		keeper_stop(pager->keeper);
+	keepers_stop(pager->keepers);
 	fault_buffers_free(pager->control_buffers);
 	fault_buffers_free(pager->evictor_buffers);
 	maps_free(&pager->maps);
@@ -201,6 +200,12 @@ int pager_adopt(struct pager *pager, pid_t pid, char message[PAGER_MESSAGE])
 		snprintf(message, PAGER_MESSAGE, "cannot watch process %d: %s", pid,
 			 strerror(-error));
 	return error;
+}
+
+void pager_keeper_polls(const struct pager *pager, struct pollfd polls[PAGER_KEEPERS])
+{
+	_Static_assert(PAGER_KEEPERS == KEEPERS, "a poll for each keeper");
+	keepers_polls(pager->keepers, polls);
 }
 
 bool pager_has_processes(struct pager *pager)

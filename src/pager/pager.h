@@ -11,6 +11,7 @@
 #ifndef PAGER_PAGER_H
 #define PAGER_PAGER_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -19,6 +20,7 @@
 #include "pager/group.h"
 
 #define PAGER_MESSAGE 512
+#define PAGER_KEEPERS 2
 
 struct pager;
 
@@ -52,6 +54,10 @@ int pager_adopt(struct pager *pager, pid_t pid, char message[PAGER_MESSAGE]);
  * microseconds may pass before the next call, or -ESRCH when no process is left.
  */
 int pager_tick(struct pager *pager);
+
+/* To wait for beside other things: readable when it is time for a tick, since one of the processes
+ * that look after the job should we die has died itself. */
+void pager_keeper_polls(const struct pager *pager, struct pollfd polls[PAGER_KEEPERS]);
 
 /* Whether any process of the job still lives, as far as the last tick knows. */
 bool pager_has_processes(struct pager *pager);

@@ -217,7 +217,6 @@ static int take_over(struct process *process, struct attached *attached)
 	use_agent(attached);
 	pager->was_attached = true;
 	attached->pidfd = fcntl(attached->target.pidfd, F_DUPFD_CLOEXEC, 0);
-	attached->keeper_handle = keeper_add(pager->keeper, process->pid, attached->pidfd);
 	process->attached = attached;
 	process->shared_ns = 0;
 	attached->shared_pages = process->shared;

@@ -40,7 +40,7 @@ struct pager {
 	struct store_writer *writer; /* the evictor's */
 	struct backend *backends[PAGER_BACKENDS];
 	unsigned int backend_count;
-	struct keeper *keeper;
+	struct keepers *keepers;
 	int own_statm;	      /* /proc/self/statm */
 	int loadavg;	      /* /proc/loadavg */
 	uint64_t ram_highest; /* most that segments may ever take, bytes */

@@ -181,8 +181,12 @@ static int add(struct pager *pager, pid_t pid)
 	return 0;
 }
 
-static bool is_ignored(const struct tree *tree, pid_t pid)
+static bool is_ignored(const struct pager *pager, pid_t pid)
 {
+	const struct tree *tree = &pager->tree;
+
+	if (keepers_has(pager->keepers, pid))
+		return true;
 	for (size_t i = 0; i < tree->ignored_count; i++)
 		if (tree->ignored[i] == pid)
 			return true;
@@ -203,7 +207,7 @@ static bool ignore(void *argument, pid_t child)
 
 int tree_open(struct pager *pager, pid_t root)
 {
-	/* The keeper, and whatever else the owner has started for itself. */
+	/* Whatever the owner has started for itself. */
 	tree_each_child(getpid(), ignore, &pager->tree);
 	pager->tree.root = root;
 	return add(pager, root);
@@ -240,8 +244,7 @@ static bool note_child(void *argument, pid_t child)
 {
 	struct pager *pager = argument;
 
-	if (child != pager->tree.root && !is_ignored(&pager->tree, child) &&
-	    !tree_find(pager, child))
+	if (child != pager->tree.root && !is_ignored(pager, child) && !tree_find(pager, child))
 		add(pager, child);
 	return false;
 }

@@ -227,6 +227,7 @@ int pager_tick(struct pager *pager)
 
 	if (!pager->tree.root)
 		return -ESRCH;
+	keepers_mend(pager->keepers); /* not now: with the next tick */
 	budget_refresh(pager);
 	pressed = figures_resident_bytes(pager) * 2 > budget_attach_bytes(pager) ||
 		  groups_are_pressed(pager);

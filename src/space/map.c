@@ -20,6 +20,8 @@ void *map_sparse(size_t bytes)
 		return NULL;
 	/* A huge page would make 2 MiB resident for one touched word. */
 	madvise(map, bytes, MADV_NOHUGEPAGE);
+	/* The keepers (attach/keeper.h) are copies of us and need nothing of it. */
+	madvise(map, bytes, MADV_DONTFORK);
 	return map;
 }
 

@@ -10,7 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Zeroed private memory, not reserved and not populated; NULL: no address space left. */
+/* Zeroed private memory, not reserved and not populated; children of fork do not have it. NULL: no
+ * address space left. */
 void *map_sparse(size_t bytes);
 void map_remove(void *address, size_t bytes);
 /* The pages read as zeros again and cost nothing. Page-aligned. */

@@ -59,18 +59,16 @@ static bool has_moved(void *unused)
 static int owner(int orderly)
 {
 	char message[ATTACH_MESSAGE];
-	struct keeper *keeper;
+	struct keepers *keepers;
 	struct pager pager;
-	int handle;
 
-	if (keeper_start(&keeper) || !keeper_alive(keeper))
+	if (keepers_start(&keepers))
 		return 1;
 	if (pager_attach(&pager, program_pid, message)) {
 		fprintf(stderr, "%s\n", message);
 		return 1;
 	}
-	handle = keeper_add(keeper, program_pid, pager.target.pidfd);
-	if (handle < 0 || pager_evict(&pager, 0, CHANNEL_BATCH) < CHANNEL_BATCH / 2)
+	if (pager_evict(&pager, 0, CHANNEL_BATCH) < CHANNEL_BATCH / 2)
 		return 1;
 	board->stop = 1;
 	wait_until(has_forked, NULL, "the fork");
@@ -82,8 +80,7 @@ static int owner(int orderly)
 	/* To bring the forked child's pages back is the pager's; here only the keeper counts. */
 	if (pager_leave(&pager, message))
 		return 1;
-	keeper_remove(keeper, handle);
-	keeper_stop(keeper);
+	keepers_stop(keepers);
 	return 0;
 }
 

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The proof: in smaps a mapping that is registered for missing pages has the flag "um", and "uw" if
+ * it is registered for write-protection, too. vswap never asks for the latter. So one page of
+ * each process that has such memory is registered so through each of our userfaultfds: if "uw"
+ * comes to stand there, one of ours serves it. This changes no byte of anybody, and nothing at all
+ * in a process that is not ours.
+ */
+#include "attach/hunt.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "attach/kernel.h"
+#include "attach/proc.h"
+
+#define PAGE 4096ull
+/* Most that are looked at in one go. */
+#define CANDIDATES 65536u
+/* So many different pages are remembered as done: relatives have the same. */
+#define RECENT 16u
+/* More than what matters of any line. */
+#define TEXT 16384
+
+struct mapping {
+	uint64_t start, end;
+	bool missing, protected; /* registered for it */
+};
+
+/* It has memory that is registered with some userfaultfd, of which `page` is one. */
+struct candidate {
+	pid_t pid;
+	struct mapping mapping;
+};
+
+/* ---- files, without stdio ---- */
+
+struct lines {
+	int file;
+	size_t at, end;
+	char text[TEXT];
+};
+
+/* The next line, or as much of it as fits. NULL: the end. */
+static char *next_line(struct lines *lines)
+{
+	for (;;) {
+		char *line = lines->text + lines->at;
+		char *stop = memchr(line, '\n', lines->end - lines->at);
+		ssize_t got;
+
+		if (stop) {
+			*stop = '\0';
+			lines->at = (size_t)(stop - lines->text) + 1;
+			return line;
+		}
+		if (lines->at == 0 && lines->end == TEXT) {
+			lines->text[TEXT - 1] = '\0';
+			lines->at = lines->end = 0;
+			return line;
+		}
+		memmove(lines->text, line, lines->end - lines->at);
+		lines->end -= lines->at;
+		lines->at = 0;
+		got = read(lines->file, lines->text + lines->end, TEXT - lines->end);
+		if (got <= 0)
+			return NULL;
+		lines->end += (size_t)got;
+	}
+}
+
+static int open_number(int proc, pid_t pid, const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%d/%s", (int)pid, name);
+	return openat(proc, path, O_RDONLY | O_CLOEXEC);
+}
+
+/* ---- mappings ---- */
+
+static bool next_mapping(struct lines *lines, struct mapping *mapping)
+{
+	char *line, *at;
+
+	while ((line = next_line(lines))) {
+		if (isdigit((unsigned char)*line) || islower((unsigned char)*line)) {
+			mapping->start = strtoull(line, &at, 16);
+			mapping->end = *at == '-' ? strtoull(at + 1, NULL, 16) : 0;
+		} else if (!strncmp(line, "VmFlags:", 8)) {
+			mapping->missing = strstr(line, " um");
+			mapping->protected = strstr(line, " uw");
+			return true;
+		}
+	}
+	return false;
+}
+
+/* What is asked of a process's mappings. */
+struct look {
+	int tasks;		  /* /proc/PID/task */
+	const struct mapping *at; /* NULL: the first that a proof can be tried with */
+	struct mapping found;
+	bool seen_any; /* some thread still has the memory */
+};
+
+static bool is_wanted(const struct look *look, const struct mapping *mapping)
+{
+	if (!mapping->missing)
+		return false;
+	if (!look->at)
+		return !mapping->protected;
+	return mapping->protected && mapping->start <= look->at->start &&
+	       look->at->start < mapping->end;
+}
+
+/* A thread's mappings, which are the process's, as long as it lives. True: no other need be
+ * asked. */
+static bool look_by_thread(void *argument, int tid)
+{
+	struct look *look = argument;
+	struct lines lines = {.file = open_number(look->tasks, tid, "smaps")};
+	struct mapping mapping = {0};
+
+	while (lines.file >= 0 && next_mapping(&lines, &mapping)) {
+		look->seen_any = true;
+		look->found = mapping;
+		if (is_wanted(look, &mapping))
+			break;
+		look->found = (struct mapping){0};
+	}
+	if (lines.file >= 0)
+		close(lines.file);
+	return look->seen_any;
+}
+
+/* The first thread may have ended before the others. */
+static bool has_mapping(int proc, pid_t pid, const struct mapping *at, struct mapping *found)
+{
+	struct look look = {.tasks = open_number(proc, pid, "task"), .at = at};
+
+	if (look.tasks < 0)
+		return false;
+	proc_each_number(look.tasks, look_by_thread, &look);
+	close(look.tasks);
+	*found = look.found;
+	return look.found.end != 0;
+}
+
+/* ---- the proof ---- */
+
+struct hunt {
+	int proc;
+	struct candidate *candidates;
+	size_t count;
+};
+
+static bool add_candidate(void *argument, int pid)
+{
+	struct hunt *hunt = argument;
+	struct candidate *candidate = &hunt->candidates[hunt->count];
+
+	candidate->pid = pid;
+	hunt->count += has_mapping(hunt->proc, pid, NULL, &candidate->mapping);
+	return hunt->count == CANDIDATES;
+}
+
+/* The page alone, so that the rest is there for other proofs; where a mapping cannot be divided
+ * any more, all of it. */
+static void mark(int userfault, const struct mapping *mapping)
+{
+	struct uffdio_register page = {
+		.range = {.start = mapping->start, .len = PAGE},
+		.mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP,
+	};
+
+	if (!ioctl(userfault, UFFDIO_REGISTER, &page) || errno != ENOMEM)
+		return;
+	page.range.len = mapping->end - mapping->start;
+	ioctl(userfault, UFFDIO_REGISTER, &page);
+}
+
+static bool is_marked(const struct hunt *hunt, size_t index)
+{
+	size_t first = index > RECENT ? index - RECENT : 0;
+	uint64_t page = hunt->candidates[index].mapping.start;
+
+	for (size_t i = first; i < index; i++)
+		if (hunt->candidates[i].mapping.start == page)
+			return true;
+	return false;
+}
+
+static int kill_marked(const struct hunt *hunt, const struct candidate *candidate)
+{
+	/* Opened first: should the number be another's by then, nobody is hit. */
+	int pidfd = (int)syscall(SYS_pidfd_open, candidate->pid, 0), killed = 0;
+	struct mapping mapping;
+
+	if (pidfd < 0)
+		return 0;
+	if (has_mapping(hunt->proc, candidate->pid, &candidate->mapping, &mapping))
+		killed = !syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+	close(pidfd);
+	return killed;
+}
+
+int hunt(int proc, const int *userfaults, size_t count)
+{
+	size_t bytes = CANDIDATES * sizeof(struct candidate);
+	struct hunt hunt = {.proc = proc};
+	int killed = 0, folder;
+
+	folder = openat(proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (folder < 0)
+		return -errno;
+	hunt.candidates = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (hunt.candidates == MAP_FAILED) {
+		close(folder);
+		return -ENOMEM;
+	}
+	proc_each_number(folder, add_candidate, &hunt);
+	for (size_t i = 0; i < hunt.count; i++) {
+		if (is_marked(&hunt, i))
+			continue;
+		for (size_t j = 0; j < count; j++)
+			mark(userfaults[j], &hunt.candidates[i].mapping);
+	}
+	for (size_t i = 0; i < hunt.count; i++)
+		killed += kill_marked(&hunt, &hunt.candidates[i]);
+	munmap(hunt.candidates, bytes);
+	close(folder);
+	return killed;
+}
+
+void hunt_release(int userfault)
+{
+	struct pollfd wait = {.fd = userfault, .events = POLLIN};
+	struct uffd_msg message;
+
+	fcntl(userfault, F_SETFL, O_NONBLOCK);
+	while (poll(&wait, 1, 0) > 0 && wait.revents == POLLIN &&
+	       read(userfault, &message, sizeof(message)) == (ssize_t)sizeof(message)) {
+		struct uffdio_poison poison = {
+			.range = {message.arg.pagefault.address & ~(PAGE - 1), PAGE}};
+
+		if (message.event == UFFD_EVENT_PAGEFAULT)
+			ioctl(userfault, UFFDIO_POISON, &poison);
+	}
+}
