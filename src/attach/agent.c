@@ -6,13 +6,18 @@
  * of this folder: the build fails if it refers to anything outside).
  *
  * The program's other threads do not know of it, so it must have no effect on
- * them: its own descriptor table with nothing in it but the userfaultfd and the end
- * of the leash (leash.h), its own working directory, no capabilities, every signal blocked, no
- * memory but its stack and the channel. It may be stopped or killed at any instruction.
+ * them: its own descriptor table with nothing in it but the userfaultfd and the end of the
+ * leash (leash.h), every signal blocked, no memory but its stack and the channel. And they can make
+ * it run what they like, since they have the same memory: so before the first of them goes on it
+ * gives up, for good, all that the program could give up later (retire). It may be stopped or
+ * killed at any instruction.
  */
 #include <linux/capability.h>
 #include <linux/futex.h>
+#include <linux/keyctl.h>
+#include <linux/mount.h>
 #include <linux/prctl.h>
+#include <linux/securebits.h>
 #include <asm/errno.h>
 #include <asm/mman.h>
 #include <asm/unistd.h>
@@ -23,6 +28,12 @@
 #define AGENT	   __attribute__((section("agent_text"), used))
 #define PAGE	   4096ul
 #define NO_SECCOMP 0
+
+#define MOUNT_ATTR_EMPTY \
+	(MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
+#define LANDLOCK_FIELDS 3u  /* 64 bits each: files, network, scopes */
+#define LANDLOCK_BITS	32u /* of a field; the kernel knows of 16 today */
+
 /* For FUTEX_WAKE_OP: sets FUTEX_OWNER_DIED, 1 << 30, and wakes nobody else. */
 #define MARK_OWNER_DIED                                                                         \
 	((long)((uint32_t)(FUTEX_OP_OPARG_SHIFT | FUTEX_OP_SET) << 28 | FUTEX_OP_CMP_EQ << 24 | \
@@ -46,7 +57,23 @@ __asm__(".pushsection agent_text, \"ax\", @progbits\n"
 	"	hlt\n"
 	".Lname:\n"
 	"	.asciz \"" AGENT_NAME "\"\n"
+	".Ltmpfs:\n"
+	"	.asciz \"tmpfs\"\n"
+	".Lroot:\n"
+	"	.asciz \"/\"\n"
+	".Lhere:\n"
+	"	.asciz \".\"\n"
+	".Lempty:\n"
+	"	.asciz \"/proc/thread-self/fdinfo\"\n"
 	".popsection\n");
+
+/* The address of a string above. */
+#define STRING(label)                                               \
+	({                                                          \
+		long string;                                        \
+		__asm__("lea " label "(%%rip), %0" : "=r"(string)); \
+		string;                                             \
+	})
 
 static inline __attribute__((always_inline)) long call6(long number, long a, long b, long c, long d,
 							long e, long f)
@@ -214,11 +241,96 @@ AGENT static void bury(const struct channel *channel)
 	}
 }
 
-/* What a thread of its own must not share with the program, or keep from it. */
-AGENT static void retire(const struct channel *channel, const char *name)
+/*
+ * Its root becomes a directory in which there is nothing and which nothing else is in, nor ever
+ * will be: one of a file system of its own, that is mounted nowhere. So it holds up no umount
+ * either. Without the right to have one, the list of its own descriptors.
+ */
+AGENT static void leave_files(void)
+{
+	long context = call(__NR_fsopen, STRING(".Ltmpfs"), FSOPEN_CLOEXEC, 0, 0);
+	long mount;
+
+	call6(__NR_fsconfig, context, FSCONFIG_CMD_CREATE, 0, 0, 0, 0);
+	mount = call(__NR_fsmount, context, FSMOUNT_CLOEXEC, MOUNT_ATTR_EMPTY, 0);
+	call(__NR_chdir, STRING(".Lroot"), 0, 0, 0);
+	if (call(__NR_fchdir, mount, 0, 0, 0))
+		call(__NR_chdir, STRING(".Lempty"), 0, 0, 0);
+	if (call(__NR_chroot, STRING(".Lhere"), 0, 0, 0))
+		call(__NR_chdir, STRING(".Lroot"), 0, 0, 0);
+	if (mount >= 0)
+		call(__NR_close, mount, 0, 0, 0);
+	if (context >= 0)
+		call(__NR_close, context, 0, 0, 0);
+}
+
+AGENT static void leave_capabilities(void)
 {
 	struct __user_cap_header_struct header;
 	struct __user_cap_data_struct none[2];
+
+	header.version = _LINUX_CAPABILITY_VERSION_3;
+	header.pid = 0;
+	for (int i = 0; i < 2; i++) {
+		none[i].effective = 0;
+		none[i].permitted = 0;
+		none[i].inheritable = 0;
+	}
+	call(__NR_capset, (long)&header, (long)none, 0, 0);
+	call6(__NR_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0, 0);
+}
+
+/*
+ * A user that nobody else is, so that it may do nothing to anybody's files, processes, keys and
+ * queues. That makes the program's memory undumpable, for all its threads, so this is undone; all
+ * but the agent stand still meanwhile.
+ */
+AGENT static void leave_user(long user)
+{
+	long dumpable = call6(__NR_prctl, PR_GET_DUMPABLE, 0, 0, 0, 0, 0);
+
+	for (long i = 0; !call6(__NR_prctl, PR_CAPBSET_DROP, i, 0, 0, 0, 0);)
+		i++;
+	call6(__NR_prctl, PR_SET_SECUREBITS, SECURE_ALL_BITS | SECURE_ALL_LOCKS, 0, 0, 0, 0);
+	if (user && (dumpable == 0 || dumpable == 1) && !call(__NR_setgroups, 0, 0, 0, 0) &&
+	    !call(__NR_setresgid, user, user, user, 0)) {
+		call(__NR_setresuid, user, user, user, 0);
+		call6(__NR_prctl, PR_SET_DUMPABLE, dumpable, 0, 0, 0, 0);
+	}
+	call(__NR_keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0);
+}
+
+/* Whatever Landlock can forbid on this kernel: it refuses sets with rights that it does not know,
+ * so the largest that it takes has all. */
+AGENT static void leave_rights(void)
+{
+	uint64_t handled[LANDLOCK_FIELDS];
+	long rules = -1;
+
+	call6(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0);
+	for (unsigned int field = 0; field < LANDLOCK_FIELDS; field++) {
+		long wider = -1;
+
+		for (unsigned int bits = LANDLOCK_BITS; wider < 0 && bits; bits--) {
+			handled[field] = ((uint64_t)1 << bits) - 1;
+			wider = call(__NR_landlock_create_ruleset, (long)handled,
+				     (field + 1) * sizeof(*handled), 0, 0);
+		}
+		if (wider < 0)
+			break;
+		if (rules >= 0)
+			call(__NR_close, rules, 0, 0, 0);
+		rules = wider;
+	}
+	if (rules < 0)
+		return;
+	call(__NR_landlock_restrict_self, rules, 0, 0, 0);
+	call(__NR_close, rules, 0, 0, 0);
+}
+
+/* What a thread of its own must not share with the program, or keep from it. */
+AGENT static void retire(const struct channel *channel, const char *name)
+{
 	long first = channel->userfault, second = channel->leash;
 
 	if (first > second) {
@@ -230,14 +342,10 @@ AGENT static void retire(const struct channel *channel, const char *name)
 	if (second > first + 1)
 		call(__NR_close_range, first + 1, second - 1, 0, 0);
 	call(__NR_close_range, second + 1, 0x7fffffff, 0, 0);
-	header.version = _LINUX_CAPABILITY_VERSION_3;
-	header.pid = 0;
-	for (int i = 0; i < 2; i++) {
-		none[i].effective = 0;
-		none[i].permitted = 0;
-		none[i].inheritable = 0;
-	}
-	call(__NR_capset, (long)&header, (long)none, 0, 0);
+	leave_files();
+	leave_user(channel->user);
+	leave_capabilities();
+	leave_rights();
 	call(__NR_prctl, PR_SET_NAME, (long)name, 0, 0);
 }
 

@@ -70,6 +70,7 @@ struct channel {
 	uint32_t started;      /* 1 when the agent runs, futex */
 	int32_t userfault;     /* descriptor numbers in the agent's own table: ... */
 	int32_t leash;	       /* ... what it keeps open; smaller than `userfault` or larger */
+	uint32_t user;	       /* that the agent is to become: nobody else is; 0: it must not */
 	uint64_t staging;      /* target address of CHANNEL_BATCH pages: destination of MOVE */
 	uint64_t empty;	       /* staging area to empty first; 0: none */
 	uint32_t empty_pages;

@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,11 +19,15 @@
 #include "attach/grant.h"
 #include "attach/kernel.h"
 #include "attach/leash.h"
+#include "attach/rights.h"
 #include "attach/remote.h"
 
 #define CLONE_AGENT (CLONE_VM | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM)
-#define START_MS    2000
-#define STOPPED_MS  20 /* an agent that did not start by then may be held by a group stop */
+/* See lonely_user. */
+#define LONELY_USERS 0xc0000000u
+#define LONELY_MASK  0x1fffffffu
+#define START_MS     2000
+#define STOPPED_MS   20 /* an agent that did not start by then may be held by a group stop */
 
 #define FEATURES_NEEDED                                                                   \
 	(UFFD_FEATURE_EVENT_FORK | UFFD_FEATURE_EVENT_REMAP | UFFD_FEATURE_EVENT_REMOVE | \
@@ -128,6 +134,21 @@ static bool wait_started(struct channel *channel, int milliseconds)
 	return started(channel);
 }
 
+/*
+ * A user for the agent, for root's programs. Their numbers are so high that nobody uses them (many
+ * programs take them for negative), and agents of different pid namespaces must not have the same
+ * one. Without the right to trace any process the owner would lose sight of the agent.
+ */
+static uint32_t lonely_user(void)
+{
+	uint32_t number = 0;
+
+	if (!rights_has(CAP_SYS_PTRACE) ||
+	    getrandom(&number, sizeof(number), GRND_NONBLOCK) != (ssize_t)sizeof(number))
+		return 0;
+	return LONELY_USERS | (number & LONELY_MASK);
+}
+
 static int start_agent(struct injection *in)
 {
 	struct target *target = in->target;
@@ -138,6 +159,7 @@ static int start_agent(struct injection *in)
 				 sizeof(uint64_t));
 	long got = error;
 
+	target->channel->user = lonely_user();
 	if (!error)
 		got = trace_call_at(in->trace, entry, SYS_clone, arguments);
 	if (got < 0)
