@@ -22,6 +22,7 @@ _vswap_verb_words()
 		fi
 		;;
 	doctor) echo "--json --help" ;;
+	setup) echo "--undo --help $(compgen -u)" ;;
 	esac
 }
 
@@ -46,7 +47,7 @@ _vswap()
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} at
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
-		COMPREPLY=($(compgen -W "run attach detach group limit thaw stat where doctor --help --version" -- "$word"))
+		COMPREPLY=($(compgen -W "run attach detach group limit thaw stat where doctor setup --help --version" -- "$word"))
 		return
 	fi
 	if [ "${COMP_WORDS[1]}" = run ] || [ "${COMP_WORDS[1]}" = group ]; then

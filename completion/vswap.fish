@@ -50,6 +50,7 @@ complete -c vswap -n __fish_use_subcommand -a thaw -d 'bring everything in, unti
 complete -c vswap -n __fish_use_subcommand -a stat -d 'show live figures'
 complete -c vswap -n __fish_use_subcommand -a where -d 'say where the bytes of a page are now'
 complete -c vswap -n __fish_use_subcommand -a doctor -d 'check kernel and rights'
+complete -c vswap -n __fish_use_subcommand -a setup -d 'let users page their own programs'
 
 complete -c vswap -n __vswap_options -s m -l memory -x -a "$sizes" -d 'budget'
 complete -c vswap -n __vswap_options -s b -l backend -x -a '(__vswap_backends)' -d 'where pages may go'
@@ -66,3 +67,5 @@ complete -c vswap -n '__vswap_at 0 limit' -s g -l group -x -d 'of this group'
 complete -c vswap -n '__vswap_at 1 limit' -x -a "$sizes"
 complete -c vswap -n '__vswap_at 2 limit' -x -a '(__vswap_spaces)'
 complete -c vswap -n '__vswap_at 0 stat doctor' -s j -l json -d 'as JSON'
+complete -c vswap -n '__vswap_at 0 setup' -s u -l undo -d 'take it back'
+complete -c vswap -n '__vswap_at 0 setup' -f -a '(__fish_complete_users)'

@@ -21,6 +21,7 @@
 #include "attach/leash.h"
 #include "attach/rights.h"
 #include "attach/remote.h"
+#include "rights/fork_right.h"
 
 #define CLONE_AGENT (CLONE_VM | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM)
 /* See lonely_user. */
@@ -93,6 +94,7 @@ static int take_userfault(struct injection *in)
 {
 	uint64_t features = features_offered() & FEATURES_WANTED;
 	struct uffdio_api api = {.api = UFFD_API, .features = features};
+	int error;
 
 	in->target->userfault = take_descriptor(in->trace, in->target, in->userfault);
 	if (in->target->userfault < 0)
@@ -103,18 +105,19 @@ static int take_userfault(struct injection *in)
 		return explain(in->message, -EOPNOTSUPP,
 			       "this kernel's userfaultfd lacks %s: vswap needs Linux 6.8 or newer",
 			       features & UFFD_FEATURE_MOVE ? "events" : "UFFDIO_MOVE");
-	if (ioctl(in->target->userfault, UFFDIO_API, &api)) {
-		/* Nobody would tell us of forks, and a child would read zeros for its data. */
-		if (errno == EPERM)
-			return explain(
-				in->message, -EPERM,
-				"following forks needs CAP_SYS_PTRACE: run vswap as root, or give "
-				"it the right with `setcap cap_sys_ptrace+ep` on its binary");
-		return explain(in->message, -errno,
+	error = ioctl(in->target->userfault, UFFDIO_API, &api) ? -errno : 0;
+	/* Nobody would tell us of forks, and a child would read zeros for its data. */
+	if (error == -EPERM)
+		error = fork_right_enable(in->target->userfault, features);
+	if (error == -EPERM)
+		return explain(in->message, -EPERM,
+			       "following forks needs CAP_SYS_PTRACE: run vswap as root, or have "
+			       "root run `vswap setup` once for your user; `vswap doctor` says more");
+	if (error)
+		return explain(in->message, error,
 			       "the kernel refuses its userfaultfd features: %s; vswap needs Linux "
 			       "6.8 or newer",
-			       strerror(errno));
-	}
+			       strerror(-error));
 	return 0;
 }
 

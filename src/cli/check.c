@@ -5,11 +5,13 @@
 #include <fcntl.h>
 #include <liburing.h>
 #include <linux/userfaultfd.h>
+#include <pwd.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/ioctl.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
@@ -23,6 +25,7 @@
 #include "control/cgroup_budget.h"
 #include "control/harden.h"
 #include "control/size.h"
+#include "rights/fork_right.h"
 
 #define KERNEL_MAJOR 6
 #define KERNEL_MINOR 8
@@ -137,12 +140,26 @@ static enum check_state probe_fork_events(char *detail)
 	struct uffdio_api api = {.api = UFFD_API, .features = UFFD_FEATURE_EVENT_FORK};
 	const char *how;
 	int descriptor = open_userfaultfd(&how);
-	bool given = descriptor >= 0 && !ioctl(descriptor, UFFDIO_API, &api);
+	bool own = descriptor >= 0 && !ioctl(descriptor, UFFDIO_API, &api);
+	bool given = own || (descriptor >= 0 && !fork_right_enable(descriptor, api.features));
 
 	if (descriptor >= 0)
 		close(descriptor);
-	TELL(detail, given ? "the kernel tells of fork" : "needs CAP_SYS_PTRACE");
-	return given ? CHECK_OK : CHECK_WEAK;
+	TELL(detail, "%s",
+	     own     ? "the kernel tells of fork"
+	     : given ? "the kernel tells of fork, by " FORK_RIGHT_HELPER
+		     : "neither CAP_SYS_PTRACE nor its helper");
+	return given ? CHECK_OK : CHECK_MISSING;
+}
+
+/* A program that is run with capabilities of its file is hidden from itself: the /proc files of its
+ * children belong to root. */
+static enum check_state probe_own_capabilities(char *detail)
+{
+	bool more = getauxval(AT_SECURE) && geteuid();
+
+	TELL(detail, more ? "it gets capabilities from its file" : "none");
+	return more ? CHECK_MISSING : CHECK_OK;
 }
 
 /* ---- what an owner does to a program: tried on a child ---- */
@@ -332,15 +349,18 @@ static enum check_state probe_kernel_swap(char *detail)
 	return CHECK_NOTE;
 }
 
+#define SETUP_FIX "as root, once: vswap setup $USER; then log in again; or run vswap as root"
+
 const struct check checks[] = {
 	{"Linux 6.8 or newer", probe_kernel,
 	 "boot a newer kernel; on Debian 12: apt install -t bookworm-backports linux-image-amd64"},
 	{"x86-64", probe_machine, "use an x86-64 machine; others are not supported yet"},
 	{"userfaultfd features", probe_features,
 	 "boot Linux 6.8 or newer with CONFIG_USERFAULTFD=y"},
-	{"serving the kernel's faults", probe_kernel_faults,
-	 "run vswap as root, or: sudo sysctl vm.unprivileged_userfaultfd=1, or: sudo setfacl -m "
-	 "u:$USER:rw /dev/userfaultfd"},
+	{"no capabilities of its own", probe_own_capabilities,
+	 "as root: setcap -r $(command -v vswap), then: vswap setup $USER"},
+	{"serving the kernel's faults", probe_kernel_faults, SETUP_FIX},
+	{"following fork", probe_fork_events, SETUP_FIX},
 	{"ptrace of a child", probe_ptrace,
 	 "run vswap as root, or in a container with: --cap-add SYS_PTRACE"},
 	{"pidfd_getfd", probe_getfd, "allow pidfd_getfd in the sandbox that vswap runs in"},
@@ -349,8 +369,6 @@ const struct check checks[] = {
 	{"PAGEMAP_SCAN", probe_pagemap, "boot Linux 6.8 or newer with CONFIG_PROC_PAGE_MONITOR=y"},
 	{"no seccomp filter", probe_seccomp,
 	 "run it outside the sandbox, or with: docker run --security-opt seccomp=unconfined"},
-	{"children made by fork", probe_fork_events,
-	 "run vswap as root, or: sudo setcap cap_sys_ptrace+ep on the vswap program"},
 	{"ptrace of running processes", probe_ptrace_others,
 	 "vswap attach: run it as root, or: sudo sysctl kernel.yama.ptrace_scope=0"},
 	{"locked memory", probe_lock,
@@ -363,17 +381,17 @@ const struct check checks[] = {
 };
 const size_t check_count = sizeof(checks) / sizeof(checks[0]);
 
-/* The first of the list: what is asked without starting a process. */
-#define KERNEL_CHECKS 4
+/* The first of the list: what is asked without starting a process, but for the helper. */
+#define KERNEL_CHECKS 6
 
 bool check_kernel(char *message, size_t message_size)
 {
-	char detail[CHECK_DETAIL] = "";
+	char detail[CHECK_DETAIL] = "", fix[CHECK_FIX];
 
 	for (size_t i = 0; i < KERNEL_CHECKS; i++)
 		if (checks[i].probe(detail) == CHECK_MISSING) {
 			snprintf(message, message_size, "missing: %s (%s); %s", checks[i].name,
-				 detail, checks[i].fix);
+				 detail, check_fix(&checks[i], fix));
 			return false;
 		}
 	return true;
@@ -384,4 +402,18 @@ const char *check_state_name(enum check_state state)
 	static const char *const names[] = {"ok", "missing", "weak", "note"};
 
 	return names[state];
+}
+
+const char *check_fix(const struct check *check, char text[CHECK_FIX])
+{
+	static const char variable[] = "$USER";
+	const struct passwd *user = getpwuid(getuid());
+	const char *at = strstr(check->fix, variable);
+
+	if (at && user)
+		snprintf(text, CHECK_FIX, "%.*s%s%s", (int)(at - check->fix), check->fix,
+			 user->pw_name, at + strlen(variable));
+	else
+		snprintf(text, CHECK_FIX, "%s", check->fix);
+	return text;
 }

@@ -33,6 +33,7 @@ int verb_thaw(int argc, char **argv);
 int verb_stat(int argc, char **argv);
 int verb_where(int argc, char **argv);
 int verb_doctor(int argc, char **argv);
+int verb_setup(int argc, char **argv);
 
 /* "vswap: MESSAGE" on stderr; returns CLI_FAILED. */
 __attribute__((format(printf, 1, 2))) int cli_fail(const char *format, ...);

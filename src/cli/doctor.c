@@ -34,20 +34,24 @@ static void show_json(const struct check *check, enum check_state state, const c
 		      struct json_object *to)
 {
 	struct json_object *object = json_object_new_object();
+	char fix[CHECK_FIX];
 
 	json_object_object_add(object, "name", json_object_new_string(check->name));
 	json_object_object_add(object, "state", json_object_new_string(check_state_name(state)));
 	json_object_object_add(object, "detail", json_object_new_string(detail));
 	if (state != CHECK_OK && check->fix)
-		json_object_object_add(object, "fix", json_object_new_string(check->fix));
+		json_object_object_add(object, "fix",
+				       json_object_new_string(check_fix(check, fix)));
 	json_object_array_add(to, object);
 }
 
 static void show_line(const struct check *check, enum check_state state, const char *detail)
 {
+	char fix[CHECK_FIX];
+
 	printf("%-8s %-28s %s\n", check_state_name(state), check->name, detail);
 	if (state != CHECK_OK && check->fix)
-		printf("%-8s   %s\n", "", check->fix);
+		printf("%-8s   %s\n", "", check_fix(check, fix));
 }
 
 /* `list` NULL: print. Returns whether vswap can work. */

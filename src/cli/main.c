@@ -28,6 +28,7 @@ static const struct verb {
 	{"stat", "vswap stat", verb_stat, "[--json] [PID]", "show live figures"},
 	{"where", "vswap where", verb_where, "PID ADDRESS", "say where a page's bytes are now"},
 	{"doctor", "vswap doctor", verb_doctor, "[--json]", "check kernel and rights"},
+	{"setup", "vswap setup", verb_setup, "USER...", "let users page their own programs (root)"},
 };
 
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))

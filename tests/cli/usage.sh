@@ -5,10 +5,10 @@
 
 run "$vswap" --help
 check "--help succeeds" [ "$status" = 0 ]
-check "--help names every verb" [ "$(grep -cE '^  vswap (run|attach|detach|group|limit|thaw|stat|where|doctor) ' "$work/out")" = 9 ]
+check "--help names every verb" [ "$(grep -cE '^  vswap (run|attach|detach|group|limit|thaw|stat|where|doctor|setup) ' "$work/out")" = 10 ]
 run "$vswap" --version
 check "--version" grep -qE '^vswap [0-9]+\.[0-9]+' "$work/out"
-for verb in run attach detach group limit thaw stat where doctor; do
+for verb in run attach detach group limit thaw stat where doctor setup; do
 	run "$vswap" $verb --help
 	check "$verb --help succeeds" [ "$status" = 0 ]
 	check "$verb --help shows usage" grep -q "^Usage: vswap $verb" "$work/out"
@@ -17,7 +17,7 @@ done
 run "$vswap"
 check "no verb: usage, status 2" [ "$status" = 2 ]
 refused 2 "'dance' is no verb" "an unknown verb" "$vswap" dance
-for verb in run attach detach group limit thaw stat where doctor; do
+for verb in run attach detach group limit thaw stat where doctor setup; do
 	refused 2 "unrecognized option '--frob'" "$verb: an unknown option" "$vswap" $verb --frob 1 1
 done
 
@@ -64,6 +64,8 @@ refused 1 "no job around" "group: no job" "$vswap" group tests touch "$mark"
 check "nothing of it has run in a group" [ ! -e "$mark" ]
 refused 2 "process id and an address" "where: no address" "$vswap" where 1
 refused 2 "is not an address" "where: not an address" "$vswap" where 1 over-there
+refused 2 "give the users" "setup: no user" "$vswap" setup
+refused 2 "give the users" "setup: users and --undo" "$vswap" setup --undo "$(id -un)"
 refused 2 "too much" "doctor: an argument" "$vswap" doctor now
 
 for verb in detach thaw stat; do
