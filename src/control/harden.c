@@ -60,11 +60,23 @@ void harden_hurry(void)
 		closedir(threads);
 }
 
+/* A served child takes four descriptors, an agent eight more. */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 void harden_owner(void)
 {
 	struct rlimit none = {0, 0}, all = {RLIM_INFINITY, RLIM_INFINITY};
 
 	spare_from_oom();
+	raise_descriptors();
 	/* Under a limit MCL_FUTURE would make later mappings fail: the sparse tables count whole.
 	 */
 	if (harden_may_lock()) {

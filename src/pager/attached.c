@@ -3,8 +3,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "attach/array.h"
+#include "pager/doomed.h"
 #include "pager/evict.h"
 #include "pager/state.h"
+#include "pager/userfault.h"
 
 struct attached *attached_new(struct pager *pager, int userfault)
 {
@@ -36,7 +38,9 @@ void attached_free(struct attached *attached)
 		attach_forget(&attached->target);
 	if (attached->pidfd >= 0)
 		close(attached->pidfd);
-	if (attached->userfault >= 0)
+	if (attached->userfault >= 0 && attached->owed && !userfault_is_gone(attached->userfault))
+		doomed_add(attached->pager, attached->userfault);
+	else if (attached->userfault >= 0)
 		close(attached->userfault);
 	memory_close(attached->memory);
 	region_free(&attached->regions);

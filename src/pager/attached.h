@@ -43,18 +43,21 @@ struct attached {
 	struct region_list regions;	 /* memory lock */
 	struct streams streams[SERVERS]; /* one for each server, its own */
 	int userfault;
-	int pidfd; /* -1: not known */
-	pid_t pid; /* 0: a child of which is not known yet which process it is */
+	int pidfd;		/* -1: not known */
+	pid_t pid;		/* 0: a child of which is not known yet which process it is */
 	uint64_t stack_start;	/* where its stack begins: fork keeps it, exec changes it */
 	uint32_t listeners;	/* servers that wait on it; pager's list lock */
 	_Atomic bool has_agent; /* it can be evicted from */
 	bool needs_look;	/* child: its mappings have not been looked at since its birth */
 	bool needs_wipe;	/* child: look for MADV_WIPEONFORK before its first fault */
-	_Atomic bool dead;	/* ESRCH: the address space is gone */
-	_Atomic bool forked;	/* it has relatives, or had */
-	_Atomic bool held;	/* its faults wait: others work (load.h) */
-	_Atomic bool paused;	/* nothing of it may leave any more */
-	_Atomic bool refused;	/* a seccomp filter came: control brings all back */
+	_Atomic bool
+		owed; /* it lacks bytes that only we have: not to be closed before it is gone */
+	_Atomic bool dead;     /* ESRCH: the address space is gone */
+	_Atomic bool short_of; /* a descriptor, to read its FORK (messages.c) */
+	_Atomic bool forked;   /* it has relatives, or had */
+	_Atomic bool held;     /* its faults wait: others work (load.h) */
+	_Atomic bool paused;   /* nothing of it may leave any more */
+	_Atomic bool refused;  /* a seccomp filter came: control brings all back */
 
 	/* Server: children whose FORK was read, while events that were in flight with it are. */
 	struct unborn unborn[UNBORN];
@@ -93,7 +96,8 @@ struct attached {
 
 /* Starts with no region, not listed. NULL: out of memory. `userfault` is its own from now on. */
 struct attached *attached_new(struct pager *pager, int userfault);
-/* Closes everything; for one that was never listed. */
+/* Closes everything; for one that was never listed. While memory that is owed something lives it is
+ * doomed (doomed.h). */
 void attached_free(struct attached *attached);
 
 /* From now on it is served. 0 or -ENOMEM. Any thread. */

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "attach/proc.h"
+#include "pager/doomed.h"
 #include "pager/futex.h"
 #include "pager/mapping.h"
 #include "pager/state.h"
@@ -302,21 +303,19 @@ void children_add(struct attached *parent, int userfault)
 	};
 
 	if (!child) {
-		close(userfault);
+		doomed_add(pager, userfault);
 		pager_lose(parent);
 		return;
 	}
 	fcntl(userfault, F_SETFL, O_NONBLOCK);
 	fcntl(userfault, F_SETFD, FD_CLOEXEC);
-	child->needs_wipe = child->needs_look = true;
+	child->needs_wipe = child->needs_look = child->owed = true;
 	parent->forked = child->forked = true;
 	/* Another server may hear of it first, and must wait until it is born. */
 	lock_write(&child->lock);
 	child->stack_start = parent->stack_start;
 	if (memory_fork(parent->memory, child->memory) ||
 	    region_copy(&child->regions, &parent->regions) || attached_list(child)) {
-		set_pid(child, find_newborn(parent, &unborn));
-		pager_kill(child);
 		pager_lose(parent);
 		attached_free(child);
 		return;

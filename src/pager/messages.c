@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
+#include <unistd.h>
 #include "pager/children.h"
 #include "pager/event.h"
 #include "pager/evict.h"
@@ -16,6 +17,9 @@
 #include "pager/state.h"
 #include "pager/userfault.h"
 
+/* How long forks may wait for a descriptor. */
+#define SHORT_NS       2000000000u
+#define SHORT_PAUSE_US 1000
 /* Most messages read in one hold of the lock. */
 #define READ_MOST 256u
 /*
@@ -116,12 +120,53 @@ static struct fault fault_of(struct server *server, struct attached *attached,
 	};
 }
 
+/*
+ * A FORK that cannot be read for want of a descriptor, or memory. Others may end and leave theirs:
+ * the fork waits, and is read again with each turn (the kernel may forget to tell of it once more).
+ * After SHORT_NS without any that could be read its process is killed: it would hang.
+ */
+static void wait_for_descriptor(struct attached *attached)
+{
+	struct pager *pager = attached->pager;
+	uint64_t since = 0, now = monotonic_ns();
+
+	attached->short_of = true;
+	if (atomic_compare_exchange_strong(&pager->short_ns, &since, now) || now < since + SHORT_NS)
+		return;
+	pager->short_ns = 0;
+	pager_say(pager,
+		  "process %d is killed: it forks, and vswap has no descriptor left for its child: "
+		  "raise the limit (ulimit -Hn) that vswap is started with",
+		  attached->pid);
+	pager_kill(attached);
+}
+
 static bool next_message(struct attached *attached, struct uffd_msg *message)
 {
-	return read(attached->userfault, message, sizeof(*message)) == sizeof(*message);
+	if (read(attached->userfault, message, sizeof(*message)) == sizeof(*message)) {
+		if (message->event == UFFD_EVENT_FORK) {
+			attached->pager->short_ns = 0;
+			attached->short_of = false;
+		}
+		return true;
+	}
+	if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+		wait_for_descriptor(attached);
+	else
+		attached->short_of = false;
+	return false;
 }
 
 static void apply(struct server *server, struct attached *attached, const struct uffd_msg *message);
+
+/* Who is waited for needs this CPU; or somebody a descriptor. */
+static void wait_a_moment(const struct attached *attached)
+{
+	if (attached->short_of)
+		usleep(SHORT_PAUSE_US);
+	else
+		sched_yield();
+}
 
 /* Reads on as long as something is in flight; faults are put aside. */
 static void read_on(struct server *server, struct attached *attached)
@@ -130,7 +175,7 @@ static void read_on(struct server *server, struct attached *attached)
 
 	while (!attached->dead && userfault_is_changing(attached->userfault)) {
 		if (!next_message(attached, &message)) {
-			sched_yield();
+			wait_a_moment(attached);
 		} else if (message.event == UFFD_EVENT_PAGEFAULT) {
 			struct fault fault = fault_of(server, attached, &message);
 
@@ -236,6 +281,30 @@ void messages_retry(struct server *server)
 		lock_write(&fault.attached->lock);
 		answer(server, &fault);
 	}
+}
+
+void messages_read_short(struct server *server)
+{
+	struct pager *pager = server->pager;
+
+	bool any = false;
+
+	usleep(SHORT_PAUSE_US);
+	for (size_t i = 0;; i++) {
+		struct attached *attached;
+
+		pthread_mutex_lock(&pager->attached_lock);
+		attached = i < pager->attached_count ? pager->attached[i] : NULL;
+		pthread_mutex_unlock(&pager->attached_lock);
+		if (!attached)
+			break;
+		if (!attached->short_of || attached->dead)
+			continue;
+		any = true;
+		messages_read(server, attached);
+	}
+	if (!any)
+		pager->short_ns = 0;
 }
 
 void messages_forget(struct server *server)

@@ -167,6 +167,7 @@ void pager_close(struct pager *pager)
 		attached_free(pager->attached[i]);
 	}
 	free(pager->attached);
+	free(pager->doomed);
 	tree_close(pager);
 	groups_free(&pager->groups);
 	if (pager->tier)

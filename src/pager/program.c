@@ -205,7 +205,7 @@ static void use_agent(struct attached *attached)
 {
 	lock_write(&attached->lock);
 	lock_move(&attached->lock, &attached->target.channel->lock);
-	attached->has_agent = true;
+	attached->has_agent = attached->owed = true;
 	unlock_write(&attached->lock);
 }
 
@@ -241,6 +241,7 @@ int program_attach(struct pager *pager, struct process *process, char message[PA
 	error = take_over(process, attached);
 	if (error) {
 		/* Nothing has left yet: closing the userfaultfd sets it free. */
+		attached->owed = false;
 		snprintf(message, PAGER_MESSAGE, "out of memory");
 		attach_leave(&attached->target, message);
 		attached_bury(attached);
@@ -373,8 +374,10 @@ int program_bring_back(struct attached *attached, program_progress_fn progress, 
 	}
 }
 
+/* All is back: from now on it lives without us. */
 static void unregister_all(struct attached *attached)
 {
+	attached->owed = false;
 	for (size_t i = 0; i < attached->regions.count; i++)
 		userfault_unregister(attached->userfault, attached->regions.items[i].start,
 				     attached->regions.items[i].end -

@@ -107,6 +107,8 @@ static void *server_main(void *argument)
 			refresh(server); /* what `events` names may be gone: look again */
 		else
 			handle(server, events, count);
+		if (pager->short_ns)
+			messages_read_short(server);
 		pthread_rwlock_unlock(&pager->serving);
 		if (!count)
 			follow_leave(server, monotonic_ns());

@@ -68,6 +68,13 @@ struct pager {
 	size_t attached_count, attached_capacity;
 	struct attached *evicting;
 	_Atomic uint32_t attached_generation;
+
+	/* Userfaultfds of what must die (doomed.h); `attached_lock`. */
+	int *doomed;
+	size_t doomed_count, doomed_capacity;
+	uint64_t doomed_ns; /* control thread: the next hunt */
+
+	_Atomic uint64_t short_ns; /* since when FORKs cannot be read for want of descriptors; 0 */
 	pthread_rwlock_t serving;
 
 	/* ---- threads */

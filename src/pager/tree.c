@@ -360,7 +360,8 @@ static void bury_unknown(struct pager *pager)
 		pthread_mutex_unlock(&pager->attached_lock);
 		if (!attached)
 			return;
-		if (!attached->process && userfault_is_gone(attached->userfault))
+		if (!attached->process &&
+		    (attached->dead || userfault_is_gone(attached->userfault)))
 			attached_bury(attached);
 		else
 			i++;
@@ -453,8 +454,7 @@ struct process *tree_largest(struct pager *pager, bool all)
 		struct process *process = pager->tree.items[i];
 
 		if (process->left_alone || process->twin || has_agent(process) ||
-		    own_pages(process) < worth_pages(pager, process) ||
-		    now < process->retry_ns)
+		    own_pages(process) < worth_pages(pager, process) || now < process->retry_ns)
 			continue;
 		if (process->attached && now - process->found_ns < YOUNG_NS)
 			continue;

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 #include "pager/budget.h"
+#include "pager/doomed.h"
 #include "pager/futex.h"
 #include "pager/load.h"
 #include "pager/program.h"
@@ -227,6 +228,7 @@ int pager_tick(struct pager *pager)
 
 	if (!pager->tree.root)
 		return -ESRCH;
+	doomed_look(pager);
 	keepers_mend(pager->keepers); /* not now: with the next tick */
 	budget_refresh(pager);
 	pressed = figures_resident_bytes(pager) * 2 > budget_attach_bytes(pager) ||

@@ -211,7 +211,50 @@ full_disk() {
 	fi
 }
 
+# A program with many children where few descriptors are allowed: the owner takes what it may have,
+# and the program keeps its own limit. Where that is too few it is killed, with a message; it does not hang.
+few_descriptors() {
+	got=$(ulimit -S -n 50 && "$VSWAP" run -q -m 16M -- sh -c 'ulimit -S -n')
+	if [ "$got" = 50 ]; then
+		good "the program keeps its own limit of descriptors"
+	else
+		bad "the program keeps its own limit of descriptors" "it has $got, not 50"
+	fi
+	(
+		ulimit -S -n 60
+		exec timeout -s KILL 100 "$VSWAP" run -q -m 16M -- "$BUILD/tests/trees/prefork" --mib 24 \
+			--children 48 --seconds 1 --cold 1
+	) >"$work/out" 2>&1
+	status=$?
+	if [ "$status" = 0 ]; then
+		good "48 children where 60 descriptors are used as a rule: right"
+	else
+		bad "48 children where 60 descriptors are used as a rule" "status $status" "$work/out"
+	fi
+	(
+		ulimit -S -n 60
+		ulimit -H -n 60
+		exec "$VSWAP" run -m 16M -- "$BUILD/tests/trees/prefork" --mib 24 --children 48 \
+			--seconds 1 --cold 1
+	) >"$work/out" 2>&1 &
+	owner=$!
+	started="$started $owner"
+	if wait_until 60 few_are_told "$owner"; then
+		good "48 children where 60 descriptors are all: right, or killed with a message"
+	else
+		bad "48 children where 60 descriptors are all" "it hangs" "$work/out"
+	fi
+	# The children of one that was killed check on for ever.
+	kill -KILL "$owner" 2>/dev/null
+	wait "$owner" 2>/dev/null
+}
+
+few_are_told() {
+	! alive "$1" || grep -q 'raise the limit (ulimit -Hn)' "$work/out"
+}
+
 statuses
+few_descriptors
 owner_killed 0
 owner_killed 2
 program_killed
