@@ -71,6 +71,16 @@ uint64_t limbo_find(const struct attached *attached, uint64_t start, uint64_t le
 	return 0;
 }
 
+bool limbo_overlaps(const struct attached *attached, uint64_t start, uint64_t end)
+{
+	const struct limbo *limbo = &attached->limbo;
+
+	for (unsigned int i = 0; i < limbo->count; i++)
+		if (limbo->items[i].start < end && limbo->items[i].end > start)
+			return true;
+	return false;
+}
+
 void limbo_drop(struct attached *attached)
 {
 	while (attached->limbo.count)

@@ -9,6 +9,7 @@
 #ifndef PAGER_LIMBO_H
 #define PAGER_LIMBO_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct attached;
@@ -28,6 +29,8 @@ struct limbo {
 void limbo_put(struct attached *attached, uint64_t start, uint64_t end);
 /* Where that is which was in all of [start, start + length), the newest; 0: nothing. */
 uint64_t limbo_find(const struct attached *attached, uint64_t start, uint64_t length);
+/* Something that was in [start, end) is there. */
+bool limbo_overlaps(const struct attached *attached, uint64_t start, uint64_t end);
 /* Nothing will come for it: its bytes are forgotten. */
 void limbo_drop(struct attached *attached);
 

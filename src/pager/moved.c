@@ -183,6 +183,43 @@ void moved_apply(struct attached *attached, const struct remap *remap)
 	note(attached, &done);
 }
 
+/*
+ * An UNMAP of [start, end) may come from what was there before something moved there: that waits in
+ * limbo, or has moved away, and mremap sends one for what it left. Else it is about what is there.
+ */
+static bool is_owed(const struct attached *attached, uint64_t start, uint64_t end)
+{
+	const struct moved *moved = &attached->moved;
+
+	for (unsigned int i = 0; i < moved->count; i++) {
+		const struct remap *item = &moved->items[i];
+
+		if (!item->sent && item->from < end && item->from + item->length > start)
+			return true;
+	}
+	return limbo_overlaps(attached, start, end);
+}
+
+static void note_sent(struct attached *attached, uint64_t start, uint64_t end)
+{
+	struct moved *moved = &attached->moved;
+
+	for (unsigned int i = 0; i < moved->count; i++) {
+		struct remap *item = &moved->items[i];
+
+		if (!item->sent && item->from == start && item->length == end - start) {
+			item->sent = true;
+			break;
+		}
+	}
+}
+
+/* More was unmapped than what has moved there: some of it may have been unknown to us. */
+static bool is_wider(const struct remap *moved, uint64_t start, uint64_t end)
+{
+	return start < moved->to || end > moved->to + moved->length;
+}
+
 /* A part of what has moved there is named by an UNMAP. If it stands, that is about what was there
  * before. Else it is gone, or has moved on, and its REMAP comes. */
 static void unmap_moved(struct attached *attached, uint64_t start, uint64_t end)
@@ -200,8 +237,10 @@ void moved_unmap(struct attached *attached, uint64_t start, uint64_t end)
 {
 	const struct remap *moved = moved_into(attached, start, end);
 
-	if (moved && is_alone(attached))
+	if (moved && ((!is_owed(attached, start, end) && !is_wider(moved, start, end)) ||
+		      is_alone(attached)))
 		moved = NULL;
+	note_sent(attached, start, end);
 	for (; moved && start < end; moved = moved_into(attached, start, end)) {
 		uint64_t from = moved->to > start ? moved->to : start;
 		uint64_t stop = moved->to + moved->length;

@@ -26,6 +26,7 @@ struct attached;
 struct remap {
 	uint64_t from, to, length;
 	uint64_t source; /* where its slots were: `from`, or in limbo */
+	bool sent;	 /* the UNMAP of all that it left has been read */
 };
 
 /* Most that are remembered: then the oldest is forgotten. */
