@@ -191,7 +191,7 @@ void op_common(struct worker *worker)
 {
 	static void (*const steps[])(struct worker *) = {
 		op_map,	  op_map_fixed, op_unmap, op_remap, op_advise, op_write,
-		op_write, op_poke,	op_check, op_check, op_copy};
+		op_write, op_poke,	op_check, op_check, op_copy,   op_remap_row};
 
 	if (worker == common || !common_usable || pthread_mutex_trylock(&common_lock))
 		return;

@@ -140,8 +140,7 @@ void op_unmap(struct worker *worker)
 		storm_fail(worker, "munmap: %m");
 }
 
-/* The region's model follows it to `base`, with `pages` of it. */
-static void region_moved(struct worker *worker, struct region *region, char *base, size_t pages)
+void region_moved(struct worker *worker, struct region *region, char *base, size_t pages)
 {
 	size_t kept = pages < region->pages ? pages : region->pages;
 	uint32_t flags = region->model[region->pages - 1].flags & ~PAGE_FREED;
@@ -168,7 +167,7 @@ static void region_moved(struct worker *worker, struct region *region, char *bas
  * milliseconds, for good if it was touched before, and mremap over both says EFAULT: a limit that
  * the README states. It is waited for, and said; what is not moved must still be right.
  */
-static void *remap_patiently(char *base, size_t old_size, size_t new_size, int flags, void *to)
+void *remap_patiently(char *base, size_t old_size, size_t new_size, int flags, void *to)
 {
 	char *moved = MAP_FAILED;
 

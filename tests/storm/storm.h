@@ -175,6 +175,12 @@ struct region *region_any(struct worker *worker);
 struct region *run_any(struct worker *worker, size_t most, bool write, size_t *first,
 		       size_t *count);
 
+/* ---- mappings.c ---- */
+/* The region's model follows it to `base`, with `pages` of it. */
+void region_moved(struct worker *worker, struct region *region, char *base, size_t pages);
+/* mremap, tried for some time while it says EFAULT. */
+void *remap_patiently(char *base, size_t old_size, size_t new_size, int flags, void *to);
+
 /* ---- operations, one table in operations.c ---- */
 void op_write(struct worker *worker);
 void op_poke(struct worker *worker);
@@ -186,6 +192,7 @@ void op_map_fixed(struct worker *worker);
 void op_reserve(struct worker *worker);
 void op_unmap(struct worker *worker);
 void op_remap(struct worker *worker);
+void op_remap_row(struct worker *worker);
 void op_protect(struct worker *worker);
 void op_advise(struct worker *worker);
 void op_break(struct worker *worker);

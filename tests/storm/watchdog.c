@@ -36,6 +36,24 @@ static void show_file(int pid, int tid, const char *name)
 	dprintf(STDERR_FILENO, " %s [%s]", name, text);
 }
 
+/* It has ended; that its parent has not waited for it yet is no hang of its own. */
+static bool has_ended(int pid, int tid)
+{
+	char path[64], text[400], *name_end;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/%d/task/%d/stat", pid, tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return true;
+	n = read(fd, text, sizeof text - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = 0;
+	name_end = strrchr(text, ')');
+	return !name_end || name_end[2] == 'Z' || name_end[2] == 'X';
+}
+
 static void show_all(const unsigned int *still)
 {
 	for (unsigned int i = 0; i < MAX_SLOTS; i++) {
@@ -91,6 +109,11 @@ static void *watch(void *argument)
 			beats[i] = beat;
 			if (still[i] < HANG_SECONDS)
 				continue;
+			if (has_ended(atomic_load(&shared->slots[i].pid),
+				      atomic_load(&shared->slots[i].tid))) {
+				still[i] = 0;
+				continue;
+			}
 			dprintf(STDERR_FILENO,
 				"storm: HANG: slot %u stands still for %u s; seed %llu\n", i,
 				still[i], (unsigned long long)options.seed);

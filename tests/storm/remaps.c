@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Moves in a row: a region is moved, shrunk, grown and moved on, onto addresses that have just
+ * become free, and nothing of it is touched before the last. A check in between would put in order
+ * what a pager has confused: a fault is not served while anything is under way.
+ */
+#include "storm.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
+#define STEPS  6
+#define GROWTH 64
+
+/* What the steps do to a region; the model follows at the end. */
+struct course {
+	struct worker *worker;
+	char *base;
+	size_t pages, kept; /* those behind `kept` are zeros */
+};
+
+/* Addresses that nobody else gets, one page off where mappings begin as a rule. */
+static char *place_new(struct course *course, size_t pages)
+{
+	char *place = mmap(NULL, (pages + 1) * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (place == MAP_FAILED)
+		storm_fail(course->worker, "mmap for a destination: %m");
+	munmap(place, PAGE);
+	return place + PAGE;
+}
+
+static void shrink(struct course *course, size_t pages)
+{
+	course->pages = pages;
+	if (course->kept > pages)
+		course->kept = pages;
+}
+
+/* False: the kernel refuses, as it may (remap_patiently); all is as it was. */
+static bool move_to(struct course *course, size_t pages, int flags, char *to)
+{
+	char *moved = remap_patiently(course->base, course->pages * PAGE, pages * PAGE,
+				      MREMAP_MAYMOVE | flags, to);
+
+	if (moved == MAP_FAILED && errno != EFAULT && errno != ENOMEM)
+		storm_fail(course->worker, "mremap in a row: %m");
+	if (moved == MAP_FAILED)
+		return false;
+	storm_record(course->worker, "mremap in a row", moved, pages);
+	if (flags & MREMAP_DONTUNMAP)
+		munmap(course->base, course->pages * PAGE);
+	course->base = moved;
+	shrink(course, pages);
+	return true;
+}
+
+static bool move_to_place(struct course *course, size_t pages, int flags)
+{
+	char *place = place_new(course, pages);
+	bool moved = move_to(course, pages, flags | MREMAP_FIXED, place);
+
+	if (!moved)
+		munmap(place, pages * PAGE);
+	return moved;
+}
+
+static bool grow(struct course *course)
+{
+	size_t kept = course->kept, more = 1 + random_below(course->worker, GROWTH);
+
+	if (course->worker->mapped + more > course->worker->most)
+		return true;
+	if (!move_to(course, course->pages + more, 0, NULL))
+		return false;
+	course->kept = kept;
+	return true;
+}
+
+static bool step(struct course *course)
+{
+	struct worker *worker = course->worker;
+	size_t less = 1 + random_below(worker, course->pages);
+
+	switch (random_below(worker, 8)) {
+	case 0:
+		return move_to_place(course, course->pages, 0);
+	case 1:
+		return move_to_place(course, less, 0);
+	case 2:
+		return move_to_place(course, course->pages, MREMAP_DONTUNMAP);
+	case 3:
+	case 4:
+		return move_to(course, course->pages, MREMAP_DONTUNMAP, NULL);
+	case 5:
+		munmap(course->base + less * PAGE, (course->pages - less) * PAGE);
+		shrink(course, less);
+		return true;
+	case 6:
+		if (one_in(worker, 2))
+			madvise(course->base, less * PAGE, MADV_COLLAPSE);
+		else
+			move_to(course, less, 0, NULL);
+		return true;
+	default:
+		return grow(course);
+	}
+}
+
+void op_remap_row(struct worker *worker)
+{
+	struct region *region = region_any(worker);
+	unsigned int steps = 1 + random_below(worker, STEPS);
+	struct course course = {.worker = worker};
+
+	if (!region || region->brk || !region->single)
+		return;
+	course.base = region->base;
+	course.pages = course.kept = region->pages;
+	storm_record(worker, "mremap in a row from here", course.base, course.pages);
+	while (steps-- && step(&course))
+		;
+	pages_forget(region, course.kept, region->pages - course.kept);
+	region_moved(worker, region, course.base, course.pages);
+}
