@@ -15,7 +15,8 @@
  * A child of fork must not use the space of its parent.
  *
  * Errors are -errno. A page that cannot be read back is an error for that slot
- * alone; wrong bytes are never returned (every page has a 64-bit checksum).
+ * alone; wrong bytes are never returned (every page has a 64-bit checksum,
+ * keyed with a secret of the space).
  *
  * Link with -lvswap (pkg-config: libvswap).
  */

@@ -8,8 +8,9 @@
  *  | codec 2 |count-1 | length-1 (16)| slot id (41)  | xxh3[0] | ...    | bytes
  *  +---------+--------+--------------+---------------+---------+---- - -+-----
  *
- * One XXH3 of 64 bits for each page's content, so that a page can be checked
- * without decoding its neighbours. 16 bytes of header for a single page.
+ * One XXH3 of 64 bits for each page's content, keyed with a secret of this run, so
+ * that a page can be checked without decoding its neighbours, and nobody outside can make another
+ * page that passes. 16 bytes of header for a single page.
  */
 #ifndef STORE_OBJECT_H
 #define STORE_OBJECT_H

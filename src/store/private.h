@@ -27,6 +27,7 @@
 #define STORE_PRIVATE_H
 
 #include <pthread.h>
+#include <xxhash.h>
 #include "backend/backend.h"
 #include "store/codec.h"
 #include "store/object.h"
@@ -127,8 +128,12 @@ struct store_writer {
 	struct put_counts counts;
 };
 
+/* A checksum that nobody outside can compute, or find two pages of. */
+#define SECRET_BYTES 192u
+
 struct store {
 	struct space *space;
+	unsigned char secret[SECRET_BYTES]; /* of this run */
 	struct segment *table;
 	uint32_t segment_limit; /* ids are below it */
 	unsigned char *frames;
@@ -154,6 +159,12 @@ struct store {
 	_Atomic uint64_t cleaned_segments, copied_bytes, bad_reads;
 	_Atomic uint32_t segments_backend;
 };
+
+/* The checksum of a page. It tells what cannot be equal; what must be is compared byte by byte. */
+static inline uint64_t page_hash(const struct store *store, const void *page)
+{
+	return XXH3_64bits_withSecret(page, PAGE_BYTES, store->secret, SECRET_BYTES);
+}
 
 /* ---- segment.c ---- */
 

@@ -7,7 +7,6 @@
  */
 #include "store/private.h"
 #include <errno.h>
-#include <xxhash.h>
 
 struct reader *reader_take(struct store *store)
 {
@@ -91,15 +90,15 @@ int object_decode(struct codec *codec, const unsigned char *bytes, uint32_t room
 }
 
 /* Decodes and checks one page. */
-static int read_page(struct reader *reader, const unsigned char *bytes, uint32_t room, desc_t word,
-		     void *page)
+static int read_page(struct store *store, struct reader *reader, const unsigned char *bytes,
+		     uint32_t room, desc_t word, void *page)
 {
 	unsigned int index = desc_index(word);
 	int error = object_decode(reader->codec, bytes, room, (int)index, page);
 
 	if (error)
 		return error;
-	return XXH3_64bits(page, PAGE_BYTES) == object_hash(bytes, index) ? 0 : -EILSEQ;
+	return page_hash(store, page) == object_hash(bytes, index) ? 0 : -EILSEQ;
 }
 
 /* What the shadow estimate takes a word's share of its segment to be. */
@@ -120,11 +119,11 @@ static int get_stored(struct store *store, desc_t word, void *page)
 	atomic_fetch_add(&segment->pins, 1);
 	frame = segment_look(store, segment, &backend);
 	if (frame)
-		error = read_page(reader, frame + desc_offset(word), room, word, page);
+		error = read_page(store, reader, frame + desc_offset(word), room, word, page);
 	if (error && backend) {
 		error = object_fetch(reader, segment, backend, word, &room);
 		if (!error)
-			error = read_page(reader, reader->buffer, room, word, page);
+			error = read_page(store, reader, reader->buffer, room, word, page);
 	}
 	if (desc_state(word) == DESC_STORED)
 		atomic_fetch_add_explicit(&segment->shadow, shadow_share(word),
@@ -199,19 +198,28 @@ bool store_is_fast(struct store *store, desc_t word)
 	       atomic_load(&segment_of(store, desc_segment(word))->frame) != FRAME_NONE;
 }
 
-/* The object at the location, if it is in RAM, has these bytes: by length and sum. */
+/* The object at the location, if it is in RAM, has these bytes. The sum tells quickly of those that
+ * were changed; what is taken for equal is compared. */
 static bool has_bytes(struct store *store, struct segment *segment, desc_t word, const void *page)
 {
 	struct backend *backend;
 	const unsigned char *frame = segment_look(store, segment, &backend);
+	uint32_t room = SEGMENT_BYTES - desc_offset(word);
+	struct reader *reader;
 	struct object object;
+	bool same;
 
 	if (!frame)
 		return false;
 	frame += desc_offset(word);
-	return object_read(frame, SEGMENT_BYTES - desc_offset(word), &object) &&
-	       desc_index(word) < object.pages &&
-	       XXH3_64bits(page, PAGE_BYTES) == object_hash(frame, desc_index(word));
+	if (!object_read(frame, room, &object) || desc_index(word) >= object.pages ||
+	    page_hash(store, page) != object_hash(frame, desc_index(word)))
+		return false;
+	reader = reader_take(store);
+	same = !object_decode(reader->codec, frame, room, (int)desc_index(word), reader->buffer) &&
+	       !memcmp(reader->buffer, page, PAGE_BYTES);
+	reader_return(reader);
+	return same;
 }
 
 bool store_is_same(struct store *store, desc_t word, const void *page)

@@ -13,7 +13,6 @@
  */
 #include "store/private.h"
 #include <assert.h>
-#include <xxhash.h>
 
 #define LOCATION desc_location(~0ull)
 
@@ -60,9 +59,9 @@ static bool reserve(struct cleaning *cleaning, unsigned int pages)
 	return !cleaning->stuck;
 }
 
-static bool page_is_right(const unsigned char *page, uint64_t hash)
+static bool page_is_right(const struct cleaning *cleaning, const unsigned char *page, uint64_t hash)
 {
-	return XXH3_64bits(page, PAGE_BYTES) == hash;
+	return page_hash(cleaning->store, page) == hash;
 }
 
 /* ---- single pages ---- */
@@ -161,7 +160,7 @@ static bool read_member(struct cleaning *cleaning, struct member *member, unsign
 		member->hash = object_hash(bytes, desc_index(member->word));
 		good = !object_decode(cleaning->writer->codec, bytes, SEGMENT_BYTES - offset,
 				      (int)desc_index(member->word), page) &&
-		       page_is_right(page, member->hash);
+		       page_is_right(cleaning, page, member->hash);
 	}
 	atomic_fetch_sub_explicit(&segment->pins, 1, memory_order_release);
 	segment_release(store, id, LIVE_WORD);
@@ -278,7 +277,8 @@ static void split_run(struct cleaning *cleaning, const unsigned char *bytes, uin
 		return;
 	for (unsigned int i = 0; i < pages; i++) {
 		members[i].hash = object_hash(bytes, i);
-		if (live >> i & 1 && !page_is_right(decoded + i * PAGE_BYTES, members[i].hash))
+		if (live >> i & 1 &&
+		    !page_is_right(cleaning, decoded + i * PAGE_BYTES, members[i].hash))
 			live &= ~(1u << i);
 	}
 	while (first < pages && !cleaning->stuck) {

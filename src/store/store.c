@@ -3,10 +3,23 @@
 #include "space/map.h"
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
 
 static void drop(void *argument, desc_t word)
 {
 	store_drop(argument, word);
+}
+
+/* Blocks at most once after boot, until the kernel has gathered randomness. */
+static int make_secret(struct store *store)
+{
+	ssize_t got;
+
+	do
+		got = getrandom(store->secret, sizeof(store->secret), 0);
+	while (got < 0 && errno == EINTR);
+	return got == (ssize_t)sizeof(store->secret) ? 0 : -EIO;
 }
 
 static int open_readers(struct store *store)
@@ -38,8 +51,8 @@ int store_open(struct store **out, const struct store_config *config, uint32_t c
 	store->table = map_sparse(store->segment_limit * sizeof(*store->table));
 	store->frames = map_sparse((size_t)store->frame_highest * SEGMENT_BYTES);
 	store->frame_free = map_sparse(store->frame_highest * sizeof(*store->frame_free));
-	if (!store->table || !store->frames || !store->frame_free || open_readers(store) ||
-	    space_open(&store->space, clusters, drop, store)) {
+	if (!store->table || !store->frames || !store->frame_free || make_secret(store) ||
+	    open_readers(store) || space_open(&store->space, clusters, drop, store)) {
 		store_close(store);
 		return -ENOMEM;
 	}
@@ -57,6 +70,7 @@ void store_close(struct store *store)
 		codec_free(store->readers[i].codec);
 		map_remove(store->readers[i].buffer, OBJECT_HIGHEST);
 	}
+	explicit_bzero(store->secret, sizeof(store->secret));
 	map_remove(store->table, store->segment_limit * sizeof(*store->table));
 	map_remove(store->frames, (size_t)store->frame_highest * SEGMENT_BYTES);
 	map_remove(store->frame_free, store->frame_highest * sizeof(*store->frame_free));

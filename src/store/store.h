@@ -89,7 +89,7 @@ bool store_is_fast(struct store *store, desc_t word);
 
 /*
  * True if the object at the word's location holds exactly these bytes (clean
- * page; by length and 64-bit XXH3 in its header). Only for objects in RAM: false
+ * page): decoded and compared, unless their checksums differ. Only for objects in RAM: false
  * otherwise. Caller has the descriptor locked or leaving.
  */
 bool store_is_same(struct store *store, desc_t word, const void *page);

@@ -9,7 +9,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <xxhash.h>
 
 /* The encoder may write past its result's end within this room. */
 #define ENCODE_ROOM (PAGE_BYTES + 64u)
@@ -265,7 +264,7 @@ desc_t writer_put(struct store_writer *writer, uint64_t slot, const void *page)
 						    ENCODE_ROOM, &object.codec);
 	assert(object.length && object.length <= PAGE_BYTES);
 	header[0] = object_pack(object);
-	header[1] = XXH3_64bits(page, PAGE_BYTES);
+	header[1] = page_hash(writer->store, page);
 	memcpy(at, header, sizeof(header));
 	bytes = object_bytes(object);
 	end = OBJECT_HEADER(1) + object.length;
