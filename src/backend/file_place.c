@@ -4,14 +4,18 @@
  *
  *   folder            an unnamed file in it (O_TMPFILE, else made and unlinked)
  *   nothing there     made with mode 0600 and unlinked at once
- *   empty file        used, and empty again in the end
+ *   empty file        used, and empty again in the end; refused unless it is ours alone: by
+ *                     owner, mode and links, and by its own name
  *   other file        refused: it is somebody's data
  *   block device      opened exclusively (not mounted, no swap), and refused when
  *                     its first MiB holds anything but zeros or a swap header
  *
  * The first MiB of a device is never written. So a device stays what it was:
  * empty, or a formatted swap partition; and the next start recognizes it without
- * a mark of our own.
+ * a mark of our own. Nobody but root, us and the node's group may get at it; a symbolic link to
+ * one is followed if root made it (/dev/mapper, /dev/disk).
+ *
+ * What is checked is what was opened (fstat), not what a path named before.
  *
  * What has a name is locked (flock) so that two owners cannot share it.
  */
@@ -19,6 +23,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <stdarg.h>
@@ -127,18 +132,56 @@ static int lock_file(struct opening *opening)
 		    opening->spec->path);
 }
 
+static int fail_changing(struct opening *opening)
+{
+	return fail(opening, -EAGAIN,
+		    "%s became something else while it was opened; name a place that others "
+		    "cannot change",
+		    opening->spec->path);
+}
+
+/* Who else can get at the file could read the program's memory, or write to it. */
+static int check_file_ours(struct opening *opening, const struct stat *status)
+{
+	const char *path = opening->spec->path;
+
+	if (!S_ISREG(status->st_mode))
+		return fail_changing(opening);
+	if (status->st_uid != geteuid())
+		return fail(opening, -EPERM,
+			    "%s belongs to another user, who could read your program's memory; "
+			    "name a new file, or a folder (--backend file:/var/tmp)",
+			    path);
+	if (status->st_mode & 077)
+		return fail(opening, -EPERM,
+			    "%s may be used by others (mode %04o), who could read your program's "
+			    "memory; run: chmod 600 %s",
+			    path, status->st_mode & 07777, path);
+	if (status->st_nlink != 1)
+		return fail(opening, -EPERM,
+			    "%s has %lu names, and others may get at it by another; name a new "
+			    "file, or a folder (--backend file:/var/tmp)",
+			    path, (unsigned long)status->st_nlink);
+	return 0;
+}
+
 static int open_file(struct opening *opening)
 {
 	const char *path = opening->spec->path;
 	struct stat status;
 	int error;
 
-	opening->place->fd = open(path, O_RDWR | O_CLOEXEC);
+	opening->place->fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (opening->place->fd < 0)
-		return fail_errno(opening, "open", errno);
-	error = lock_file(opening);
+		return errno == ELOOP ? fail_changing(opening) : fail_errno(opening, "open", errno);
+	if (fstat(opening->place->fd, &status))
+		return fail_errno(opening, "look at", errno);
+	error = check_file_ours(opening, &status);
+	if (!error)
+		error = lock_file(opening);
 	if (error)
 		return error;
+	/* Its last user may have ended just now. */
 	if (fstat(opening->place->fd, &status))
 		return fail_errno(opening, "look at", errno);
 	if (status.st_size)
@@ -176,16 +219,42 @@ static int check_device_unused(struct opening *opening)
 	return error;
 }
 
-static int open_device(struct opening *opening)
+/* Its group is the system's choice (disk): who is in it can read every disk anyway. */
+static int check_device_ours(struct opening *opening)
+{
+	const char *path = opening->spec->path;
+	struct stat status;
+
+	if (fstat(opening->place->fd, &status))
+		return fail_errno(opening, "look at", errno);
+	if (!S_ISBLK(status.st_mode))
+		return fail_changing(opening);
+	if (status.st_uid && status.st_uid != geteuid())
+		return fail(opening, -EPERM,
+			    "%s belongs to another user, who could read your program's memory; "
+			    "run: chown root %s",
+			    path, path);
+	if (status.st_mode & 07)
+		return fail(opening, -EPERM,
+			    "everybody may use %s (mode %04o) and could read your program's "
+			    "memory; run: chmod o= %s",
+			    path, status.st_mode & 07777, path);
+	return 0;
+}
+
+static int open_device(struct opening *opening, const char *path)
 {
 	struct file_place *place = opening->place;
 	uint64_t bytes;
 	int error;
 
 	/* O_EXCL without O_CREAT: EBUSY when the kernel uses the device (mounted, swap, md, dm). */
-	place->fd = open(opening->spec->path, O_RDWR | O_EXCL | O_CLOEXEC);
+	place->fd = open(path, O_RDWR | O_EXCL | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (place->fd < 0)
 		return fail_errno(opening, "use the device", errno);
+	error = check_device_ours(opening);
+	if (error)
+		return error;
 	place->device = true;
 	error = lock_file(opening);
 	if (!error)
@@ -205,22 +274,43 @@ static int open_device(struct opening *opening)
 	return 0;
 }
 
+/* A link could lead elsewhere the next moment. In a folder the file is new and ours wherever that
+ * is; a device has its name by root's links only (/dev/mapper, /dev/disk). */
+static int open_link(struct opening *opening, uid_t owner)
+{
+	char target[PATH_MAX];
+	struct stat status;
+
+	if (!realpath(opening->spec->path, target) || stat(target, &status))
+		return fail_errno(opening, "follow", errno);
+	if (S_ISDIR(status.st_mode))
+		return open_in_folder(opening);
+	if (!S_ISBLK(status.st_mode) || owner)
+		return fail(opening, -ELOOP,
+			    "%s is a symbolic link, which others may change; name what it points "
+			    "to: %s",
+			    opening->spec->path, target);
+	return open_device(opening, target);
+}
+
 static int open_path(struct opening *opening)
 {
 	struct stat status;
 
-	if (stat(opening->spec->path, &status)) {
+	if (lstat(opening->spec->path, &status)) {
 		if (errno == ENOENT)
 			return open_new(opening);
 		return fail_errno(opening, "open", errno);
 	}
 	switch (status.st_mode & S_IFMT) {
+	case S_IFLNK:
+		return open_link(opening, status.st_uid);
 	case S_IFDIR:
 		return open_in_folder(opening);
 	case S_IFREG:
 		return open_file(opening);
 	case S_IFBLK:
-		return open_device(opening);
+		return open_device(opening, opening->spec->path);
 	default:
 		return fail(opening, -EINVAL,
 			    "%s is no file, block device or folder; name one of these",

@@ -120,6 +120,28 @@ no_backends() {
 	fi
 }
 
+# A device that more than root and its group may use; and root's link to one that is right.
+open_devices() {
+	truncate -s 16M "$work/image"
+	if ! device=$(losetup -f --show "$work/image" 2>/dev/null); then
+		skip "a device that everybody may use" "needs root and a loop device"
+		return
+	fi
+	mode=$(stat -c %a "$device")
+	chmod 664 "$device"
+	refused "a device that everybody may use" "everybody may use.*chmod" \
+		"$VSWAP" run -m 16M --backend "file:$device" -- echo ran
+	chmod 660 "$device"
+	ln -s "$device" "$work/link"
+	if "$VSWAP" run -q -m 16M --backend "file:$work/link" -- true 2>"$work/err"; then
+		good "root's link to a device is followed"
+	else
+		bad "root's link to a device" "refused" "$work/err"
+	fi
+	chmod "$mode" "$device"
+	losetup -d "$device"
+}
+
 no_processes() {
 	# Its parent has become sleep, which waits for nobody.
 	sh -c 'sleep 0 & echo $! >"$1"; exec sleep 20' sh "$work/zombie" &
@@ -134,5 +156,6 @@ if [ ! -x "$without" ] || ! "$without" io_uring_setup true; then
 fi
 kernel_lacks
 no_backends
+open_devices
 no_processes
 finish

@@ -196,6 +196,7 @@ static void make_file(const char *path, const char *content)
 	assert_non_null(file);
 	fputs(content, file);
 	fclose(file);
+	assert_int_equal(chmod(path, 0600), 0);
 }
 
 static void test_users_files(void **state)
@@ -217,6 +218,42 @@ static void test_users_files(void **state)
 	assert_int_equal(stat(path, &status), 0);
 	assert_int_equal(status.st_size, 0);
 	unlink(path);
+}
+
+/* Who else can open it could read what is in it, and write there. */
+static void test_files_of_others(void **state)
+{
+	char path[128], other[128];
+	struct backend *backend;
+
+	strcpy(path, in_folder("shared"));
+	strcpy(other, in_folder("other"));
+	make_file(path, "");
+	for (int shift = 0; shift < 6; shift++) {
+		assert_int_equal(chmod(path, 0600 | 1u << shift), 0);
+		refuses(path, 0, -EPERM, "chmod 600");
+	}
+	assert_int_equal(chmod(path, 0600), 0);
+	assert_int_equal(link(path, other), 0);
+	refuses(path, 0, -EPERM, "names");
+	assert_int_equal(unlink(other), 0);
+	assert_int_equal(symlink(path, other), 0);
+	refuses(other, 0, -ELOOP, path);
+	unlink(other);
+	if (!geteuid()) {
+		assert_int_equal(chown(path, 65534, 65534), 0);
+		refuses(path, 0, -EPERM, "another user");
+		assert_int_equal(chown(path, 0, 0), 0);
+	}
+	/* None of that has changed it. */
+	backend = open_good(path, 16ull << 20);
+	backend_close(backend);
+	unlink(path);
+	/* A folder's file is new and has no name, wherever the folder is. */
+	assert_int_equal(symlink(folder, other), 0);
+	backend = open_good(other, 16ull << 20);
+	backend_close(backend);
+	unlink(other);
 }
 
 static void test_bad_paths(void **state)
@@ -471,6 +508,7 @@ int main(void)
 		cmocka_unit_test(test_folder),
 		cmocka_unit_test(test_new_file_is_unlinked),
 		cmocka_unit_test(test_users_files),
+		cmocka_unit_test(test_files_of_others),
 		cmocka_unit_test(test_bad_paths),
 		cmocka_unit_test(test_all_extents),
 		cmocka_unit_test(test_discard),
