@@ -29,6 +29,10 @@ struct fault_buffers *fault_buffers_new(void)
 	pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	zeros = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (!buffers || pages == MAP_FAILED || zeros == MAP_FAILED) {
+		if (pages != MAP_FAILED)
+			munmap(pages, bytes);
+		if (zeros != MAP_FAILED)
+			munmap(zeros, bytes);
 		free(buffers);
 		return NULL;
 	}
