@@ -33,8 +33,8 @@ static void add_backend(struct space_options *options, const char *text, struct 
 	struct backend_spec *backends;
 	char message[512];
 
-	if (owner->backend_count == REPORT_BACKENDS)
-		argp_error(state, "more than %d backends", REPORT_BACKENDS);
+	if (owner->backend_count == PAGER_BACKENDS)
+		argp_error(state, "more than %d backends", PAGER_BACKENDS);
 	backends = reallocarray(options->backends, owner->backend_count + 1, sizeof(*backends));
 	if (!backends)
 		argp_failure(state, CLI_FAILED, ENOMEM, "backends");

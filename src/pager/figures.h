@@ -10,7 +10,8 @@
 #include <sys/types.h>
 #include "pager/group.h"
 
-#define REPORT_BACKENDS	 16
+#define PAGER_BACKENDS	 16
+#define REPORT_BACKENDS	 (PAGER_BACKENDS + 1) /* RAM is listed, too */
 #define REPORT_PROCESSES 64
 #define REPORT_GROUPS	 32
 

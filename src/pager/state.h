@@ -15,7 +15,6 @@
 #include "store/store.h"
 #include "tier/tier.h"
 
-#define PAGER_BACKENDS 16
 
 struct server;
 

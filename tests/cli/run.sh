@@ -73,6 +73,10 @@ run "$vswap" run -q --stats "$work/stats.json" sh -c 'exit 5'
 check "--stats keeps the status" [ "$status" = 5 ]
 check "--stats writes the exit status" grep -q '"exit_status": *5' "$work/stats.json"
 check "--stats leaves one file" [ "$(ls "$work" | grep -c stats)" = 1 ]
+set --
+while [ $# -lt 16 ]; do set -- "$@" "--backend=file:$work,size=1M"; done
+run "$vswap" run -q --stats "$work/stats.json" "$@" true
+check "--stats has a row for each of 16 backends and RAM" [ "$(grep -c '"kind"' "$work/stats.json")" = 17 ]
 mark="$work/ran"
 refused 1 "cannot write" "--stats in a folder that is not there" "$vswap" run --stats "$work/no/x" touch "$mark"
 refused 1 "cannot write" "--stats names a folder" "$vswap" run --stats "$work" touch "$mark"
