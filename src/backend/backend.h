@@ -28,10 +28,6 @@ struct backend_spec {
  * PATH and in values, "\," stands for a comma and "\\" for a backslash. */
 int backend_parse_spec(const char *text, struct backend_spec *spec, char *message,
 		       size_t message_size);
-/* Parses a SIZE: bytes, or a number with K, M, G or T (powers of 1024), or a percentage of
- * the machine's RAM. 0, -EINVAL (no size), -ERANGE (does not fit). */
-int backend_parse_size(const char *text, uint64_t *bytes);
-
 struct backend;
 
 enum backend_health { BACKEND_OK, BACKEND_FAILING, BACKEND_DEAD };

@@ -13,7 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sysinfo.h>
+
+#include "base/size.h"
 
 #define PRIORITY_HIGHEST 32767
 
@@ -35,65 +36,6 @@ __attribute__((format(printf, 2, 3))) static int refuse(struct parser *parser, c
 	vsnprintf(parser->message, parser->message_size, format, arguments);
 	va_end(arguments);
 	return -EINVAL;
-}
-
-static uint64_t ram_bytes(void)
-{
-	struct sysinfo info;
-
-	if (sysinfo(&info))
-		return 0;
-	return (uint64_t)info.totalram * info.mem_unit;
-}
-
-static int unit_shift(char unit)
-{
-	switch (unit) {
-	case '\0':
-		return 0;
-	case 'k':
-	case 'K':
-		return 10;
-	case 'm':
-	case 'M':
-		return 20;
-	case 'g':
-	case 'G':
-		return 30;
-	case 't':
-	case 'T':
-		return 40;
-	default:
-		return -1;
-	}
-}
-
-int backend_parse_size(const char *text, uint64_t *bytes)
-{
-	uint64_t value = 0;
-	const char *at = text;
-	int shift;
-
-	for (; *at >= '0' && *at <= '9'; at++) {
-		if (__builtin_mul_overflow(value, 10, &value) ||
-		    __builtin_add_overflow(value, (uint64_t)(*at - '0'), &value))
-			return -ERANGE;
-	}
-	if (at == text || (*at && at[1]))
-		return -EINVAL;
-	if (*at == '%') {
-		if (value > 100)
-			return -ERANGE;
-		*bytes = ram_bytes() / 100 * value;
-		return 0;
-	}
-	shift = unit_shift(*at);
-	if (shift < 0)
-		return -EINVAL;
-	if (value > UINT64_MAX >> shift)
-		return -ERANGE;
-	*bytes = value << shift;
-	return 0;
 }
 
 /* Copies up to the next comma or the end; a backslash keeps a comma or a backslash. Returns the
@@ -124,19 +66,12 @@ static bool is_printable(const char *text)
 
 static int take_size(struct parser *parser, struct backend_spec *spec)
 {
-	char value[32];
-	int error = -EINVAL;
+	char value[32], why[200];
 
-	if (take_value(parser, value, sizeof(value)) >= 0)
-		error = backend_parse_size(value, &spec->size);
-	if (error == -ERANGE)
-		return refuse(parser, "size=%s is too large", value);
-	if (error)
-		return refuse(parser, "size must be a number of bytes, a number with K, M, G or T, "
-				      "or a percentage of RAM: size=512M, size=50%%");
-	if (spec->size == 0)
-		return refuse(parser, "size=%s leaves no room; leave size out for the default",
-			      value);
+	if (take_value(parser, value, sizeof(value)) < 0)
+		return refuse(parser, "the value of size= is too long for a size: size=512M");
+	if (size_parse(value, size_of_ram(), &spec->size, why, sizeof(why)))
+		return refuse(parser, "size=: %s", why);
 	return 0;
 }
 

@@ -24,7 +24,7 @@
 #include "attach/kernel.h"
 #include "control/cgroup_budget.h"
 #include "control/harden.h"
-#include "control/size.h"
+#include "base/size.h"
 #include "rights/fork_right.h"
 
 #define KERNEL_MAJOR 6

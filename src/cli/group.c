@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include "cli/cli.h"
 #include "control/client.h"
-#include "control/size.h"
+#include "base/size.h"
 
 struct group_options {
 	struct group_settings settings;

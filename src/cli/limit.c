@@ -4,7 +4,7 @@
 #include <string.h>
 #include "cli/cli.h"
 #include "control/client.h"
-#include "control/size.h"
+#include "base/size.h"
 
 struct limit_options {
 	struct request request;

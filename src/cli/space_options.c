@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cli/cli.h"
-#include "control/size.h"
+#include "base/size.h"
 #include "pager/pager.h"
 
 /* Half of RAM leaves room for the rest of the machine whatever the program does. */

@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include "control/size.h"
+#include "base/size.h"
 
 #define LOOK_NS	 1000000000u
 #define TIGHT_NS 100000000u

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include "base/size.h"
 #include "control/say.h"
-#include "control/size.h"
 
 #define BAR_CELLS    32
 #define REDRAW_NS    100000000ull

@@ -3,7 +3,7 @@
 #include "control/report.h"
 
 #include <errno.h>
-#include "control/size.h"
+#include "base/size.h"
 
 /* How many times smaller the stored pages became; 0: nothing stored. */
 static double ratio_of(const struct report *report)

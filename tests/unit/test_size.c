@@ -8,7 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "control/size.h"
+#include "base/size.h"
 
 #define RAM (16ull << 30)
 

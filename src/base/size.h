@@ -3,8 +3,8 @@
  * SIZE as people write it: bytes, or with K, M, G or T (powers of 1024, "iB" may
  * follow), or a percentage of the machine's RAM. Fractions are fine: 1.5G, 12.5%.
  */
-#ifndef CONTROL_SIZE_H
-#define CONTROL_SIZE_H
+#ifndef BASE_SIZE_H
+#define BASE_SIZE_H
 
 #include <stddef.h>
 #include <stdint.h>
