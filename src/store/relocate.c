@@ -136,8 +136,9 @@ static bool put_run(struct cleaning *cleaning, const struct member *members,
 	return true;
 }
 
-/* Reads the page of a word that is not locked. False: it moved, is not in RAM, is bad, or must not
- * go to the tiers that the copy may go to. */
+/* Reads the page of a word that is not locked, and keeps a hold on its segment: until it is given
+ * up the word, as it was seen, names these very bytes. False, and no hold: it moved, is not in RAM,
+ * is bad, or must not go to the tiers that the copy may go to. */
 static bool read_member(struct cleaning *cleaning, struct member *member, unsigned char *page)
 {
 	struct store *store = cleaning->store;
@@ -163,8 +164,16 @@ static bool read_member(struct cleaning *cleaning, struct member *member, unsign
 		       page_is_right(cleaning, page, member->hash);
 	}
 	atomic_fetch_sub_explicit(&segment->pins, 1, memory_order_release);
-	segment_release(store, id, LIVE_WORD);
+	if (!good)
+		segment_release(store, id, LIVE_WORD);
 	return good;
+}
+
+static void release_members(struct cleaning *cleaning, const struct member *members,
+			    unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++)
+		segment_release(cleaning->store, desc_segment(members[i].word), LIVE_WORD);
 }
 
 /* Packs neighbours of which at least one lies in the segment that is being emptied. */
@@ -202,9 +211,11 @@ static void recode_group(struct cleaning *cleaning, uint64_t id)
 			continue;
 		}
 		recode_neighbours(cleaning, members, pages, count);
+		release_members(cleaning, members, count);
 		count = 0;
 	}
 	recode_neighbours(cleaning, members, pages, count);
+	release_members(cleaning, members, count);
 }
 
 /* ---- what is in the segment ---- */
@@ -329,8 +340,10 @@ void relocate_word(struct cleaning *cleaning, slot_t *slot, desc_t word)
 
 	if (!settle_shadow(cleaning, slot, word) || !is_movable(word, word) || cleaning->stuck)
 		return;
-	if (desc_length(word))
+	if (desc_length(word)) {
 		copy_single(cleaning, slot, word);
-	else if (read_member(cleaning, &member, cleaning->writer->scratch))
+	} else if (read_member(cleaning, &member, cleaning->writer->scratch)) {
 		put_single(cleaning, slot, word, cleaning->writer->scratch);
+		release_members(cleaning, &member, 1);
+	}
 }
