@@ -39,8 +39,9 @@ typedef uint64_t vswap_slot; /* never 0 */
 struct vswap_options {
 	uint64_t ram_bytes; /* most that stored pages take in RAM; at least 8 MiB */
 	uint64_t slots;	    /* most slots; what is not used costs nothing */
-	/* Where pages go when that RAM is full, best first: "file:PATH[,size=SIZE][,prio=N]",
-	 * as for `vswap run --backend`. */
+	/* Where pages go when that RAM is full, best first:
+	 * "file:PATH[,size=SIZE][,prio=N][,seal=no]", as for `vswap run --backend`: encrypted
+	 * unless seal=no. */
 	const char *const *backends;
 	unsigned int backend_count;
 };
@@ -51,7 +52,8 @@ struct vswap_options {
  */
 int vswap_open(struct vswap **space, const struct vswap_options *options, char *message,
 	       size_t message_bytes);
-/* Forgets every page. No other call may run or follow. */
+/* Forgets every page, and the key that they were encrypted with. No other call may run or follow.
+ */
 void vswap_close(struct vswap *space);
 
 /* Binds a cluster of VSWAP_CLUSTER_SLOTS empty slots; *first is the first of them, the others

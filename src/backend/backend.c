@@ -17,8 +17,14 @@ int backend_open(const struct backend_spec *spec, struct backend **backend, char
 {
 	message[0] = '\0';
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		if (strcmp(kinds[i]->kind, spec->kind) == 0)
-			return kinds[i]->open(spec, backend, message, message_size);
+		int error;
+
+		if (strcmp(kinds[i]->kind, spec->kind) != 0)
+			continue;
+		error = kinds[i]->open(spec, backend, message, message_size);
+		if (!error)
+			(*backend)->seals = !spec->plain;
+		return error;
 	}
 	snprintf(message, message_size,
 		 "\"%s\" is no kind of backend that can be opened; use file:PATH", spec->kind);

@@ -21,6 +21,7 @@ struct backend_spec {
 	char name[64];	 /* for people; default: made from kind and path */
 	uint64_t size;	 /* bytes; 0: the kind's default */
 	int priority;	 /* higher is used first; default 0 */
+	bool plain;	 /* seal=no: what is written there is not encrypted */
 };
 
 /* Parses "KIND[:PATH][,key=value]..."; 0, or -EINVAL with a message that says
@@ -48,8 +49,8 @@ struct backend_operations {
 		    size_t message_size);
 	/* No request is in flight. Frees extents and memory; removes nothing of the user's. */
 	void (*close)(struct backend *backend);
-	/* An extent of BACKEND_EXTENT_BYTES: its byte offset, or BACKEND_NO_EXTENT when full. Any
-	 * thread. Never allocates memory. */
+	/* An extent of BACKEND_EXTENT_BYTES: its byte offset, a multiple of that, or
+	 * BACKEND_NO_EXTENT when full. Any thread. Never allocates memory. */
 	uint64_t (*allocate)(struct backend *backend);
 	/* Gives it back, with a discard where the kind can. Any thread. */
 	void (*release)(struct backend *backend, uint64_t extent);
@@ -73,6 +74,7 @@ struct backend {
 	const struct backend_operations *operations;
 	char name[64];
 	int priority;
+	bool seals; /* who writes to it must seal first (store.h) */
 };
 
 /* Opens the kind that spec names. 0 (message: empty or a note) or -errno with a message.

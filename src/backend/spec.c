@@ -18,8 +18,8 @@
 
 #define PRIORITY_HIGHEST 32767
 
-static const char usage[] = "a backend is file:PATH[,size=SIZE][,prio=N][,name=NAME] or "
-			    "ram[,size=SIZE]";
+static const char usage[] = "a backend is file:PATH[,size=SIZE][,prio=N][,name=NAME][,seal=no] "
+			    "or ram[,size=SIZE]";
 
 struct parser {
 	const char *at;
@@ -103,6 +103,19 @@ static int take_name(struct parser *parser, struct backend_spec *spec)
 	return 0;
 }
 
+static int take_seal(struct parser *parser, struct backend_spec *spec)
+{
+	char value[8] = "";
+
+	if (strcmp(spec->kind, "ram") == 0)
+		return refuse(parser, "ram is never sealed: what is in it does not leave vswap");
+	if (take_value(parser, value, sizeof(value)) < 0 ||
+	    (strcmp(value, "yes") && strcmp(value, "no")))
+		return refuse(parser, "seal must be yes (the default) or no: seal=no");
+	spec->plain = value[0] == 'n';
+	return 0;
+}
+
 static int take_option(struct parser *parser, struct backend_spec *spec, unsigned int *seen)
 {
 	static const struct {
@@ -112,6 +125,7 @@ static int take_option(struct parser *parser, struct backend_spec *spec, unsigne
 		{"size", take_size},
 		{"prio", take_priority},
 		{"name", take_name},
+		{"seal", take_seal},
 	};
 	size_t length = strcspn(parser->at, "=,");
 

@@ -77,8 +77,10 @@ static const struct argp_option option_list[] = {
 	 "of the memory cgroup that the program lives in",
 	 0},
 	{"backend", 'b', "SPEC", 0,
-	 "Where pages may go: file:PATH[,size=SIZE][,prio=N][,name=NAME] (a file, a block device, "
-	 "or a folder) or ram[,size=SIZE]. May be given several times",
+	 "Where pages may go: file:PATH[,size=SIZE][,prio=N][,name=NAME][,seal=no] (a file, a "
+	 "block "
+	 "device, or a folder; encrypted unless seal=no) or ram[,size=SIZE]. May be given several "
+	 "times",
 	 0},
 	{"stats", 's', "FILE", 0, "Write the figures as JSON to FILE at the end", 0},
 	{"quiet", 'q', NULL, 0, "No closing paragraph", 0},

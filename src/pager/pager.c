@@ -94,8 +94,11 @@ static int open_store(struct pager *pager)
 		.say = pager->config.say,
 		.say_argument = pager->config.say_argument,
 	};
-	int error = store_open(&pager->store, &config, CLUSTERS);
+	int error;
 
+	for (unsigned int i = 0; i < pager->backend_count; i++)
+		config.seals |= pager->backends[i]->seals;
+	error = store_open(&pager->store, &config, CLUSTERS);
 	if (error)
 		return error;
 	pager->space = store_space(pager->store);

@@ -55,15 +55,15 @@ enum segment_state {
 
 struct segment {
 	_Atomic uint64_t live;
-	uint64_t extent;
+	uint64_t serial;	/* of the sealed copy on the backend; 0: it is not sealed */
+	uint32_t extent;	/* where that begins, in units of SEGMENT_BYTES */
 	_Atomic uint32_t frame; /* its index in the arena */
 	_Atomic uint32_t pins;
-	_Atomic uint32_t shadow; /* estimate: bytes that are only clean copies */
-	uint32_t previous, next; /* in a list; free: the next free one */
-	uint32_t sequence;	 /* age: order of sealing */
-	_Atomic uint32_t used;	 /* bytes appended; final once sealed */
-	uint32_t objects;	 /* ever appended, as the next two */
-	_Atomic uint32_t run_bytes, run_slots;
+	_Atomic uint32_t shadow;	       /* estimate: bytes that are only clean copies */
+	uint32_t previous, next;	       /* in a list; free: the next free one */
+	uint32_t sequence;		       /* age: order of sealing */
+	_Atomic uint32_t used;		       /* bytes appended; final once sealed */
+	_Atomic uint32_t run_bytes, run_slots; /* ever appended */
 	_Atomic uint8_t state;
 	_Atomic uint8_t backend; /* index + 1 in the store's backends; 0: none */
 	bool recoded;		 /* the strong codec has been here */
@@ -79,11 +79,12 @@ struct segment_list {
 /* What a reading thread needs, preallocated; taken for the time of one call. */
 struct reader {
 	_Atomic bool busy;
+	unsigned int number; /* its opener, too (seal.h) */
 	struct codec *codec;
 	unsigned char *buffer; /* OBJECT_HIGHEST bytes, for objects read from a device */
 };
 
-#define READERS	 8u
+#define READERS	 SEAL_OPENERS
 #define BACKENDS 255u
 #define SPARES	 20u /* frames that a writer can hold ready */
 /* The pages of a run, and the object made of them. */
@@ -134,6 +135,7 @@ struct store_writer {
 struct store {
 	struct space *space;
 	unsigned char secret[SECRET_BYTES]; /* of this run */
+	struct seal *seal;		    /* NULL: no backend seals */
 	struct segment *table;
 	uint32_t segment_limit; /* ids are below it */
 	unsigned char *frames;
@@ -152,8 +154,8 @@ struct store {
 	_Atomic uint32_t frames_kept; /* of these, in segments that no backend may have */
 	struct backend *backends[BACKENDS];
 	struct store_writer *writers;
-	struct put_counts closed;     /* of writers that were closed */
-	uint32_t drain_at, survey_at; /* where those walks go on */
+	struct put_counts closed; /* of writers that were closed */
+	uint32_t drain_at;	  /* where that walk goes on */
 
 	struct reader readers[READERS];
 	_Atomic uint64_t cleaned_segments, copied_bytes, bad_reads;
@@ -226,6 +228,11 @@ static inline bool frame_is_whole(uint32_t used)
 }
 
 /* ---- backends ---- */
+static inline uint64_t segment_extent(const struct segment *segment)
+{
+	return (uint64_t)segment->extent * SEGMENT_BYTES;
+}
+
 struct backend *segment_backend(struct store *store, struct segment *segment);
 
 /* ---- reader.c ---- */
@@ -235,6 +242,14 @@ void reader_return(struct reader *reader);
 /* Decodes page `index` (< 0: all) of an object, which may hold anything; no checksum. */
 int object_decode(struct codec *codec, const unsigned char *bytes, uint32_t room, int index,
 		  void *pages);
+
+/* Opens the object at `offset` of a sealed copy; in and out may be the same. 0 or -EILSEQ. */
+static inline int segment_unseal(struct store *store, struct reader *reader,
+				 const struct segment *segment, uint32_t offset, const void *in,
+				 uint32_t bytes, void *out)
+{
+	return seal_unseal(store->seal, reader->number, segment->serial, offset, in, bytes, out);
+}
 
 /* ---- writer.c ---- */
 

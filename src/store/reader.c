@@ -50,32 +50,52 @@ static const unsigned char *segment_look(struct store *store, struct segment *se
 	}
 }
 
-/* Reads the object at `offset` from the device into the reader's buffer. */
-static int object_fetch(struct reader *reader, struct segment *segment, struct backend *backend,
-			desc_t word, uint32_t *room)
+/* How long a run is. Its header is read first, into the reader's buffer; what it says is not yet
+ * proved. 0 or -errno. */
+static int run_length(struct store *store, struct reader *reader, struct segment *segment,
+		      uint32_t offset, uint32_t *length)
 {
-	uint32_t offset = desc_offset(word), length = desc_length(word);
 	uint32_t most = SEGMENT_BYTES - offset;
 	struct object object;
+	uint64_t word;
+
+	if (segment->serial) {
+		word = seal_peek(store->seal, reader->number, segment->serial, offset,
+				 reader->buffer);
+		object = object_unpack(word);
+		if (!word || object_bytes(object) > most || !object.tagged)
+			return -EILSEQ;
+	} else if (!object_read(reader->buffer, most, &object)) {
+		return -EILSEQ;
+	}
+	*length = object_bytes(object);
+	return 0;
+}
+
+/* Reads the object that the word names from the device into the reader's buffer, and opens it. */
+static int object_fetch(struct store *store, struct reader *reader, struct segment *segment,
+			struct backend *backend, desc_t word, uint32_t *room)
+{
+	uint32_t offset = desc_offset(word), length = desc_length(word);
+	uint32_t most = SEGMENT_BYTES - offset, got = length ? length : PAGE_BYTES;
+	uint64_t at = segment_extent(segment) + offset;
 	int error;
 
-	if (!length) {
-		/* A run: its header first. */
-		length = most < PAGE_BYTES ? most : PAGE_BYTES;
-		error = backend->operations->read(backend, segment->extent + offset, length,
-						  reader->buffer);
-		if (error)
-			return error;
-		if (!object_read(reader->buffer, most, &object))
-			return -EILSEQ;
-		if (object_bytes(object) <= length) {
-			*room = length;
-			return 0;
-		}
-		length = object_bytes(object);
+	if (got > most)
+		got = most;
+	error = backend->operations->read(backend, at, got, reader->buffer);
+	if (!error && !length) {
+		error = run_length(store, reader, segment, offset, &length);
+		if (!error && length > got)
+			error = backend->operations->read(backend, at, length, reader->buffer);
 	}
+	if (error)
+		return error;
 	*room = length < most ? length : most;
-	return backend->operations->read(backend, segment->extent + offset, *room, reader->buffer);
+	if (!segment->serial)
+		return 0;
+	return segment_unseal(store, reader, segment, offset, reader->buffer, *room,
+			      reader->buffer);
 }
 
 int object_decode(struct codec *codec, const unsigned char *bytes, uint32_t room, int index,
@@ -121,7 +141,7 @@ static int get_stored(struct store *store, desc_t word, void *page)
 	if (frame)
 		error = read_page(store, reader, frame + desc_offset(word), room, word, page);
 	if (error && backend) {
-		error = object_fetch(reader, segment, backend, word, &room);
+		error = object_fetch(store, reader, segment, backend, word, &room);
 		if (!error)
 			error = read_page(store, reader, reader->buffer, room, word, page);
 	}
@@ -285,7 +305,7 @@ int store_describe(struct store *store, desc_t word, const char **codec, uint32_
 	if (frame)
 		frame += desc_offset(word);
 	else
-		error = backend ? object_fetch(reader, segment, backend, word, &room) : -EIO;
+		error = backend ? object_fetch(store, reader, segment, backend, word, &room) : -EIO;
 	if (!error && object_read(frame ? frame : reader->buffer, room, &object)) {
 		*codec = codec_name(object.codec);
 		*bytes = object_bytes(object);

@@ -70,7 +70,7 @@ static bool page_is_right(const struct cleaning *cleaning, const unsigned char *
 static void copy_single(struct cleaning *cleaning, slot_t *slot, desc_t word)
 {
 	const unsigned char *from = cleaning->frame + desc_offset(word);
-	unsigned char copy[OBJECT_HEADER(1) + PAGE_BYTES + STORE_GRAIN];
+	unsigned char copy[OBJECT_HEADER(1) + PAGE_BYTES + STORE_GRAIN + SEAL_TAG];
 	struct object object;
 	uint64_t header;
 
@@ -111,6 +111,7 @@ static bool put_run(struct cleaning *cleaning, const struct member *members,
 		.slot = space_id(cleaning->store->space, members[0].slot),
 		.pages = count,
 		.codec = CODEC_ZSTD,
+		.tagged = writer->store->seal,
 	};
 	uint64_t word;
 	desc_t first;

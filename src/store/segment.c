@@ -150,7 +150,6 @@ uint32_t segment_new(struct store *store, bool for_cleaner, uint32_t *ready)
 	assert(!segment->live && !segment->pins);
 	segment->shadow = 0;
 	segment->used = 0;
-	segment->objects = 0;
 	segment->run_bytes = 0;
 	segment->run_slots = 0;
 	segment->recoded = false;
@@ -199,7 +198,7 @@ static void segment_free(struct store *store, uint32_t id)
 	pthread_mutex_lock(&store->lock);
 	segment_unlink(store, id);
 	backend = segment_backend(store, segment);
-	extent = segment->extent;
+	extent = segment_extent(segment);
 	used = segment->used;
 	if (backend)
 		store->segments_backend--;

@@ -14,7 +14,7 @@ static void add_counts(struct store_statistics *to, struct put_counts *from)
 	to->recoded_bytes += from->recoded_bytes;
 }
 
-static void add_segment(struct store_statistics *to, struct segment *segment)
+static void add_segment(struct store *store, struct store_statistics *to, struct segment *segment)
 {
 	uint64_t live = atomic_load_explicit(&segment->live, memory_order_relaxed);
 	uint64_t runs = live / LIVE_RUN & LIVE_FIELD;
@@ -27,6 +27,8 @@ static void add_segment(struct store_statistics *to, struct segment *segment)
 	if (words && state != SEGMENT_SEALED && state != SEGMENT_CACHED && state != SEGMENT_BACKEND)
 		words--;
 	to->header_bytes += (words - runs) * OBJECT_HEADER(1) + runs * OBJECT_HEADER(1) / 2;
+	if (store->seal)
+		to->header_bytes += (words - runs) * SEAL_TAG + runs * SEAL_TAG / CODEC_MAX_PAGES;
 	to->live_bytes += segment_live_bytes(segment);
 	to->shadow_bytes += atomic_load_explicit(&segment->shadow, memory_order_relaxed);
 	if (state == SEGMENT_BACKEND || state == SEGMENT_LOADING)
@@ -46,7 +48,7 @@ void store_statistics(struct store *store, struct store_statistics *statistics)
 	for (struct store_writer *writer = store->writers; writer; writer = writer->next)
 		add_counts(statistics, &writer->counts);
 	for (uint32_t id = 1; id < store->segments_made; id++)
-		add_segment(statistics, segment_of(store, id));
+		add_segment(store, statistics, segment_of(store, id));
 	statistics->metadata_bytes = store->segments_made * sizeof(struct segment) +
 				     store->frames_made * sizeof(*store->frame_free) +
 				     sizeof(*store);
@@ -85,6 +87,6 @@ void store_segment_place(struct store *store, uint32_t id, struct segment_place 
 	pthread_mutex_lock(&store->lock);
 	place->in_ram = segment_state(segment) != SEGMENT_FREE && segment->frame != FRAME_NONE;
 	place->backend = segment_backend(store, segment);
-	place->extent = segment->extent;
+	place->extent = segment_extent(segment);
 	pthread_mutex_unlock(&store->lock);
 }

@@ -27,6 +27,7 @@ static int open_readers(struct store *store)
 	for (unsigned int i = 0; i < READERS; i++) {
 		struct reader *reader = &store->readers[i];
 
+		reader->number = i;
 		reader->codec = codec_new();
 		reader->buffer = map_sparse(OBJECT_HIGHEST);
 		if (!reader->codec || !reader->buffer)
@@ -35,10 +36,27 @@ static int open_readers(struct store *store)
 	return 0;
 }
 
+static int open_parts(struct store *store, const struct store_config *config, uint32_t clusters)
+{
+	int error = make_secret(store);
+
+	store->table = map_sparse(store->segment_limit * sizeof(*store->table));
+	store->frames = map_sparse((size_t)store->frame_highest * SEGMENT_BYTES);
+	store->frame_free = map_sparse(store->frame_highest * sizeof(*store->frame_free));
+	if (!store->table || !store->frames || !store->frame_free)
+		return -ENOMEM;
+	if (!error && config->seals)
+		error = seal_new(&store->seal);
+	if (!error)
+		error = open_readers(store);
+	return error ? error : space_open(&store->space, clusters, drop, store);
+}
+
 int store_open(struct store **out, const struct store_config *config, uint32_t clusters)
 {
 	struct store *store = calloc(1, sizeof(*store));
 	uint64_t frames = config->ram_bytes_highest / SEGMENT_BYTES;
+	int error;
 
 	if (!store)
 		return -ENOMEM;
@@ -46,15 +64,11 @@ int store_open(struct store **out, const struct store_config *config, uint32_t c
 	store->segment_limit = config->segments < (1u << 24) - 1 ? config->segments + 1 : 1u << 24;
 	store->segments_made = 1;
 	store->drain_at = 1;
-	store->survey_at = 1;
 	pthread_mutex_init(&store->lock, NULL);
-	store->table = map_sparse(store->segment_limit * sizeof(*store->table));
-	store->frames = map_sparse((size_t)store->frame_highest * SEGMENT_BYTES);
-	store->frame_free = map_sparse(store->frame_highest * sizeof(*store->frame_free));
-	if (!store->table || !store->frames || !store->frame_free || make_secret(store) ||
-	    open_readers(store) || space_open(&store->space, clusters, drop, store)) {
+	error = open_parts(store, config, clusters);
+	if (error) {
 		store_close(store);
-		return -ENOMEM;
+		return error;
 	}
 	store_set_ram(store, config->ram_bytes);
 	*out = store;
@@ -70,6 +84,7 @@ void store_close(struct store *store)
 		codec_free(store->readers[i].codec);
 		map_remove(store->readers[i].buffer, OBJECT_HIGHEST);
 	}
+	seal_free(store->seal);
 	explicit_bzero(store->secret, sizeof(store->secret));
 	map_remove(store->table, store->segment_limit * sizeof(*store->table));
 	map_remove(store->frames, (size_t)store->frame_highest * SEGMENT_BYTES);

@@ -37,9 +37,11 @@ struct store_config {
 	uint64_t ram_bytes;	    /* most that RAM segments may take at first */
 	uint64_t ram_bytes_highest; /* address space to set aside: store_set_ram never passes it */
 	uint32_t segments;	    /* most segments, RAM and backends together */
+	bool seals;		    /* store_seal will be called */
 };
 
-/* Opens the store and the space it serves (it hands space_open its drop function). */
+/* Opens the store and the space it serves (it hands space_open its drop function). 0, -ENOMEM, or
+ * -EIO: no randomness, or no cipher to seal with. */
 int store_open(struct store **store, const struct store_config *config, uint32_t clusters);
 void store_close(struct store *store);
 struct space *store_space(struct store *store);
@@ -138,7 +140,12 @@ uint16_t store_oldest_tiers(struct store *store, uint16_t tiers);
 /* The oldest such segment that is on no backend becomes "writing"; its frame is stable
  * and readable until store_segment_written or _unwritten. 0: none. */
 uint32_t store_oldest_for_writeback(struct store *store, uint16_t tiers, const void **bytes);
-/* The backend acknowledged: the segment lives at `extent` of `backend`. The frame is given back
+/* Such a segment as it may leave RAM, encrypted and authenticated (seal.h), into `copy`
+ * (SEGMENT_BYTES): that is then what the backend must get. Room in it that holds no object becomes
+ * zeros. One thread at a time. 0 or -EIO. */
+int store_seal(struct store *store, uint32_t segment, void *copy);
+/* The backend acknowledged: the segment lives at `extent` of `backend` (a multiple of
+ * SEGMENT_BYTES). The frame is given back
  * unless `keep_ram`. A segment that died meanwhile is discarded at once. */
 void store_segment_written(struct store *store, uint32_t segment, struct backend *backend,
 			   uint64_t extent, bool keep_ram);
@@ -152,7 +159,7 @@ int store_drain_one(struct store *store, struct backend *backend);
 
 struct store_statistics {
 	uint64_t ram_bytes;	     /* frames in use, whole */
-	uint64_t header_bytes;	     /* of live objects */
+	uint64_t header_bytes;	     /* of live objects, tags too */
 	uint64_t metadata_bytes;     /* segment table and all else that is resident */
 	uint64_t live_bytes;	     /* objects that descriptors name, headers included */
 	uint64_t shadow_bytes;	     /* of these, needed only as clean copies */

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "backend/backend.h"
+#include "space/map.h"
 #include "store/store.h"
 
 #define LEAST_RAM  (8ull << 20)
@@ -25,6 +26,7 @@ struct vswap {
 	struct store_writer *writer, *cleaner;
 	struct backend **backends;
 	unsigned int backend_count;
+	unsigned char *copy; /* of a segment that is sealed and written; NULL: no backend seals */
 };
 
 static int fail(char *message, size_t bytes, int error, const char *text, ...)
@@ -74,8 +76,16 @@ static int open_store(struct vswap *vswap, const struct vswap_options *options, 
 		.segments = (uint32_t)((options->ram_bytes + capacity) / SEGMENT_BYTES + 16),
 	};
 	uint64_t clusters = (options->slots + VSWAP_CLUSTER_SLOTS - 1) / VSWAP_CLUSTER_SLOTS;
-	int error = store_open(&vswap->store, &config, (uint32_t)clusters);
+	int error;
 
+	for (unsigned int i = 0; i < vswap->backend_count; i++)
+		config.seals |= vswap->backends[i]->seals;
+	if (config.seals) {
+		vswap->copy = map_sparse(SEGMENT_BYTES);
+		if (!vswap->copy)
+			return -ENOMEM;
+	}
+	error = store_open(&vswap->store, &config, (uint32_t)clusters);
 	if (error)
 		return error;
 	vswap->space = store_space(vswap->store);
@@ -104,7 +114,10 @@ int vswap_open(struct vswap **out, const struct vswap_options *options, char *me
 		error = open_store(vswap, options, capacity);
 		if (error)
 			fail(message, bytes, error,
-			     "no address space for %llu slots; give fewer, or raise ulimit -v",
+			     error == -ENOMEM ? "no address space for %llu slots; give fewer, or "
+						"raise ulimit -v"
+					      : "no randomness, or libcrypto has no AES-256-GCM: "
+						"seal=no for each backend does without it",
 			     (unsigned long long)options->slots);
 	}
 	if (error) {
@@ -127,6 +140,7 @@ void vswap_close(struct vswap *vswap)
 	for (unsigned int i = 0; i < vswap->backend_count; i++)
 		backend_close(vswap->backends[i]);
 	free(vswap->backends);
+	map_remove(vswap->copy, SEGMENT_BYTES);
 	pthread_mutex_destroy(&vswap->lock);
 	free(vswap);
 }
@@ -242,6 +256,15 @@ static int write_segment(struct backend *backend, uint64_t extent, const void *b
 	return written.result;
 }
 
+/* Seals the segment if that is asked for, writes it there and waits. 0 or -errno. */
+static int send_segment(struct vswap *vswap, struct backend *backend, uint64_t extent,
+			uint32_t segment, const void *bytes)
+{
+	int error = backend->seals ? store_seal(vswap->store, segment, vswap->copy) : 0;
+
+	return error ? error : write_segment(backend, extent, backend->seals ? vswap->copy : bytes);
+}
+
 /* Moves the oldest segment out of RAM. False: no backend takes it. */
 static bool write_back(struct vswap *vswap)
 {
@@ -254,7 +277,7 @@ static bool write_back(struct vswap *vswap)
 
 		if (extent == BACKEND_NO_EXTENT)
 			continue;
-		if (!write_segment(backend, extent, bytes)) {
+		if (!send_segment(vswap, backend, extent, segment, bytes)) {
 			store_segment_written(vswap->store, segment, backend, extent, false);
 			return true;
 		}

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Segments on their way to a backend and back. The bytes stay the same; one
- * table entry changes. RAM is given back only after the backend acknowledged.
+ * Segments on their way to a backend and back. Offsets stay the same, and the bytes too unless the
+ * copy is sealed; one table entry changes. RAM is given back only after the backend
+ * acknowledged.
  */
 #include "store/private.h"
 #include "space/map.h"
@@ -36,10 +37,38 @@ uint32_t store_oldest_for_writeback(struct store *store, uint16_t tiers, const v
 			break;
 	if (id) {
 		segment_claim(store, id, SEGMENT_WRITING);
+		segment_of(store, id)->serial = 0;
 		*bytes = frame_address(store, segment_of(store, id)->frame);
 	}
 	pthread_mutex_unlock(&store->lock);
 	return id;
+}
+
+int store_seal(struct store *store, uint32_t id, void *copy)
+{
+	struct segment *segment = segment_of(store, id);
+	const unsigned char *frame = frame_address(store, segment->frame);
+	uint64_t serial = seal_serial(store->seal);
+	unsigned char *to = copy;
+	struct object object;
+	uint32_t offset = 0, bytes;
+
+	assert(segment_state(segment) == SEGMENT_WRITING);
+	for (; offset < segment->used; offset += bytes) {
+		bytes = STORE_GRAIN;
+		if (!object_read(frame + offset, segment->used - offset, &object)) {
+			/* An object that a backend lost was here. */
+			memset(to + offset, 0, bytes);
+			continue;
+		}
+		bytes = object_bytes(object);
+		if (!serial || !object.tagged ||
+		    seal_object(store->seal, serial, offset, frame + offset, bytes, to + offset))
+			return -EIO;
+	}
+	memset(to + offset, 0, SEGMENT_BYTES - offset);
+	segment->serial = serial;
+	return 0;
 }
 
 /* Mutex held. The backend's index + 1. */
@@ -69,9 +98,9 @@ void store_segment_written(struct store *store, uint32_t id, struct backend *bac
 {
 	struct segment *segment = segment_of(store, id);
 
-	assert(segment_state(segment) == SEGMENT_WRITING);
+	assert(segment_state(segment) == SEGMENT_WRITING && extent % SEGMENT_BYTES == 0);
 	pthread_mutex_lock(&store->lock);
-	segment->extent = extent;
+	segment->extent = (uint32_t)(extent / SEGMENT_BYTES);
 	atomic_store(&segment->backend, backend_index(store, backend));
 	store->segments_backend++;
 	segment_link(store, id, keep_ram ? SEGMENT_CACHED : SEGMENT_BACKEND);
@@ -132,6 +161,45 @@ static uint32_t take_from_backend(struct store *store, struct backend *backend,
 	return found;
 }
 
+/* Length of the object that may stand at `offset` of a sealed copy; 0: none can. */
+static uint32_t sealed_length(struct store *store, struct reader *reader, struct segment *segment,
+			      uint32_t offset, const unsigned char *at)
+{
+	uint32_t room = segment->used - offset;
+	struct object object;
+	uint64_t word;
+
+	if (room < OBJECT_HEADER(1) + STORE_GRAIN + SEAL_TAG)
+		return 0;
+	word = seal_peek(store->seal, reader->number, segment->serial, offset, at);
+	object = object_unpack(word);
+	if (!word || !object.tagged || object_bytes(object) > room ||
+	    object.length > object.pages * PAGE_BYTES)
+		return 0;
+	return object_bytes(object);
+}
+
+/* Opens what was read of a sealed copy, in its place. What does not open becomes zeros, which are
+ * no object; where the next one begins is then found by trying. */
+static void unseal(struct store *store, struct segment *segment, unsigned char *frame)
+{
+	struct reader *reader = reader_take(store);
+	uint32_t offset = 0, bytes;
+
+	for (; offset < segment->used; offset += bytes) {
+		bytes = sealed_length(store, reader, segment, offset, frame + offset);
+		if (bytes && !segment_unseal(store, reader, segment, offset, frame + offset, bytes,
+					     reader->buffer)) {
+			memcpy(frame + offset, reader->buffer, bytes - SEAL_TAG);
+			memset(frame + offset + bytes - SEAL_TAG, 0, SEAL_TAG);
+			continue;
+		}
+		bytes = STORE_GRAIN;
+		memset(frame + offset, 0, bytes);
+	}
+	reader_return(reader);
+}
+
 /* Reads a segment into a frame of its own. */
 static int load(struct store *store, struct segment *segment, bool for_cleaner)
 {
@@ -145,8 +213,10 @@ static int load(struct store *store, struct segment *segment, bool for_cleaner)
 	if (frame == FRAME_NONE)
 		return -ENOSPC;
 	if (map_populate(frame_address(store, frame), SEGMENT_BYTES))
-		error = backend->operations->read(backend, segment->extent, segment->used,
+		error = backend->operations->read(backend, segment_extent(segment), segment->used,
 						  frame_address(store, frame));
+	if (!error && segment->serial)
+		unseal(store, segment, frame_address(store, frame));
 	if (!error) {
 		atomic_store(&segment->frame, frame);
 		return 0;
@@ -159,7 +229,7 @@ int segment_recall(struct store *store, uint32_t id, enum segment_state was, enu
 {
 	struct segment *segment = segment_of(store, id);
 	struct backend *backend = segment_backend(store, segment);
-	uint64_t extent = segment->extent;
+	uint64_t extent = segment_extent(segment);
 	int error = was == SEGMENT_BACKEND ? load(store, segment, to == SEGMENT_CLEANING) : 0;
 
 	pthread_mutex_lock(&store->lock);

@@ -14,7 +14,7 @@
 #define ENCODE_ROOM (PAGE_BYTES + 64u)
 #define PUT_ROOM    (OBJECT_HEADER(1) + ENCODE_ROOM)
 /* Most that a single page can take. */
-#define PUT_HIGHEST (OBJECT_HEADER(1) + PAGE_BYTES)
+#define PUT_HIGHEST (OBJECT_HEADER(1) + PAGE_BYTES + SEAL_TAG)
 
 int store_writer_open(struct store *store, struct store_writer **out)
 {
@@ -236,7 +236,6 @@ static desc_t writer_commit(struct store_writer *writer, uint32_t bytes, unsigne
 	desc_t word = desc_make_stored(
 		desc_make_location(writer->open.id, writer->open.offset, length, 0));
 
-	segment->objects++;
 	if (pages > 1) {
 		atomic_fetch_add_explicit(&segment->run_bytes, bytes, memory_order_relaxed);
 		atomic_fetch_add_explicit(&segment->run_slots, pages, memory_order_relaxed);
@@ -256,7 +255,7 @@ desc_t writer_append(struct store_writer *writer, const void *object, uint32_t b
 desc_t writer_put(struct store_writer *writer, uint64_t slot, const void *page)
 {
 	unsigned char *at = writer_room(writer, PUT_ROOM);
-	struct object object = {.slot = slot, .pages = 1};
+	struct object object = {.slot = slot, .pages = 1, .tagged = writer->store->seal};
 	uint64_t header[2];
 	uint32_t bytes, end;
 

@@ -93,7 +93,7 @@ enum place_found places_find(struct places *places, uint16_t tiers, int64_t now,
 	for (unsigned int i = 0; i < places->count; i++)
 		places->items[i].tried = !(places->items[i].tier & tiers);
 	while ((*place = best(places, now))) {
-		if ((*place)->in_flight >= PLACE_WRITES)
+		if ((*place)->in_flight >= places->writes)
 			return PLACE_BUSY;
 		*extent = (*place)->backend->operations->allocate((*place)->backend);
 		if (*extent != BACKEND_NO_EXTENT)

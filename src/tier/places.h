@@ -29,6 +29,7 @@ struct place {
 struct places {
 	struct place *items; /* highest priority first */
 	unsigned int count;
+	unsigned int writes; /* most in flight to each: PLACE_WRITES, or fewer */
 	void (*say)(void *argument, const char *line);
 	void *say_argument;
 };

@@ -28,6 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "space/map.h"
 #include "tier/places.h"
 
 #define MILLISECOND 1000000ll
@@ -57,6 +58,11 @@
 #define HOPELESS_PAUSE (100 * MILLISECOND)
 #define DESPAIR_AFTER  (1 * SECOND) /* before the user is told */
 #define POLL_MS	       10
+/* Sealed copies take this part of what RAM segments may take, or two at least; and are kept a while
+ * for the next ones. */
+#define COPY_SHARE   4
+#define LEAST_WRITES 2u
+#define COPIES_KEPT  (200 * MILLISECOND)
 
 struct flight {
 	struct tier *tier;
@@ -70,6 +76,8 @@ struct tier {
 	struct store_writer *cleaner;
 	struct places places;
 	struct flight *flights;
+	unsigned char *copies; /* one segment a flight, sparse: what is sealed; NULL: nothing is */
+	unsigned int copies_used; /* flights whose copy may have memory */
 	unsigned int flight_count, in_flight;
 	pthread_t thread;
 
@@ -87,6 +95,7 @@ struct tier {
 	bool progress; /* something was written or cleaned in this pass */
 	bool told_no_room;
 	int64_t progress_at;   /* the last time that room was made */
+	int64_t wrote_at;      /* the last write that was started */
 	int64_t kicked_at;     /* the last urgent kick */
 	int64_t emptiest_at;   /* no cleaning instead of writing before */
 	int64_t looked_at;     /* is_paging's last look ... */
@@ -149,6 +158,47 @@ static struct flight *free_flight(struct tier *tier)
 	return flight;
 }
 
+static unsigned char *copy_of(struct flight *flight)
+{
+	struct tier *tier = flight->tier;
+
+	return tier->copies + (size_t)(flight - tier->flights) * SEGMENT_BYTES;
+}
+
+/* What is to be written there: the segment, or its sealed copy. */
+static int seal(struct flight *flight, const void **bytes)
+{
+	struct tier *tier = flight->tier;
+	unsigned int number = (unsigned int)(flight - tier->flights);
+
+	if (!flight->place->backend->seals)
+		return 0;
+	if (tier->copies_used <= number)
+		tier->copies_used = number + 1;
+	*bytes = copy_of(flight);
+	return store_seal(tier->store, flight->segment, copy_of(flight));
+}
+
+/* Copies are memory of the budget: few for a small one, none while nothing is written. */
+static void size_copies(struct tier *tier)
+{
+	uint64_t fit = atomic_load(&tier->share) / COPY_SHARE / SEGMENT_BYTES;
+
+	if (!tier->copies)
+		return;
+	tier->places.writes = fit < LEAST_WRITES   ? LEAST_WRITES
+			      : fit < PLACE_WRITES ? (unsigned int)fit
+						   : PLACE_WRITES;
+}
+
+static void drop_copies(struct tier *tier)
+{
+	if (!tier->copies_used || tier->in_flight || now_ns() - tier->wrote_at < COPIES_KEPT)
+		return;
+	map_give_back(tier->copies, (size_t)tier->copies_used * SEGMENT_BYTES);
+	tier->copies_used = 0;
+}
+
 /* A place for the oldest segment that has one now: there may be older ones that may go to other
  * places only, or to none. */
 static struct place *find_place(struct tier *tier, uint64_t *extent)
@@ -189,7 +239,10 @@ static bool start_write(struct tier *tier)
 	*flight = (struct flight){tier, place, segment, extent};
 	place->in_flight++;
 	tier->in_flight++;
-	error = backend->operations->write(backend, extent, bytes, written, flight);
+	tier->wrote_at = now_ns();
+	error = seal(flight, &bytes);
+	if (!error)
+		error = backend->operations->write(backend, extent, bytes, written, flight);
 	if (error)
 		finish(flight, error);
 	return !error;
@@ -404,9 +457,11 @@ static void *run(void *argument)
 		if (urgent)
 			tier->kicked_at = now_ns();
 		tier->progress = false;
+		size_copies(tier);
 		collect(tier, 0);
 		settled = make_room(tier, urgent);
 		clean_when_idle(tier);
+		drop_copies(tier);
 		if (tier->progress || settled)
 			announce(tier);
 		if (tier->in_flight) {
@@ -451,8 +506,21 @@ static void free_tier(struct tier *tier)
 	if (tier->cleaner)
 		store_writer_close(tier->cleaner);
 	places_close(&tier->places);
+	map_remove(tier->copies, (size_t)tier->flight_count * SEGMENT_BYTES);
 	free(tier->flights);
 	free(tier);
+}
+
+static int make_copies(struct tier *tier, const struct tier_config *config)
+{
+	bool seals = false;
+
+	for (unsigned int i = 0; i < config->backend_count; i++)
+		seals |= config->backends[i]->seals;
+	if (!seals)
+		return 0;
+	tier->copies = map_sparse((size_t)tier->flight_count * SEGMENT_BYTES);
+	return tier->copies ? 0 : -ENOMEM;
 }
 
 int tier_open(struct tier **opened, const struct tier_config *config)
@@ -464,13 +532,14 @@ int tier_open(struct tier **opened, const struct tier_config *config)
 	if (!tier)
 		return -ENOMEM;
 	tier->store = config->store;
+	tier->places.writes = PLACE_WRITES;
 	tier->places.say = config->say;
 	tier->places.say_argument = config->say_argument;
 	tier->flight_count = config->backend_count * PLACE_WRITES;
 	tier->flights = calloc(tier->flight_count + 1, sizeof(*tier->flights));
 	atomic_store(&tier->share, UINT64_MAX / 2);
 	tier->progress_at = now_ns();
-	error = tier->flights ? 0 : -ENOMEM;
+	error = tier->flights ? make_copies(tier, config) : -ENOMEM;
 	if (!error)
 		error = places_open(&tier->places, config->backends, config->backend_count);
 	if (!error)

@@ -7,18 +7,30 @@
 #include <stdlib.h>
 #include "store_fixture.h"
 
-int setup(void **state)
+static int open_fixture(void **state, bool seals)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 	struct store_config config = {.ram_bytes = RAM_SEGMENTS * SEGMENT_BYTES,
 				      .ram_bytes_highest = 2 * RAM_SEGMENTS * SEGMENT_BYTES,
-				      .segments = 200};
+				      .segments = 200,
+				      .seals = seals};
 
 	*state = f;
 	fake_backend_open(&f->fake, 64);
+	f->fake.base.seals = seals;
 	return store_open(&f->store, &config, 256) || store_writer_open(f->store, &f->writer) ||
 	       store_writer_open(f->store, &f->cleaner) ||
 	       memory_open(&f->memory, f->space = store_space(f->store));
+}
+
+int setup(void **state)
+{
+	return open_fixture(state, false);
+}
+
+int setup_sealed(void **state)
+{
+	return open_fixture(state, true);
 }
 
 int teardown(void **state)
@@ -89,6 +101,7 @@ void seal(struct fixture *f)
 
 uint32_t write_oldest(struct fixture *f, bool keep)
 {
+	static unsigned char copy[SEGMENT_BYTES];
 	const void *bytes;
 	uint32_t id = store_oldest_for_writeback(f->store, STORE_ANY_TIER, &bytes);
 	uint64_t extent;
@@ -97,6 +110,10 @@ uint32_t write_oldest(struct fixture *f, bool keep)
 		return 0;
 	extent = f->fake.base.operations->allocate(&f->fake.base);
 	assert_true(extent != BACKEND_NO_EXTENT);
+	if (f->fake.base.seals) {
+		assert_int_equal(store_seal(f->store, id, copy), 0);
+		bytes = copy;
+	}
 	fake_backend_write(&f->fake, extent, bytes);
 	store_segment_written(f->store, id, &f->fake.base, extent, keep);
 	return id;

@@ -20,6 +20,8 @@ struct fixture {
 };
 
 int setup(void **state);
+/* Its backend seals. */
+int setup_sealed(void **state);
 int teardown(void **state);
 
 /* Stores pattern `number` in page `page`; _reserved: room was reserved before. */

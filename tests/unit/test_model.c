@@ -4,7 +4,7 @@
  * put, get, clean pages, clear, move, fork and split, cleaning with and without
  * the strong codec, writeback, draining and compacting a backend, a changing RAM limit.
  *
- * test_model [operations [seed]]
+ * test_model [operations [seed [sealed]]]
  */
 #include <errno.h>
 #include <stdio.h>
@@ -59,12 +59,15 @@ static uint64_t address_of(unsigned int page)
 
 static void write_back(void)
 {
+	static unsigned char copy[SEGMENT_BYTES];
 	const void *bytes;
 	uint64_t extent = fake.base.operations->allocate(&fake.base);
 	uint32_t id = extent == BACKEND_NO_EXTENT ? 0 : store_oldest_for_writeback(store, STORE_ANY_TIER, &bytes);
 
 	if (id && choose(8)) {
-		fake_backend_write(&fake, extent, bytes);
+		if (fake.base.seals && store_seal(store, id, copy))
+			fail("seal", &models[0], 0);
+		fake_backend_write(&fake, extent, fake.base.seals ? copy : bytes);
 		store_segment_written(store, id, &fake.base, extent, choose(2));
 		return;
 	}
@@ -318,11 +321,13 @@ int main(int argc, char **argv)
 	uint64_t operations = argc > 1 ? strtoull(argv[1], NULL, 0) : 20000;
 	struct store_config config = {.ram_bytes = FRAMES * SEGMENT_BYTES,
 				      .ram_bytes_highest = FRAMES * SEGMENT_BYTES,
-				      .segments = FRAMES + EXTENTS};
+				      .segments = FRAMES + EXTENTS,
+				      .seals = argc > 3};
 	struct store_statistics statistics;
 
 	random_state = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
 	fake_backend_open(&fake, EXTENTS);
+	fake.base.seals = config.seals;
 	if (store_open(&store, &config, 1024) || store_writer_open(store, &writer) ||
 	    store_writer_open(store, &cleaner))
 		return 1;

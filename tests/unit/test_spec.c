@@ -105,6 +105,20 @@ static void test_refused(void **state)
 	refuses("file:/a,b", "\\,");
 }
 
+static void test_seal(void **state)
+{
+	accepts("file:/tmp");
+	assert_false(spec.plain);
+	accepts("file:/tmp,seal=yes");
+	assert_false(spec.plain);
+	accepts("file:/tmp,seal=no,prio=3");
+	assert_true(spec.plain);
+	refuses("file:/tmp,seal=", "seal must be");
+	refuses("file:/tmp,seal=none", "seal must be");
+	refuses("file:/tmp,seal=probably", "seal must be");
+	refuses("ram,seal=no", "never sealed");
+}
+
 /* The same grammar as a budget's; test_size.c has more. */
 static void test_sizes(void **state)
 {
@@ -121,9 +135,8 @@ static void test_sizes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_accepted),
-		cmocka_unit_test(test_long_paths),
-		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_accepted), cmocka_unit_test(test_long_paths),
+		cmocka_unit_test(test_refused),	 cmocka_unit_test(test_seal),
 		cmocka_unit_test(test_sizes),
 	};
 

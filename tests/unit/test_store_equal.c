@@ -77,7 +77,7 @@ static void test_forged(void **state)
 	word = word_of(f, 0);
 	seal(f);
 	assert_true(write_oldest(f, false));
-	object = f->fake.bytes + segment_of(f->store, desc_segment(word))->extent +
+	object = f->fake.bytes + segment_extent(segment_of(f->store, desc_segment(word))) +
 		 desc_offset(word);
 	pattern_fill(RANDOM + 8, forged);
 	sum = XXH3_64bits(forged, PAGE_BYTES);

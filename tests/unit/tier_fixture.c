@@ -32,7 +32,7 @@ struct world *open_world_of(uint64_t ram, unsigned int backends, const unsigned 
 			    const int *priorities)
 {
 	static const char *const names[BACKENDS] = {"first", "second", "third"};
-	struct store_config config = {ram, ram, 4096};
+	struct store_config config = {.ram_bytes = ram, .ram_bytes_highest = ram, .segments = 4096};
 	struct world *world = calloc(1, sizeof(*world));
 	struct tier_config tier_config;
 
