@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include "attach/explain.h"
 #include "attach/inject.h"
 #include "attach/kernel.h"
 #include "attach/leash.h"
@@ -32,8 +33,14 @@ struct work {
 static int inject_work(struct trace *trace, void *argument)
 {
 	struct work *work = argument;
-	int error = trace_borrow(trace, 0);
+	int error;
 
+	if (!trace_is_unfiltered(trace))
+		return explain(work->message, -EACCES,
+			       "process %d has a seccomp filter, which could kill it for the calls "
+			       "that vswap makes in it: it is left alone",
+			       (int)trace->pid);
+	error = trace_borrow(trace, 0);
 	error = error ?: inject_all(trace, work->target, work->message);
 	if (error || !work->stopped)
 		return error;
@@ -124,12 +131,8 @@ int attach_stop(struct target *target, int timeout_ms, attach_stopped_fn stopped
 static int leave_work(struct trace *trace, void *argument)
 {
 	struct work *work = argument;
-	int error = trace_borrow(trace, work->target->agent_tid);
 
-	/* -ESRCH: the agent is the last thread. */
-	if (error && error != -ESRCH)
-		return error;
-	return inject_undo(trace, work->target);
+	return inject_leave(trace, work->target);
 }
 
 int attach_leave(struct target *target, char message[ATTACH_MESSAGE])
@@ -140,6 +143,9 @@ int attach_leave(struct target *target, char message[ATTACH_MESSAGE])
 	*message = '\0';
 	if (attach_alive(target))
 		error = trace_session(target->pid, 0, LEAVE_MS, leave_work, &work);
+	/* A filter came to the agent meanwhile: it stays, asleep. */
+	if (error == -EACCES)
+		error = 0;
 	if (error)
 		explain_stop(target->pid, error, message);
 	if (!error || error == -ESRCH)

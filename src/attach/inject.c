@@ -19,6 +19,7 @@
 #include "attach/grant.h"
 #include "attach/kernel.h"
 #include "attach/leash.h"
+#include "attach/proc.h"
 #include "attach/rights.h"
 #include "attach/remote.h"
 #include "rights/fork_right.h"
@@ -262,10 +263,20 @@ int inject_undo(struct trace *trace, struct target *target)
 {
 	int error = agent_out(trace, target);
 
+	if (!error)
+		area_unmap(trace, target);
+	return error;
+}
+
+int inject_leave(struct trace *trace, struct target *target)
+{
+	int error = trace_borrow(trace, target->agent_tid);
+
 	if (error)
 		return error;
-	/* Nobody is left when the agent was the last thread. */
-	if (trace->borrowed)
-		area_unmap(trace, target);
-	return 0;
+	if (proc_status_number(target->pid, target->agent_tid, "Seccomp"))
+		return -EACCES;
+	area_unmap(trace, target);
+	trace->borrowed = 0; /* it is not given back */
+	return agent_out(trace, target);
 }

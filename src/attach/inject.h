@@ -12,7 +12,14 @@
  */
 int inject_all(struct trace *trace, struct target *target, char message[ATTACH_MESSAGE]);
 
-/* Makes the agent leave and unmaps everything; closes nothing of the owner's. */
+/* Makes the agent leave and unmaps everything; closes nothing of the owner's. A thread is borrowed.
+ */
 int inject_undo(struct trace *trace, struct target *target);
+
+/*
+ * The same, but all calls are made by the agent: none of the program's own threads is borrowed.
+ * They may have seccomp filters; where the agent has one, too, all of it stays: -EACCES.
+ */
+int inject_leave(struct trace *trace, struct target *target);
 
 #endif

@@ -81,3 +81,22 @@ bool proc_each_number(int folder, bool (*found)(void *argument, int number), voi
 	}
 	return done;
 }
+
+long proc_status_number(pid_t pid, pid_t tid, const char *name)
+{
+	char path[64], text[4096], line[48];
+	const char *at;
+	ssize_t got;
+	int file;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", (int)pid, (int)tid);
+	file = open(path, O_RDONLY | O_CLOEXEC);
+	if (file < 0)
+		return 0;
+	got = read(file, text, sizeof(text) - 1);
+	close(file);
+	text[got > 0 ? got : 0] = '\0';
+	snprintf(line, sizeof(line), "\n%s:\t", name);
+	at = strstr(text, line);
+	return at ? atol(at + strlen(line)) : 0;
+}

@@ -27,4 +27,7 @@ pid_t proc_parent(pid_t pid);
  * False: none did. */
 bool proc_each_number(int folder, bool (*found)(void *argument, int number), void *argument);
 
+/* A decimal number in /proc/PID/task/TID/status; 0 when it is not there. */
+long proc_status_number(pid_t pid, pid_t tid, const char *name);
+
 #endif

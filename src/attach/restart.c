@@ -4,6 +4,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -15,9 +16,13 @@
 #include <unistd.h>
 #include "attach/remote.h"
 
-#define INSTRUCTION 2	   /* bytes of `syscall` */
-#define GET_RSEQ    0x420f /* PTRACE_GET_RSEQ_CONFIGURATION, Linux 5.13 */
-#define RSEQ_CS_AT  8	   /* where struct rseq has the address of the running sequence */
+#define INSTRUCTION	2      /* bytes of `syscall` */
+#define GET_RSEQ	0x420f /* PTRACE_GET_RSEQ_CONFIGURATION, Linux 5.13 */
+#define STATUS_BYTES	4096
+#define ERESTARTNOHAND	514 /* the kernel's own: again, unless a handler runs */
+#define SIGNAL(number)	(1ull << ((number)-1))
+#define IGNORED_SIGNALS (SIGNAL(SIGCHLD) | SIGNAL(SIGCONT) | SIGNAL(SIGURG) | SIGNAL(SIGWINCH))
+#define RSEQ_CS_AT	8 /* where struct rseq has the address of the running sequence */
 
 struct rseq_configuration {
 	uint64_t area;
@@ -71,22 +76,46 @@ static uint64_t signals(const char *status, const char *name)
 	return at ? strtoull(at + strlen(name), NULL, 16) : 0;
 }
 
-/* Whether a signal waits for the thread: then EINTR is what it must see. */
-static bool signal_waits(pid_t pid, pid_t tid)
+static bool read_status(pid_t pid, pid_t tid, char status[STATUS_BYTES])
 {
-	char path[64], status[4096];
+	char path[64];
 	ssize_t got;
 	int file;
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", (int)pid, (int)tid);
 	file = open(path, O_RDONLY | O_CLOEXEC);
 	if (file < 0)
-		return true;
-	got = read(file, status, sizeof(status) - 1);
+		return false;
+	got = read(file, status, STATUS_BYTES - 1);
 	close(file);
 	status[got > 0 ? got : 0] = '\0';
-	return got <= 0 || ((signals(status, "\nSigPnd:\t") | signals(status, "\nShdPnd:\t")) &
-			    ~signals(status, "\nSigBlk:\t"));
+	return got > 0;
+}
+
+uint64_t restart_blocked(pid_t pid, pid_t tid)
+{
+	char status[STATUS_BYTES];
+
+	return read_status(pid, tid, status) ? signals(status, "\nSigBlk:\t") : 0;
+}
+
+/* Those that wait for the thread and would do something. A thread that is traced gets the others,
+ * too, and only then are they dropped. */
+static uint64_t waiting_signals(const char *status)
+{
+	uint64_t pending = signals(status, "\nSigPnd:\t") | signals(status, "\nShdPnd:\t");
+
+	return pending & ~signals(status, "\nSigIgn:\t") &
+	       ~(IGNORED_SIGNALS & ~signals(status, "\nSigCgt:\t"));
+}
+
+/* Whether a signal waits for the thread: then EINTR is what it must see. */
+static bool signal_waits(pid_t pid, pid_t tid)
+{
+	char status[STATUS_BYTES];
+
+	return !read_status(pid, tid, status) ||
+	       (waiting_signals(status) & ~signals(status, "\nSigBlk:\t"));
 }
 
 static bool is_syscall(pid_t tid, uint64_t address)
@@ -94,6 +123,13 @@ static bool is_syscall(pid_t tid, uint64_t address)
 	uint8_t code[INSTRUCTION];
 
 	return !remote_read(tid, address, code, sizeof(code)) && code[0] == 0x0f && code[1] == 0x05;
+}
+
+static void repeat(struct user_regs_struct *registers)
+{
+	registers->rip -= INSTRUCTION;
+	registers->rax = registers->orig_rax;
+	registers->orig_rax = (unsigned long)-1;
 }
 
 void restart_interrupted(pid_t pid, pid_t tid)
@@ -104,10 +140,20 @@ void restart_interrupted(pid_t pid, pid_t tid)
 	    (long)registers.rax != -EINTR || !may_repeat((long)registers.orig_rax) ||
 	    !is_syscall(tid, registers.rip - INSTRUCTION) || signal_waits(pid, tid))
 		return;
-	registers.rip -= INSTRUCTION;
-	registers.rax = registers.orig_rax;
-	registers.orig_rax = (unsigned long)-1;
+	repeat(&registers);
 	registers_set(tid, &registers);
+}
+
+void restart_masked(pid_t pid, pid_t tid, uint64_t within, struct user_regs_struct *registers)
+{
+	long result = (long)registers->rax, number = (long)registers->orig_rax;
+	char status[STATUS_BYTES];
+
+	if (number < 0 || (result != -ERESTARTNOHAND && !(result == -EINTR && may_repeat(number))))
+		return;
+	if (is_syscall(tid, registers->rip - INSTRUCTION) && read_status(pid, tid, status) &&
+	    !(waiting_signals(status) & ~within))
+		repeat(registers);
 }
 
 void restart_sequence(pid_t tid, struct user_regs_struct *registers)

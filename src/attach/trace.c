@@ -36,6 +36,8 @@
 #define NICE_LEAST   (-20)
 #define SLEEP_LEAST  20000l /* ns, of a wait's first turns */
 #define SLEEP_MOST   1000000l
+#define BEST_SUITED  3
+#define STUCK_MS     20	 /* a thread that waits in the kernel for so long is not waited for */
 #define LONGER_TURNS 16u /* after so many it sleeps longer */
 #define SLACK_NS     1ul /* the kernel's 50000 would be added to each */
 #define DEAD_TURNS   64u /* then a thread that is waited for may have ended unseen */
@@ -59,30 +61,44 @@ struct session {
 struct patience {
 	unsigned int turns;
 	struct timespec deadline;
+	bool hurry; /* while threads stand still: none that waits in the kernel is waited for */
+	struct timespec stuck;
 };
+
+static struct timespec time_after(int milliseconds)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	time.tv_sec += milliseconds / 1000;
+	time.tv_nsec += milliseconds % 1000 * 1000000l;
+	if (time.tv_nsec >= 1000000000l) {
+		time.tv_nsec -= 1000000000l;
+		time.tv_sec++;
+	}
+	return time;
+}
+
+static bool is_over(const struct timespec *time)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec > time->tv_sec ||
+	       (now.tv_sec == time->tv_sec && now.tv_nsec > time->tv_nsec);
+}
 
 static struct patience patience_of(int milliseconds)
 {
-	struct patience patience = {0};
-
-	clock_gettime(CLOCK_MONOTONIC, &patience.deadline);
-	patience.deadline.tv_sec += milliseconds / 1000;
-	patience.deadline.tv_nsec += milliseconds % 1000 * 1000000l;
-	if (patience.deadline.tv_nsec >= 1000000000l) {
-		patience.deadline.tv_nsec -= 1000000000l;
-		patience.deadline.tv_sec++;
-	}
-	return patience;
+	return (struct patience){.deadline = time_after(milliseconds)};
 }
 
 /* False when the time is over. */
 static bool patience_wait(struct patience *patience)
 {
-	struct timespec now, sleep = {0, SLEEP_LEAST};
+	struct timespec sleep = {0, SLEEP_LEAST};
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (now.tv_sec > patience->deadline.tv_sec ||
-	    (now.tv_sec == patience->deadline.tv_sec && now.tv_nsec > patience->deadline.tv_nsec))
+	if (is_over(&patience->deadline))
 		return false;
 	sleep.tv_nsec *= 1 + patience->turns++ / LONGER_TURNS;
 	if (sleep.tv_nsec > SLEEP_MOST)
@@ -97,6 +113,15 @@ bool thread_dead(pid_t pid, pid_t tid)
 	const char *stat = proc_stat(pid, tid, text);
 
 	return !stat || *stat == 'Z' || *stat == 'X';
+}
+
+/* Asleep where no stop reaches it: in vfork until the child has ended, or at a device. */
+static bool is_stuck(pid_t pid, pid_t tid)
+{
+	char text[PROC_STAT];
+	const char *stat = proc_stat(pid, tid, text);
+
+	return stat && *stat == 'D';
 }
 
 /* A thread that the kernel made for the process, as io_uring does: it never goes to user space,
@@ -153,6 +178,8 @@ static int wait_stop(const struct trace *trace, pid_t tid, struct patience *pati
 		/* A leader that left before its threads is not reported to anybody. */
 		if (patience->turns > DEAD_TURNS && thread_dead(trace->pid, tid))
 			return -ESRCH;
+		if (patience->hurry && is_over(&patience->stuck) && is_stuck(trace->pid, tid))
+			return -ETIMEDOUT;
 		if (!patience_wait(patience))
 			return -ETIMEDOUT;
 	}
@@ -246,6 +273,9 @@ static int stop_all(struct trace *trace, pid_t skip)
 	struct patience patience = patience_of(trace->timeout_ms);
 	int fresh, error;
 
+	patience.hurry = true;
+	patience.stuck = time_after(STUCK_MS);
+
 	while ((fresh = interrupt_new(trace, skip)) > 0) {
 		for (size_t i = 0; i < trace->count;) {
 			struct tracee *thread = &trace->threads[i];
@@ -331,42 +361,73 @@ int trace_session(pid_t pid, pid_t skip, int timeout_ms, trace_fn work, void *ar
 	return session.result;
 }
 
-/* A thread that waits in a system call is best: it loses no time by it. */
-static pid_t choose(const struct trace *trace, pid_t except)
+bool trace_is_unfiltered(const struct trace *trace)
+{
+	for (size_t i = 0; i < trace->count; i++) {
+		if (proc_status_number(trace->pid, trace->threads[i].tid, "Seccomp"))
+			return false;
+	}
+	return true;
+}
+
+/* How little a thread would notice of being borrowed: in a system call it loses no time; a call
+ * with signals of its own, and dispatched calls, are better left alone. */
+static int suitability(const struct trace *trace, pid_t tid)
 {
 	struct user_regs_struct registers;
+	struct dispatch dispatch;
+	uint64_t mask = 0;
+
+	if (registers_get(tid, &registers))
+		return -1;
+	dispatch_get(tid, &dispatch);
+	if (dispatch.mode)
+		return 0;
+	if ((long)registers.orig_rax < 0)
+		return 1;
+	if (ptrace(PTRACE_GETSIGMASK, tid, (void *)sizeof(mask), &mask) ||
+	    mask != restart_blocked(trace->pid, tid))
+		return 2;
+	return BEST_SUITED;
+}
+
+static pid_t choose(const struct trace *trace)
+{
 	pid_t chosen = 0;
+	int best = -1;
 
-	for (size_t i = 0; i < trace->count; i++) {
-		pid_t tid = trace->threads[i].tid;
+	for (size_t i = 0; i < trace->count && best < BEST_SUITED; i++) {
+		int suits = suitability(trace, trace->threads[i].tid);
 
-		if (tid == except || registers_get(tid, &registers))
-			continue;
-		if (!chosen || (long)registers.orig_rax >= 0)
-			chosen = tid;
-		if ((long)registers.orig_rax >= 0)
-			break;
+		if (suits > best) {
+			best = suits;
+			chosen = trace->threads[i].tid;
+		}
 	}
 	return chosen;
 }
 
-int trace_borrow(struct trace *trace, pid_t except)
+int trace_borrow(struct trace *trace, pid_t tid)
 {
-	pid_t tid = choose(trace, except);
 	uint64_t all = ~0ull;
 	int error;
 
 	if (!tid)
+		tid = choose(trace);
+	if (!tid || !find(trace, tid))
 		return -ESRCH;
 	error = remote_syscall(tid, &trace->syscall_address);
 	error = error ?: registers_get(tid, &trace->registers);
 	if (error)
 		return error;
+	dispatch_get(tid, &trace->dispatch);
+	trace->call_mask = restart_blocked(trace->pid, tid);
 	restart_sequence(tid, &trace->registers);
 	if (ptrace(PTRACE_GETSIGMASK, tid, (void *)sizeof(all), &trace->signal_mask) ||
 	    ptrace(PTRACE_SETOPTIONS, tid, NULL, (void *)(OPTIONS | PTRACE_O_EXITKILL)) ||
 	    ptrace(PTRACE_SETSIGMASK, tid, (void *)sizeof(all), &all))
 		return -errno;
+	dispatch_suspend(tid, &trace->dispatch);
 	/* For each call it must run: where many others want the CPU, that would take its turn each
 	 * time. Only while it is ours, since what it starts would inherit it: our agent does.
 	 * Without the right to, so be it. */
@@ -388,6 +449,9 @@ int trace_give_back(struct trace *trace)
 		return -ESRCH;
 	error = wait_interrupted(trace, tid, &patience);
 	setpriority(PRIO_PROCESS, (id_t)tid, trace->nice);
+	dispatch_resume(tid, &trace->dispatch);
+	if (!error && trace->call_mask != trace->signal_mask)
+		restart_masked(trace->pid, tid, trace->call_mask, &trace->registers);
 	error = error ?: registers_set(tid, &trace->registers);
 	if (error)
 		return error;

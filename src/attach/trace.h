@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include <sys/user.h>
+#include "attach/dispatch.h"
 
 struct tracee {
 	pid_t tid;
@@ -36,7 +37,8 @@ struct trace {
 	pid_t borrowed; /* the thread that makes the calls; 0: none */
 	uint64_t syscall_address;
 	struct user_regs_struct registers; /* its own, to be given back */
-	uint64_t signal_mask;
+	uint64_t signal_mask, call_mask;   /* the latter while its call lasts, if that has one */
+	struct dispatch dispatch;
 	int nice; /* its own: while it is borrowed it comes before others */
 };
 
@@ -49,9 +51,13 @@ typedef int (*trace_fn)(struct trace *trace, void *argument);
  */
 int trace_session(pid_t pid, pid_t skip, int timeout_ms, trace_fn work, void *argument);
 
-/* Saves a stopped thread's registers and signal mask, for trace_call. The program dies if the
- * owner dies before trace_give_back. 0, or -ESRCH when no thread but `except` is left. */
-int trace_borrow(struct trace *trace, pid_t except);
+/* Whether no stopped thread has a seccomp filter: one could kill the program for a call of ours.
+ * Asked while they stand still, so that none can be installed meanwhile. */
+bool trace_is_unfiltered(const struct trace *trace);
+
+/* Saves a stopped thread's registers and signal mask, for trace_call: `tid`, or, if that is 0, any.
+ * The program dies if the owner dies before trace_give_back. 0, or -ESRCH: it is not there. */
+int trace_borrow(struct trace *trace, pid_t tid);
 int trace_give_back(struct trace *trace);
 
 /*

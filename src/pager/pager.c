@@ -8,15 +8,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+#include "attach/proc.h"
 #include "pager/budget.h"
 #include "pager/futex.h"
 #include "pager/program.h"
 #include "pager/state.h"
 
-#define LEAST_LIMIT (16u << 20)
-#define CLUSTERS    (1u << 21) /* 4 TiB of pages */
-#define SEGMENTS    (1u << 20) /* 1 TiB of stored bytes */
-#define RAM_HIGHEST (1ull << 40)
+/* Between looks whether a debugger has left. */
+#define DEBUGGER_LOOK_US 100000
+#define LEAST_LIMIT	 (16u << 20)
+#define CLUSTERS	 (1u << 21) /* 4 TiB of pages */
+#define SEGMENTS	 (1u << 20) /* 1 TiB of stored bytes */
+#define RAM_HIGHEST	 (1ull << 40)
 
 void pager_say(struct pager *pager, const char *format, ...)
 {
@@ -309,14 +313,45 @@ static struct attached *next_to_release(struct pager *pager)
 	return NULL;
 }
 
+/* A process that a debugger is at can be let go when that has ended. False: there is none. */
+static bool wait_for_debugger(struct pager *pager, pid_t pid, pager_progress_fn progress,
+			      void *argument)
+{
+	long debugger = proc_status_number(pid, pid, "TracerPid");
+	char path[48], name[32] = "?";
+	FILE *file;
+
+	if (!debugger)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%ld/comm", debugger);
+	file = fopen(path, "re");
+	if (file && fscanf(file, "%31[^\n]", name) != 1)
+		name[0] = '?';
+	if (file)
+		fclose(file);
+	pager_say(pager,
+		  "process %d is under a debugger (%s, process %ld): it is let go when that "
+		  "ends",
+		  (int)pid, name, debugger);
+	while (proc_status_number(pid, pid, "TracerPid") == debugger) {
+		usleep(DEBUGGER_LOOK_US);
+		if (progress)
+			progress(argument, 0, 0);
+	}
+	return true;
+}
+
 int pager_detach(struct pager *pager, pager_progress_fn progress, void *argument,
 		 char message[PAGER_MESSAGE])
 {
 	struct attached *attached;
 	int error = pager_thaw(pager, progress, argument);
 
-	while (!error && (attached = next_to_release(pager)))
+	while (!error && (attached = next_to_release(pager))) {
 		error = program_release(attached, message);
+		if (error == -EPERM && wait_for_debugger(pager, attached->pid, progress, argument))
+			error = 0;
+	}
 	if (!error)
 		program_stop_threads(pager);
 	return error;
