@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/uio.h>
 
-#define VDSO_MOST (4096 * 4)
+#define CHUNK 16384
 
 int remote_read(pid_t tid, uint64_t address, void *bytes, size_t size)
 {
@@ -30,44 +30,51 @@ int remote_write(pid_t tid, uint64_t address, const void *bytes, size_t size)
 	return (size_t)wrote == size ? 0 : -EFAULT;
 }
 
-static int find_vdso(pid_t tid, uint64_t *start, uint64_t *bytes)
+/* Looks for the instruction in [start, end); 0: it is not there. */
+static uint64_t search(pid_t tid, uint64_t start, uint64_t end)
+{
+	static const uint8_t instruction[2] = {0x0f, 0x05};
+	uint8_t code[CHUNK];
+
+	/* Chunks overlap by a byte. */
+	for (uint64_t at = start; at + sizeof(instruction) <= end; at += CHUNK - 1) {
+		size_t bytes = end - at < CHUNK ? end - at : CHUNK;
+		const uint8_t *found;
+
+		if (remote_read(tid, at, code, bytes))
+			return 0;
+		found = memmem(code, bytes, instruction, sizeof(instruction));
+		if (found)
+			return at + (uint64_t)(found - code);
+	}
+	return 0;
+}
+
+/* In the mappings of code whose line in maps has `name`. */
+static uint64_t search_code(pid_t tid, const char *name)
 {
 	unsigned long from, to;
-	char path[48], line[256];
-	int error = -ENOEXEC;
+	char path[48], line[256], access[8];
+	uint64_t found = 0;
 	FILE *file;
 
 	snprintf(path, sizeof(path), "/proc/%d/maps", (int)tid);
 	file = fopen(path, "re");
-	if (!file)
-		return -ESRCH;
-	while (error && fgets(line, sizeof(line), file)) {
-		if (!strstr(line, "[vdso]") || sscanf(line, "%lx-%lx", &from, &to) != 2)
-			continue;
-		*start = from;
-		*bytes = to - from;
-		error = 0;
+	while (file && !found && fgets(line, sizeof(line), file)) {
+		if (strstr(line, name) && sscanf(line, "%lx-%lx %7s", &from, &to, access) == 3 &&
+		    access[0] == 'r' && access[2] == 'x')
+			found = search(tid, from, to);
 	}
-	fclose(file);
-	return error;
+	if (file)
+		fclose(file);
+	return found;
 }
 
 int remote_syscall(pid_t tid, uint64_t *address)
 {
-	static const uint8_t instruction[2] = {0x0f, 0x05};
-	uint8_t code[VDSO_MOST];
-	const uint8_t *found;
-	uint64_t start, bytes;
-	int error = find_vdso(tid, &start, &bytes);
-
-	if (!error && bytes > sizeof(code))
-		bytes = sizeof(code);
-	error = error ?: remote_read(tid, start, code, bytes);
-	if (error)
-		return error;
-	found = memmem(code, bytes, instruction, sizeof(instruction));
-	if (!found)
-		return -ENOEXEC;
-	*address = start + (uint64_t)(found - code);
-	return 0;
+	*address = search_code(tid, "[vdso]");
+	/* Taken away by valgrind, or by the kernel (vdso=0): then the C library's, or any. */
+	if (!*address)
+		*address = search_code(tid, " r-xp ");
+	return *address ? 0 : -ENOEXEC;
 }

@@ -11,7 +11,8 @@
 int remote_read(pid_t tid, uint64_t address, void *bytes, size_t size);
 int remote_write(pid_t tid, uint64_t address, const void *bytes, size_t size);
 
-/* The address of a syscall instruction in the vDSO, which every program has; -ENOEXEC if not. */
+/* The address of a syscall instruction: in the vDSO, or, where there is none, in any code that may be
+ * read. -ENOEXEC: none. */
 int remote_syscall(pid_t tid, uint64_t *address);
 
 #endif

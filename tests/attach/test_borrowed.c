@@ -71,6 +71,24 @@ static int strict(void)
 	return 1;
 }
 
+/* As valgrind's programs are. */
+static int no_vdso(void)
+{
+	unsigned long start, end;
+	FILE *maps = fopen("/proc/self/maps", "re");
+	char line[256];
+
+	map();
+	while (maps && fgets(line, sizeof(line), maps)) {
+		if (strstr(line, "[vdso]") && sscanf(line, "%lx-%lx", &start, &end) == 2)
+			board->failures += munmap((void *)start, end - start) != 0;
+	}
+	board->ready = 1;
+	while (!board->stop)
+		syscall(SYS_sched_yield);
+	return board->failures != 0;
+}
+
 static void tick(int signal)
 {
 	board->counter++;
@@ -170,6 +188,16 @@ static void test_strict(void)
 	end_well(pid, "strict");
 }
 
+static void test_no_vdso(void)
+{
+	pid_t pid = start_program(no_vdso);
+	struct pager pager;
+
+	attach(&pager, pid);
+	leave(&pager);
+	end_well(pid, "no vDSO");
+}
+
 static int send_ignored(struct target *target, void *unused)
 {
 	(void)unused;
@@ -198,6 +226,7 @@ int main(void)
 	need_rights();
 	test_dispatched();
 	test_strict();
+	test_no_vdso();
 	test_waits(waits_ppoll, "ppoll");
 	test_waits(waits_epoll, "epoll_pwait");
 	return 0;
