@@ -12,7 +12,8 @@ _vswap_verb_words()
 	run) echo "-m --memory -b --backend -s --stats -q --quiet --help" ;;
 	attach) echo "-m --memory -b --backend -s --stats -q --quiet -n --no-children --help $(ps -u "$(id -u)" -o pid=)" ;;
 	stat) echo "--json --help $(_vswap_spaces)" ;;
-	detach | thaw | where) echo "--help $(_vswap_spaces)" ;;
+	detach) echo "--lose-unreadable --help $(_vswap_spaces)" ;;
+	thaw | where) echo "--help $(_vswap_spaces)" ;;
 	group) echo "-m --memory -w --weight -t --tiers --help" ;;
 	limit)
 		if [ "$COMP_CWORD" = 2 ]; then

@@ -65,6 +65,11 @@ struct backend_operations {
 	/* Reads `length` bytes at byte `offset`, synchronously; any alignment, any thread, several
 	 * at once. 0 or -errno; a short read is -EIO. May take 80 KiB of stack. */
 	int (*read)(struct backend *backend, uint64_t offset, size_t length, void *bytes);
+	/* May be NULL. Copies the bytes if they are in a buffer of the backend's: true. Never waits
+	 * for the device. */
+	bool (*at_hand)(struct backend *backend, uint64_t offset, size_t length, void *bytes);
+	/* May be NULL. Such buffers of this range are given up: the next read asks the device. */
+	void (*distrust)(struct backend *backend, uint64_t offset, size_t length);
 	enum backend_health (*health)(struct backend *backend);
 	void (*statistics)(struct backend *backend, struct backend_statistics *statistics);
 };

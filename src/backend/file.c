@@ -433,6 +433,17 @@ static int file_read(struct backend *backend, uint64_t offset, size_t length, vo
 					 : read_bytes(file, offset, length, bytes);
 }
 
+static bool file_at_hand(struct backend *backend, uint64_t offset, size_t length, void *bytes)
+{
+	return length < WINDOW_BYTES / 4 &&
+	       windows_read(&of(backend)->windows, offset, length, bytes);
+}
+
+static void file_distrust(struct backend *backend, uint64_t offset, size_t length)
+{
+	windows_forget(&of(backend)->windows, offset, offset + length);
+}
+
 /* ---- watching ---- */
 
 static enum backend_health file_health(struct backend *backend)
@@ -466,6 +477,8 @@ const struct backend_operations file_operations = {
 	.write = file_write,
 	.poll = file_poll,
 	.read = file_read,
+	.at_hand = file_at_hand,
+	.distrust = file_distrust,
 	.health = file_health,
 	.statistics = file_statistics,
 };

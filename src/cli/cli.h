@@ -61,6 +61,6 @@ pid_t cli_only_pid(int argc, char **argv, const char *doc);
 unsigned int cli_parse_weight(const char *text, struct argp_state *state);
 
 /* Sends a thaw or a detach and shows its progress as `what`. Returns the exit status. */
-int cli_long_request(pid_t pid, enum request_kind kind, const char *what);
+int cli_long_request(pid_t pid, const struct request *request, const char *what);
 
 #endif

@@ -96,13 +96,12 @@ static void show_progress(void *argument, uint64_t done, uint64_t total)
 	progress_show(argument, done, total);
 }
 
-int cli_long_request(pid_t pid, enum request_kind kind, const char *what)
+int cli_long_request(pid_t pid, const struct request *request, const char *what)
 {
-	const struct request request = {.kind = kind};
 	struct progress progress = {.what = what};
 	char message[CLIENT_MESSAGE];
 	struct json_object *answer;
-	int result = client_ask(pid, &request, show_progress, &progress, &answer, message);
+	int result = client_ask(pid, request, show_progress, &progress, &answer, message);
 
 	progress_end(&progress);
 	if (result)

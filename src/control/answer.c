@@ -103,10 +103,10 @@ void owner_answer(void *argument, struct client *client, const struct request *r
 		answer_group(owner, client, request);
 		return;
 	case REQUEST_THAW:
-		result = owner_thaw(owner, client);
+		result = owner_thaw(owner, client, message);
 		break;
 	case REQUEST_DETACH:
-		result = owner_detach(owner, client, message);
+		result = owner_detach(owner, client, request->lose, message);
 		break;
 	case REQUEST_WHERE:
 		result = pager_where(owner->pager, owner->pid, request->number, &where);

@@ -107,6 +107,8 @@ static int send_request(int descriptor, const struct request *request)
 		add_group(object, "group", &request->group);
 	else if (request->kind == REQUEST_LIMIT)
 		json_object_object_add(object, "bytes", json_object_new_uint64(request->number));
+	if (request->lose)
+		json_object_object_add(object, "lose", json_object_new_boolean(1));
 	if (request->kind == REQUEST_WHERE)
 		json_object_object_add(object, "address", json_object_new_uint64(request->number));
 	text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN);

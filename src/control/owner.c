@@ -287,7 +287,7 @@ static void work_progress(void *argument, uint64_t done, uint64_t total)
 		progress_show(&work->progress, done, total);
 }
 
-int owner_detach(struct owner *owner, struct client *client, char message[OWNER_MESSAGE])
+int owner_detach(struct owner *owner, struct client *client, bool lose, char message[OWNER_MESSAGE])
 {
 	struct long_work work = {
 		.owner = owner, .client = client, .progress = {.what = "bringing back"}};
@@ -295,7 +295,7 @@ int owner_detach(struct owner *owner, struct client *client, char message[OWNER_
 
 	owner->detach_wanted = true;
 	remember(owner);
-	result = pager_detach(owner->pager, work_progress, &work, message);
+	result = pager_detach(owner->pager, lose, work_progress, &work, message);
 	progress_end(&work.progress);
 	owner->detach_wanted = false;
 	if (result)
@@ -315,15 +315,15 @@ static void detach_by_signal(struct owner *owner)
 		owner->detach_wanted = false;
 		return;
 	}
-	if (owner_detach(owner, NULL, message))
+	if (owner_detach(owner, NULL, false, message))
 		say(NULL, message);
 }
 
-int owner_thaw(struct owner *owner, struct client *client)
+int owner_thaw(struct owner *owner, struct client *client, char message[OWNER_MESSAGE])
 {
 	struct long_work work = {
 		.owner = owner, .client = client, .progress = {.what = "bringing in"}};
-	int result = pager_thaw(owner->pager, work_progress, &work);
+	int result = pager_thaw(owner->pager, work_progress, &work, message);
 
 	progress_end(&work.progress);
 	return result;

@@ -67,6 +67,23 @@ static int parse_number(struct json_object *object, const char *name, uint64_t *
 	return 0;
 }
 
+/* A member that is true or false, if it is there. */
+static int parse_flag(struct json_object *object, const char *name, bool *flag, char *message,
+		      size_t size)
+{
+	struct json_object *value;
+	char why[64];
+
+	snprintf(why, sizeof(why), "\"%s\" must be true or false", name);
+	*flag = false;
+	if (!json_object_object_get_ex(object, name, &value))
+		return 0;
+	if (!json_object_is_type(value, json_type_boolean))
+		return refuse(message, size, why);
+	*flag = json_object_get_boolean(value);
+	return 0;
+}
+
 /* The text of a member, if it is there. */
 static int parse_text(struct json_object *object, const char *name, char *text, size_t room,
 		      char *message, size_t size)
@@ -132,6 +149,8 @@ static int parse_members(struct json_object *object, struct request *request, ch
 		if (request->kind == REQUEST_LIMIT &&
 		    json_object_object_get_ex(object, "group", NULL))
 			return parse_group(object, "group", &request->group, message, size);
+		if (request->kind == REQUEST_DETACH)
+			return parse_flag(object, "lose", &request->lose, message, size);
 		if (!request_kinds[i].number)
 			return 0;
 		return parse_number(object, request_kinds[i].number, &request->number, message,

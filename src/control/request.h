@@ -8,7 +8,7 @@
  *   {"request":"limit","group":"tests/slow","bytes":67108864,"weight":50}
  *   {"request":"group","name":"tests","bytes":134217728,"weight":200,"tiers":"ram,disk"}
  *   {"request":"thaw"}
- *   {"request":"detach"}
+ *   {"request":"detach"}                       and "lose":true: pages that cannot be read, too
  *   {"request":"where","address":140737353707520}
  *
  * Of a group's settings each may be left out; a limit of 0 bytes is none. "group" is about the
@@ -20,6 +20,7 @@
 #ifndef CONTROL_REQUEST_H
 #define CONTROL_REQUEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "pager/group.h"
@@ -39,6 +40,7 @@ enum request_kind {
 
 struct request {
 	enum request_kind kind;
+	bool lose;		     /* detach: unreadable pages are given up */
 	uint64_t number;	     /* limit of the job: bytes; where: address */
 	struct group_settings group; /* group; limit: of the group with that path, if it has one */
 };

@@ -15,6 +15,7 @@ struct attached *attached_new(struct pager *pager, int userfault)
 	if (!attached)
 		return NULL;
 	attached->pager = pager;
+	attached->id = atomic_fetch_add(&pager->attached_ids, 1);
 	attached->space = pager->space;
 	attached->userfault = userfault;
 	attached->pidfd = attached->target.userfault = -1;
@@ -77,6 +78,18 @@ static void leave_list(struct attached *attached)
 	pager->attached_count = kept;
 	pager->attached_generation++;
 	pthread_mutex_unlock(&pager->attached_lock);
+}
+
+struct attached *attached_find(struct pager *pager, uint64_t id)
+{
+	struct attached *found = NULL;
+
+	pthread_mutex_lock(&pager->attached_lock);
+	for (size_t i = 0; i < pager->attached_count && !found; i++)
+		if (pager->attached[i]->id == id)
+			found = pager->attached[i];
+	pthread_mutex_unlock(&pager->attached_lock);
+	return found;
 }
 
 void attached_barrier(struct attached *attached)

@@ -36,6 +36,7 @@ struct unborn {
 
 struct attached {
 	struct pager *pager;
+	uint64_t id;	     /* never used again */
 	struct space *space; /* pager's, at hand */
 	struct memory *memory;
 	struct group *_Atomic group; /* its process's, for all who count; control thread sets it */
@@ -88,6 +89,7 @@ struct attached {
 	uint64_t faults_seen;	 /* ... its faults at the last look ... */
 	bool takes_part;	 /* ... and whether it thrashes */
 	struct process *process; /* NULL: not known yet */
+	uint64_t abandon_ns;	 /* refused: bringing back is tried again then */
 	uint64_t scanned_ns;	 /* the last look at its mappings */
 	uint64_t scanned_total;	 /* bytes mapped at that time */
 	uint64_t scan_cost_ns, record_ns;
@@ -104,6 +106,8 @@ void attached_free(struct attached *attached);
 int attached_list(struct attached *attached);
 /* From now on it is not, and nobody uses it any more. Control thread only, no lock held. */
 void attached_unlist(struct attached *attached);
+/* The one that has this id, if it is served still: `serving` held. */
+struct attached *attached_find(struct pager *pager, uint64_t id);
 /* Whoever was at it, and may have seen it as it was before, is done. The same. */
 void attached_barrier(struct attached *attached);
 /* The same for one whose address space is gone; frees it. */

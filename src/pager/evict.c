@@ -20,6 +20,7 @@
 #include "pager/bury.h"
 #include "pager/command.h"
 #include "pager/family.h"
+#include "pager/fetch.h"
 #include "pager/futex.h"
 #include "pager/pick.h"
 #include "pager/robust.h"
@@ -300,8 +301,9 @@ static bool return_page(struct attached *attached, uint64_t address)
 	slot = memory_look(attached->memory, address);
 	swapped = slot && region_find(&attached->regions, address) &&
 		  desc_is_swapped(atomic_load(slot));
-	if (swapped)
-		fill_swapped(attached, attached->pager->evictor_buffers, address, 1, &filled);
+	if (swapped && fill_swapped(attached, attached->pager->evictor_buffers, address, 1,
+				    &filled) == FAULT_DEVICE)
+		fetch_ask(attached, address, slot, atomic_load(slot), 0);
 	unlock_read(&attached->lock);
 	return swapped;
 }

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include "pager/fetch.h"
 #include "pager/state.h"
 #include "pager/userfault.h"
 
@@ -241,6 +242,13 @@ static enum fault_result bring_in(struct fault *fault, struct fault_buffers *buf
 	unsigned int pages = stream_plan(fault->streams, fault->address, limit, &stream);
 	enum fault_result result = fill_swapped(attached, buffers, fault->address, pages, &filled);
 
+	if (result == FAULT_DEVICE) {
+		slot_t *slot = memory_look(attached->memory, fault->address);
+
+		result = fetch_ask(attached, fault->address, slot, atomic_load(slot), fault->since);
+		if (result == FAULT_FETCHED)
+			stream_done(fault->streams, stream, fault->address + PAGE_BYTES, pages);
+	}
 	if (filled) {
 		stream_done(fault->streams, stream,
 			    fault->address + ((uint64_t)filled << PAGE_SHIFT), filled);

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 struct attached;
+struct store_fetch;
 struct streams;
 
 /* Buffers of one thread that brings pages in: they exist before they are needed. */
@@ -33,6 +34,8 @@ enum fault_result {
 	FAULT_LEAVING,	/* its batch has not been read yet: again when it is */
 	FAULT_CHANGING, /* an event must be read first: again after reading */
 	FAULT_BRAKED,	/* over the budget: again when pages have left */
+	FAULT_FETCHED,	/* its bytes are on a device: fetch.h has it, the caller is done */
+	FAULT_DEVICE,	/* fill_swapped: they are, and nobody was asked yet */
 };
 
 struct fault_buffers *fault_buffers_new(void);
@@ -56,9 +59,20 @@ enum fault_result fault_refused(struct attached *attached, uint64_t address, int
 /*
  * Brings in up to `pages` swapped pages from `address`, all in one cluster;
  * `filled` says how many. Memory lock held for reading. For faults and for
- * bringing everything back.
+ * bringing everything back. Never waits for a device: FAULT_DEVICE instead.
  */
 enum fault_result fill_swapped(struct attached *attached, struct fault_buffers *buffers,
 			       uint64_t address, unsigned int pages, unsigned int *filled);
+
+/* The page that was fetched, if its slot still has the same word. Memory lock held for reading, the
+ * cluster bound. FAULT_DONE: whoever waits for it goes on. */
+enum fault_result fill_fetched(struct attached *attached, uint64_t address,
+			       const struct store_fetch *fetch, const void *page);
+/* The same for one that could not be read: it raises SIGBUS. `for_good`: its bytes are given up;
+ * else the slot keeps its word, and a COPY may still put the page there. */
+enum fault_result fill_lost(struct attached *attached, uint64_t address,
+			    const struct store_fetch *fetch, bool for_good);
+/* Gives up the bytes of a swapped page, whatever they are. The same. */
+enum fault_result fill_give_up(struct attached *attached, uint64_t address);
 
 #endif

@@ -20,9 +20,9 @@
  */
 #define SHADOW_MOST 512u
 
-/* Bytes that cannot be had: this page alone raises SIGBUS from now on. */
+/* Bytes that cannot be had: this page alone raises SIGBUS from now on. The slot is locked. */
 static enum fault_result poison(struct attached *attached, slot_t *slot, desc_t word,
-				uint64_t address)
+				uint64_t address, bool for_good)
 {
 	int result = userfault_poison(attached->userfault, address);
 
@@ -30,18 +30,15 @@ static enum fault_result poison(struct attached *attached, slot_t *slot, desc_t 
 		slot_unlock(slot, word);
 		return FAULT_CHANGING;
 	}
-	slot_unlock(slot, DESC_BAD);
-	space_drop(attached->pager->space, word);
+	slot_unlock(slot, for_good ? DESC_BAD : word);
+	if (for_good)
+		space_drop(attached->pager->space, word);
 	userfault_wake(attached->userfault, address, 1);
-	pager_say(attached->pager,
-		  "process %d: the page at %#llx could not be read back (device error or bad "
-		  "checksum): touching it raises SIGBUS",
-		  attached->pid, (unsigned long long)address);
 	return FAULT_DONE;
 }
 
 /* Locks and reads up to `pages` slots; how many were read is returned. Stops at the
- * first that is not swapped, busy, bad, or would make the run wait for a device. */
+ * first that is not swapped, busy, bad, or that would have to wait for a device. */
 static unsigned int gather(struct attached *attached, slot_t *slots, unsigned int pages,
 			   uint8_t *bytes, desc_t *words, int *error)
 {
@@ -54,11 +51,9 @@ static unsigned int gather(struct attached *attached, slot_t *slots, unsigned in
 
 		if (word & DESC_LOCK || !desc_is_swapped(word))
 			break;
-		if (i && !store_is_fast(store, word))
-			break;
 		if (!slot_trylock(&slots[i], word))
 			break;
-		*error = store_get(store, word, bytes + ((size_t)i << PAGE_SHIFT));
+		*error = store_try_get(store, word, bytes + ((size_t)i << PAGE_SHIFT));
 		words[i] = word;
 		if (*error)
 			break;
@@ -95,10 +90,10 @@ enum fault_result fill_swapped(struct attached *attached, struct fault_buffers *
 	assert(pages <= RUN_PAGES);
 	*filled = 0;
 	count = gather(attached, slots, pages, buffers->pages, words, &error);
-	if (error && count == 0)
-		return poison(attached, &slots[0], words[0], address);
 	if (error)
 		slot_unlock(&slots[count], words[count]);
+	if (error && count == 0)
+		return FAULT_DEVICE;
 	if (!count)
 		return FAULT_CHANGING; /* somebody has the slot: look again */
 
@@ -133,4 +128,77 @@ enum fault_result fill_swapped(struct attached *attached, struct fault_buffers *
 	}
 	release(slots, words, 0, count);
 	return fault_refused(attached, address, done);
+}
+
+/* Locks the slot of a page that was fetched, if the fetch is about what it stands for now: its
+ * word is the fetch's. NULL with what becomes of the fault. */
+static slot_t *lock_fetched(struct attached *attached, uint64_t address,
+			    const struct store_fetch *fetch, enum fault_result *result)
+{
+	slot_t *slot = memory_look(attached->memory, address);
+
+	*result = FAULT_DONE;
+	if (slot && region_find(&attached->regions, address)) {
+		if (slot_trylock(slot, fetch->word)) {
+			if (store_fetch_is(attached->pager->store, fetch))
+				return slot;
+			slot_unlock(slot, fetch->word);
+		} else if ((atomic_load(slot) & ~DESC_LOCK) == fetch->word) {
+			*result = FAULT_CHANGING;
+			return NULL;
+		}
+	}
+	userfault_wake(attached->userfault, address, 1);
+	return NULL;
+}
+
+enum fault_result fill_fetched(struct attached *attached, uint64_t address,
+			       const struct store_fetch *fetch, const void *page)
+{
+	struct pager *pager = attached->pager;
+	enum fault_result result;
+	slot_t *slot = lock_fetched(attached, address, fetch, &result);
+	int done;
+
+	if (!slot)
+		return result;
+	done = userfault_copy(attached->userfault, address, page, 1, false);
+	if (done == 1) {
+		settle(attached, slot, fetch->word);
+		attached_count_pages(attached, 1);
+		group_count_in(attached->group, 1);
+		atomic_fetch_add_explicit(&pager->counters.pages_in, 1, memory_order_relaxed);
+		if (pager->resident_pages > pager->target_pages || group_is_over(attached->group))
+			evictor_kick(pager);
+		return FAULT_DONE;
+	}
+	if (done == -EEXIST) { /* as in fill_swapped */
+		atomic_fetch_add(&pager->counters.anomalies, 1);
+		settle(attached, slot, fetch->word);
+		userfault_wake(attached->userfault, address, 1);
+		return FAULT_DONE;
+	}
+	slot_unlock(slot, fetch->word);
+	return fault_refused(attached, address, done);
+}
+
+enum fault_result fill_lost(struct attached *attached, uint64_t address,
+			    const struct store_fetch *fetch, bool for_good)
+{
+	enum fault_result result;
+	slot_t *slot = lock_fetched(attached, address, fetch, &result);
+
+	return slot ? poison(attached, slot, fetch->word, address, for_good) : result;
+}
+
+enum fault_result fill_give_up(struct attached *attached, uint64_t address)
+{
+	slot_t *slot = memory_look(attached->memory, address);
+	desc_t word = slot ? atomic_load(slot) : 0;
+
+	if (!slot || !desc_is_swapped(word))
+		return FAULT_DONE;
+	if (word & DESC_LOCK || !slot_trylock(slot, word))
+		return FAULT_CHANGING;
+	return poison(attached, slot, word, address, true);
 }

@@ -55,6 +55,8 @@ static void finish(struct server *server, struct fault *fault, enum fault_result
 		group_count_fault(fault->attached->group);
 		return;
 	}
+	if (result == FAULT_FETCHED)
+		return;
 	if (result == FAULT_CHANGING)
 		server->changing = true;
 	else

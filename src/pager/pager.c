@@ -234,13 +234,9 @@ void pager_set_strict(struct pager *pager, bool strict)
 	pager->strict = strict;
 }
 
-int pager_set_limit(struct pager *pager, uint64_t bytes, char message[PAGER_MESSAGE])
+/* Pages may leave again. */
+static void resume(struct pager *pager)
 {
-	if (bytes < LEAST_LIMIT) {
-		snprintf(message, PAGER_MESSAGE, "the budget must be at least %u MiB",
-			 LEAST_LIMIT >> 20);
-		return -EINVAL;
-	}
 	pager->paused = false;
 	for (size_t i = 0; i < pager->tree.count; i++) {
 		struct attached *attached = pager->tree.items[i]->attached;
@@ -248,6 +244,16 @@ int pager_set_limit(struct pager *pager, uint64_t bytes, char message[PAGER_MESS
 		if (attached)
 			attached->paused = attached->refused;
 	}
+}
+
+int pager_set_limit(struct pager *pager, uint64_t bytes, char message[PAGER_MESSAGE])
+{
+	if (bytes < LEAST_LIMIT) {
+		snprintf(message, PAGER_MESSAGE, "the budget must be at least %u MiB",
+			 LEAST_LIMIT >> 20);
+		return -EINVAL;
+	}
+	resume(pager);
 	pager_adjust_limit(pager, bytes);
 	return 0;
 }
@@ -278,9 +284,26 @@ static uint64_t count_swapped(struct attached *attached)
 	return pages;
 }
 
-int pager_thaw(struct pager *pager, pager_progress_fn progress, void *argument)
+static int bring_back_one(struct attached *attached, bool lose, struct thaw *thaw,
+			  char message[PAGER_MESSAGE])
+{
+	struct bring_back work = {
+		.progress = thaw->progress ? thaw_progress : NULL, .argument = thaw, .lose = lose};
+	int error = program_bring_back(attached, &work);
+
+	/* One that ends meanwhile is no failure. */
+	if (!error || error == -ESRCH)
+		return 0;
+	program_explain(attached, &work, error, message);
+	return error;
+}
+
+/* The first that cannot be brought back whole tells in `message`. */
+static int bring_back_all(struct pager *pager, bool lose, pager_progress_fn progress,
+			  void *argument, char message[PAGER_MESSAGE])
 {
 	struct thaw thaw = {progress, argument, 0, 0};
+	int result = 0;
 
 	pager->paused = true;
 	tree_refresh(pager, true);
@@ -294,13 +317,18 @@ int pager_thaw(struct pager *pager, pager_progress_fn progress, void *argument)
 		uint64_t pages = attached ? count_swapped(attached) : 0;
 
 		thaw.others -= pages < thaw.others ? pages : thaw.others;
-		/* One that ends meanwhile is no failure. */
-		if (attached)
-			program_bring_back(attached, progress ? thaw_progress : NULL, &thaw);
+		if (attached && !result)
+			result = bring_back_one(attached, lose, &thaw, message);
 	}
-	if (progress)
+	if (progress && !result)
 		progress(argument, thaw.total << PAGE_SHIFT, thaw.total << PAGE_SHIFT);
-	return 0;
+	return result;
+}
+
+int pager_thaw(struct pager *pager, pager_progress_fn progress, void *argument,
+	       char message[PAGER_MESSAGE])
+{
+	return bring_back_all(pager, false, progress, argument, message);
 }
 
 /* Children that are forked meanwhile come to the list, too. */
@@ -341,18 +369,20 @@ static bool wait_for_debugger(struct pager *pager, pid_t pid, pager_progress_fn 
 	return true;
 }
 
-int pager_detach(struct pager *pager, pager_progress_fn progress, void *argument,
+int pager_detach(struct pager *pager, bool lose, pager_progress_fn progress, void *argument,
 		 char message[PAGER_MESSAGE])
 {
 	struct attached *attached;
-	int error = pager_thaw(pager, progress, argument);
+	int error = bring_back_all(pager, lose, progress, argument, message);
 
 	while (!error && (attached = next_to_release(pager))) {
-		error = program_release(attached, message);
+		error = program_release(attached, lose, message);
 		if (error == -EPERM && wait_for_debugger(pager, attached->pid, progress, argument))
 			error = 0;
 	}
-	if (!error)
+	if (error)
+		resume(pager);
+	else
 		program_stop_threads(pager);
 	return error;
 }

@@ -81,10 +81,14 @@ int pager_group_enter(struct pager *pager, pid_t pid, const struct group_setting
  */
 int pager_group_change(struct pager *pager, const struct group_settings *settings,
 		       char message[PAGER_MESSAGE]);
-/* Brings everything back; nothing is evicted until the next pager_set_limit. */
-int pager_thaw(struct pager *pager, pager_progress_fn progress, void *argument);
-/* Brings everything back and leaves the processes as if nothing had been. */
-int pager_detach(struct pager *pager, pager_progress_fn progress, void *argument,
+/* Brings everything back; nothing is evicted until the next pager_set_limit. -EIO, -ETIMEDOUT with
+ * a message: not all could be read. */
+int pager_thaw(struct pager *pager, pager_progress_fn progress, void *argument,
+	       char message[PAGER_MESSAGE]);
+/* Brings everything back and leaves the processes as if nothing had been. On failure, with a
+ * message, those that are left are served as before. `lose`: pages that cannot be read are no
+ * failure; touching one raises SIGBUS from then on. */
+int pager_detach(struct pager *pager, bool lose, pager_progress_fn progress, void *argument,
 		 char message[PAGER_MESSAGE]);
 
 void pager_report(struct pager *pager, struct report *report);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "pager/children.h"
 #include "pager/evict.h"
+#include "pager/fetch.h"
 #include "pager/futex.h"
 #include "pager/mapping.h"
 #include "pager/register.h"
@@ -16,6 +17,15 @@
 
 /* A program whose threads do not stop in this time is left running, ms. */
 #define STOP_PATIENCE_MS 200
+/* How often progress is told. */
+#define PROGRESS_NS 200000000ull
+/* A device that does not answer for so long does not answer. */
+#define ANSWER_NS 5000000000ull
+/* Pages that cannot be read are tried again after this, microseconds. */
+#define AGAIN_US 200000
+/* What an agent's way out waits for is said after the first; after the second it stays, ns. */
+#define TELL_NS	    2000000000ull
+#define TOO_LONG_NS 60000000000ull
 
 struct recording {
 	struct attached *attached;
@@ -162,12 +172,16 @@ static int start_threads(struct pager *pager, char message[PAGER_MESSAGE])
 
 	if (pager->threads_run)
 		return 0;
-	error = servers_start(pager);
+	error = fetch_open(pager);
+	if (!error)
+		error = servers_start(pager);
 	if (!error) {
 		error = evictor_start(pager);
 		if (error)
 			servers_stop(pager);
 	}
+	if (error)
+		fetch_close(pager);
 	if (error)
 		snprintf(message, PAGER_MESSAGE, "cannot start threads: %s", strerror(-error));
 	pager->threads_run = !error;
@@ -180,6 +194,7 @@ void program_stop_threads(struct pager *pager)
 		return;
 	evictor_stop(pager);
 	servers_stop(pager);
+	fetch_close(pager);
 	pager->threads_run = false;
 }
 
@@ -295,8 +310,37 @@ int program_record(struct attached *attached)
 	return attach_stop(&attached->target, STOP_PATIENCE_MS, later_stop, attached);
 }
 
+/* Memory lock held for reading, given up here: the page needs its device. How many slots it went
+ * past: one that cannot be read is counted, or given up. */
+static unsigned int bring_back_one(struct attached *attached, uint64_t address, slot_t *slot,
+				   struct bring_back *work)
+{
+	enum fault_result result = fetch_ask_once(attached, address, slot, atomic_load(slot));
+	int error = 0;
+
+	unlock_read(&attached->lock);
+	if (result == FAULT_FETCHED)
+		error = fetch_wait(attached->pager, ANSWER_NS, &work->device);
+	else
+		usleep(100);
+	if (error == -ETIMEDOUT)
+		work->stuck = true;
+	if (!error || work->stuck)
+		return 0;
+	if (work->lose || error == -EILSEQ) {
+		attached_lock_private(attached, address);
+		result = fill_give_up(attached, address);
+		unlock_read(&attached->lock);
+		return result == FAULT_DONE;
+	}
+	work->unreadable++;
+	work->error = error;
+	return 1;
+}
+
 /* One run of a cluster; how many slots it went past. */
-static unsigned int bring_back_run(struct attached *attached, uint64_t address, unsigned int slots)
+static unsigned int bring_back_run(struct attached *attached, uint64_t address, unsigned int slots,
+				   struct bring_back *work)
 {
 	struct fault_buffers *buffers = attached->pager->control_buffers;
 	unsigned int filled = 0, passed = 0;
@@ -322,6 +366,8 @@ static unsigned int bring_back_run(struct attached *attached, uint64_t address, 
 		result = fill_swapped(attached, buffers, address, run, &filled);
 		passed = filled;
 	}
+	if (result == FAULT_DEVICE)
+		return bring_back_one(attached, address, slot, work);
 	unlock_read(&attached->lock);
 	if (result != FAULT_DONE)
 		usleep(100); /* an event, a batch or a fault first */
@@ -340,37 +386,65 @@ uint64_t program_swapped_pages(struct attached *attached)
 	       count[DESC_LEAVING];
 }
 
-int program_bring_back(struct attached *attached, program_progress_fn progress, void *argument)
+/* Once over all of it. */
+static void bring_back_pass(struct attached *attached, struct bring_back *work)
 {
 	uint64_t at = 0, base;
+
+	work->unreadable = 0;
+	while (!attached->dead && !work->stuck) {
+		uint64_t left = 0;
+		uint32_t cluster;
+		bool tell;
+
+		lock_read(&attached->lock);
+		cluster = memory_next(attached->memory, at, &base);
+		tell = work->progress && monotonic_ns() - work->told_ns > PROGRESS_NS;
+		if (tell)
+			left = program_swapped_pages(attached);
+		unlock_read(&attached->lock);
+		if (tell) {
+			work->progress(work->argument, left);
+			work->told_ns = monotonic_ns();
+		}
+		if (cluster == SPACE_NO_CLUSTER)
+			return;
+		if (base > at)
+			at = base;
+		at += (uint64_t)bring_back_run(attached, at,
+					       CLUSTER_SLOTS - (unsigned int)(at >> PAGE_SHIFT &
+									      (CLUSTER_SLOTS - 1)),
+					       work)
+		      << PAGE_SHIFT;
+	}
+}
+
+int program_bring_back(struct attached *attached, struct bring_back *work)
+{
+	uint64_t progress_ns = monotonic_ns(), least = UINT64_MAX;
 
 	attached->paused = true;
 	lock_write(&attached->lock);
 	evict_quiesce(attached);
 	unlock_write(&attached->lock);
+	work->stuck = false;
 	for (;;) {
-		uint64_t left = 0;
-		uint32_t cluster;
-		bool tell;
-
+		bring_back_pass(attached, work);
 		if (attached->dead)
 			return -ESRCH;
-		lock_read(&attached->lock);
-		cluster = memory_next(attached->memory, at, &base);
-		tell = progress && (at >> 25) != (base >> 25);
-		if (tell)
-			left = program_swapped_pages(attached);
-		unlock_read(&attached->lock);
-		if (tell)
-			progress(argument, left);
-		if (cluster == SPACE_NO_CLUSTER)
+		if (work->stuck)
+			return -ETIMEDOUT;
+		if (!work->unreadable)
 			return 0;
-		if (base > at)
-			at = base;
-		at += (uint64_t)bring_back_run(attached, at,
-					       CLUSTER_SLOTS - (unsigned int)(at >> PAGE_SHIFT &
-									      (CLUSTER_SLOTS - 1)))
-		      << PAGE_SHIFT;
+		if (work->unreadable < least) {
+			least = work->unreadable;
+			progress_ns = monotonic_ns();
+		}
+		if (work->hasty || monotonic_ns() - progress_ns > FETCH_PATIENCE_NS)
+			return -EIO;
+		if (work->progress)
+			work->progress(work->argument, least);
+		usleep(AGAIN_US);
 	}
 }
 
@@ -405,6 +479,8 @@ static int last_stop(struct target *target, void *argument)
  */
 static int agent_out(struct attached *attached, char message[PAGER_MESSAGE])
 {
+	uint64_t since = monotonic_ns(), waited;
+	bool told = false;
 	int error;
 
 	lock_write(&attached->lock);
@@ -414,23 +490,61 @@ static int agent_out(struct attached *attached, char message[PAGER_MESSAGE])
 	attached_barrier(attached);
 	do {
 		error = attach_leave(&attached->target, message);
-	} while (error == -ETIMEDOUT);
-	return error;
+		waited = monotonic_ns() - since;
+		if (error == -ETIMEDOUT && waited > TELL_NS && !told) {
+			told = true;
+			pager_say(attached->pager, "waiting to let go of process %d: %s",
+				  attached->pid, message);
+		}
+	} while (error == -ETIMEDOUT && waited < TOO_LONG_NS);
+	if (error != -ETIMEDOUT)
+		return error;
+	/* All is back, so it does no harm there. */
+	pager_say(attached->pager,
+		  "process %d could not be stopped: a sleeping thread of ours stays in it until it "
+		  "ends",
+		  attached->pid);
+	attach_forget(&attached->target);
+	return 0;
 }
 
-int program_release(struct attached *attached, char message[PAGER_MESSAGE])
+void program_explain(const struct attached *attached, const struct bring_back *work, int error,
+		     char message[PAGER_MESSAGE])
 {
+	if (error == -EIO)
+		snprintf(message, PAGER_MESSAGE,
+			 "process %d: %llu pages cannot be read from backend %s (%s), the others "
+			 "are "
+			 "back; it is served as before; mend the device and try again, or give "
+			 "these pages up: vswap detach --lose-unreadable",
+			 attached->pid, (unsigned long long)work->unreadable, work->device,
+			 strerror(-work->error));
+	else
+		snprintf(message, PAGER_MESSAGE,
+			 "process %d: backend %s does not answer; it is served as before; look at "
+			 "the device (dmesg) and try again",
+			 attached->pid, work->device);
+}
+
+int program_release(struct attached *attached, bool lose, char message[PAGER_MESSAGE])
+{
+	struct bring_back work = {.lose = lose, .hasty = true};
 	pid_t pid = attached->pid;
-	int error = -EAGAIN;
+	int error = -EAGAIN, back = 0;
 
 	/* A child without an agent has a process to stop all the same. */
 	attached->target.pid = pid;
 	for (int tries = 0; tries < 50 && error == -EAGAIN; tries++) {
 		error = attach_stop(&attached->target, STOP_PATIENCE_MS, last_stop, attached);
-		if (error == -EAGAIN)
-			program_bring_back(attached, NULL, NULL);
 		if (error == -ETIMEDOUT)
 			error = -EAGAIN;
+		else if (error == -EAGAIN && (back = program_bring_back(attached, &work)) &&
+			 back != -ESRCH)
+			break;
+	}
+	if (back && back != -ESRCH) {
+		program_explain(attached, &work, back, message);
+		return back;
 	}
 	if (error && error != -ESRCH) {
 		snprintf(message, PAGER_MESSAGE, "cannot let go of process %d: %s", pid,
@@ -445,10 +559,11 @@ int program_release(struct attached *attached, char message[PAGER_MESSAGE])
 
 int program_abandon(struct attached *attached)
 {
+	struct bring_back work = {.hasty = true};
 	int error;
 
 	do {
-		error = program_bring_back(attached, NULL, NULL);
+		error = program_bring_back(attached, &work);
 		lock_write(&attached->lock);
 		if (!error && program_swapped_pages(attached))
 			error = -EAGAIN;
@@ -456,6 +571,7 @@ int program_abandon(struct attached *attached)
 			unregister_all(attached);
 		unlock_write(&attached->lock);
 	} while (error == -EAGAIN);
-	attached_bury(attached);
+	if (error != -EIO && error != -ETIMEDOUT)
+		attached_bury(attached);
 	return error;
 }

@@ -28,15 +28,35 @@ int program_record(struct attached *attached);
 uint64_t program_swapped_pages(struct attached *attached);
 
 typedef void (*program_progress_fn)(void *argument, uint64_t left_pages);
-/* Brings back every swapped page. Nothing leaves it any more (attached->paused). */
-int program_bring_back(struct attached *attached, program_progress_fn progress, void *argument);
 
-/* Everything is back: unregisters, takes the agent out if there is one, and frees it. */
-int program_release(struct attached *attached, char message[PAGER_MESSAGE]);
+struct bring_back {
+	program_progress_fn progress; /* or NULL */
+	void *argument;
+	bool lose;	  /* a page that cannot be read is given up: touching it raises SIGBUS */
+	bool hasty;	  /* tries each page once only */
+	uint64_t told_ns; /* when progress was told last */
+	/* What came of it: */
+	uint64_t unreadable; /* pages that are not back */
+	int error;	     /* of the device, -errno */
+	const char *device;  /* its name */
+	bool stuck;	     /* it does not answer */
+};
+/* Brings back every swapped page. Nothing leaves it any more (attached->paused). -ESRCH; -EIO: some
+ * cannot be read, in FETCH_PATIENCE_NS since the last that could; -ETIMEDOUT: the device does not
+ * answer. Then all is as it was, but for what is back already. */
+int program_bring_back(struct attached *attached, struct bring_back *work);
+/* -EIO or -ETIMEDOUT in words. */
+void program_explain(const struct attached *attached, const struct bring_back *work, int error,
+		     char message[PAGER_MESSAGE]);
+
+/* Everything is back: unregisters, takes the agent out if there is one, and frees it. Pages that
+ * cannot be read are lost if `lose` says so; else it fails, and the process is served on. */
+int program_release(struct attached *attached, bool lose, char message[PAGER_MESSAGE]);
 
 /*
  * Brings all back and lets go without a stop and without a call made inside the program: its new
  * seccomp filter could kill it for either. The agent stays asleep in the call it made before.
+ * -EIO, -ETIMEDOUT: not all could be read, and it is served on.
  */
 int program_abandon(struct attached *attached);
 

@@ -17,6 +17,7 @@
 
 
 struct server;
+struct fetch_pool;
 
 struct counters {
 	_Atomic uint64_t pages_out, pages_in, pages_zeroed, pages_clean;
@@ -59,7 +60,8 @@ struct pager {
 	 * ---- the address spaces that are served. `attached_lock` for the list itself. One is
 	 * freed (attached_bury) when it is no longer listed, the evictor is not at it, and
 	 * `serving` has been held for writing: servers hold it for reading while they use one, and
-	 * look at the generation each time they take it.
+	 * look at the generation each time they take it. What fetches (fetch.h) knows one by its id
+	 * only, and looks it up when it has the bytes.
 	 */
 	pthread_mutex_t attached_lock;
 	pthread_cond_t evicting_changed;
@@ -67,6 +69,7 @@ struct pager {
 	size_t attached_count, attached_capacity;
 	struct attached *evicting;
 	_Atomic uint32_t attached_generation;
+	_Atomic uint64_t attached_ids;
 
 	/* Userfaultfds of what must die (doomed.h); `attached_lock`. */
 	int *doomed;
@@ -77,6 +80,7 @@ struct pager {
 	pthread_rwlock_t serving;
 
 	/* ---- threads */
+	struct fetch_pool *fetch; /* fetch.c; while threads run */
 	struct server *servers[SERVERS];
 	struct fault_place where[SERVERS];
 	unsigned int server_count;

@@ -38,6 +38,8 @@
 #define COUNT_SHARE 100
 /* ... and, since it holds up the program, at most this part of the time. */
 #define RECORD_SHARE 4
+/* What could not be read when a process was to be left alone is tried again after this. */
+#define ABANDON_NS 10000000000ull
 /* After a failed attempt to inject; twice as long after each, so many times. */
 #define RETRY_LEAST_NS 200000000ull
 #define RETRY_STEPS    5
@@ -160,10 +162,27 @@ static void record_unknown(struct attached *attached)
 	attached->record_ns += (monotonic_ns() - now) * RECORD_SHARE;
 }
 
+/* Not all of it may be readable at once; a device that does not answer holds up this thread. */
+static void abandon(struct attached *attached)
+{
+	struct process *process = attached->process;
+	uint64_t now = monotonic_ns();
+
+	if (now < attached->abandon_ns)
+		return;
+	if (!process->left_alone)
+		pager_say(attached->pager,
+			  "process %d has installed a seccomp filter: its pages are brought "
+			  "back and it is left alone",
+			  process->pid);
+	process->left_alone = true;
+	attached->abandon_ns = now + ABANDON_NS;
+	program_abandon(attached);
+}
+
 /* The chores of one address space that pages may leave. It may be gone afterwards. */
 static void attend(struct attached *attached)
 {
-	struct process *process = attached->process;
 	struct process_size size;
 	char message[PAGER_MESSAGE];
 
@@ -172,12 +191,7 @@ static void attend(struct attached *attached)
 		return;
 	}
 	if (attached->refused) {
-		process->left_alone = true;
-		pager_say(attached->pager,
-			  "process %d has installed a seccomp filter: its pages are brought "
-			  "back and it is left alone",
-			  process->pid);
-		program_abandon(attached);
+		abandon(attached);
 		return;
 	}
 	if (attach_abandoned(&attached->target)) {

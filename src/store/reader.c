@@ -50,6 +50,21 @@ static const unsigned char *segment_look(struct store *store, struct segment *se
 	}
 }
 
+typedef int (*read_fn)(struct backend *backend, uint64_t offset, size_t length, void *bytes);
+
+static int read_device(struct backend *backend, uint64_t offset, size_t length, void *bytes)
+{
+	return backend->operations->read(backend, offset, length, bytes);
+}
+
+static int read_at_hand(struct backend *backend, uint64_t offset, size_t length, void *bytes)
+{
+	return backend->operations->at_hand &&
+			       backend->operations->at_hand(backend, offset, length, bytes)
+		       ? 0
+		       : -EAGAIN;
+}
+
 /* How long a run is. Its header is read first, into the reader's buffer; what it says is not yet
  * proved. 0 or -errno. */
 static int run_length(struct store *store, struct reader *reader, struct segment *segment,
@@ -74,7 +89,7 @@ static int run_length(struct store *store, struct reader *reader, struct segment
 
 /* Reads the object that the word names from the device into the reader's buffer, and opens it. */
 static int object_fetch(struct store *store, struct reader *reader, struct segment *segment,
-			struct backend *backend, desc_t word, uint32_t *room)
+			struct backend *backend, desc_t word, uint32_t *room, read_fn read)
 {
 	uint32_t offset = desc_offset(word), length = desc_length(word);
 	uint32_t most = SEGMENT_BYTES - offset, got = length ? length : PAGE_BYTES;
@@ -83,11 +98,11 @@ static int object_fetch(struct store *store, struct reader *reader, struct segme
 
 	if (got > most)
 		got = most;
-	error = backend->operations->read(backend, at, got, reader->buffer);
+	error = read(backend, at, got, reader->buffer);
 	if (!error && !length) {
 		error = run_length(store, reader, segment, offset, &length);
 		if (!error && length > got)
-			error = backend->operations->read(backend, at, length, reader->buffer);
+			error = read(backend, at, length, reader->buffer);
 	}
 	if (error)
 		return error;
@@ -127,7 +142,7 @@ static uint32_t shadow_share(desc_t word)
 	return desc_length(word) ? desc_length(word) : PAGE_BYTES / 8;
 }
 
-static int get_stored(struct store *store, desc_t word, void *page)
+static int get_stored(struct store *store, desc_t word, void *page, read_fn read)
 {
 	struct segment *segment = segment_of(store, desc_segment(word));
 	struct reader *reader = reader_take(store);
@@ -141,16 +156,16 @@ static int get_stored(struct store *store, desc_t word, void *page)
 	if (frame)
 		error = read_page(store, reader, frame + desc_offset(word), room, word, page);
 	if (error && backend) {
-		error = object_fetch(store, reader, segment, backend, word, &room);
+		error = object_fetch(store, reader, segment, backend, word, &room, read);
 		if (!error)
 			error = read_page(store, reader, reader->buffer, room, word, page);
 	}
-	if (desc_state(word) == DESC_STORED)
+	if (!error && desc_state(word) == DESC_STORED)
 		atomic_fetch_add_explicit(&segment->shadow, shadow_share(word),
 					  memory_order_relaxed);
 	atomic_fetch_sub_explicit(&segment->pins, 1, memory_order_release);
 	reader_return(reader);
-	if (error)
+	if (error && error != -EAGAIN)
 		atomic_fetch_add_explicit(&store->bad_reads, 1, memory_order_relaxed);
 	return error;
 }
@@ -163,19 +178,21 @@ static void fill(void *page, uint64_t word)
 		words[i] = word;
 }
 
-static int get_shared(struct store *store, desc_t word, void *page)
+static int get(struct store *store, desc_t word, void *page, read_fn read);
+
+static int get_shared(struct store *store, desc_t word, void *page, read_fn read)
 {
 	slot_t *slot = anchor_slot(store->space, desc_anchor(word));
 	desc_t inner = slot_lock(slot);
 	int error = -EIO;
 
 	if (desc_state(inner) != DESC_SHARED)
-		error = store_get(store, inner, page);
+		error = get(store, inner, page, read);
 	slot_unlock(slot, inner);
 	return error;
 }
 
-int store_get(struct store *store, desc_t word, void *page)
+static int get(struct store *store, desc_t word, void *page, read_fn read)
 {
 	switch (desc_state(word)) {
 	case DESC_ABSENT:
@@ -186,11 +203,11 @@ int store_get(struct store *store, desc_t word, void *page)
 		fill(page, desc_same_word(word));
 		return 0;
 	case DESC_SHARED:
-		return get_shared(store, word, page);
+		return get_shared(store, word, page, read);
 	case DESC_STORED:
 	case DESC_RESIDENT:
 		if (desc_segment(word))
-			return get_stored(store, word, page);
+			return get_stored(store, word, page, read);
 		return -EINVAL;
 	case DESC_LEAVING:
 		return -EINVAL;
@@ -198,6 +215,16 @@ int store_get(struct store *store, desc_t word, void *page)
 		break;
 	}
 	return -EIO;
+}
+
+int store_get(struct store *store, desc_t word, void *page)
+{
+	return get(store, word, page, read_device);
+}
+
+int store_try_get(struct store *store, desc_t word, void *page)
+{
+	return get(store, word, page, read_at_hand);
 }
 
 /* An anchor's word as it is now, without its lock; any other word unchanged. */
@@ -305,7 +332,9 @@ int store_describe(struct store *store, desc_t word, const char **codec, uint32_
 	if (frame)
 		frame += desc_offset(word);
 	else
-		error = backend ? object_fetch(store, reader, segment, backend, word, &room) : -EIO;
+		error = backend ? object_fetch(store, reader, segment, backend, word, &room,
+					       read_device)
+				: -EIO;
 	if (!error && object_read(frame ? frame : reader->buffer, room, &object)) {
 		*codec = codec_name(object.codec);
 		*bytes = object_bytes(object);

@@ -14,8 +14,8 @@
  *
  * Threads: everything here may be called from any thread; a `store_writer`
  * belongs to one thread at a time. No function waits on a program whose pages
- * are stored. Only store_get waits for a device, and only for a segment that is
- * not in RAM.
+ * are stored. Only store_get and store_fetch_read wait for a device, and only for a
+ * segment that is not in RAM.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -86,8 +86,31 @@ void store_published(struct store_writer *writer);
  * 0, -EILSEQ (does not match), -EIO (device), both after every copy was tried.
  */
 int store_get(struct store *store, desc_t word, void *page);
+/* The same, but -EAGAIN instead of waiting for a device. */
+int store_try_get(struct store *store, desc_t word, void *page);
 /* True when store_get would not wait for a device. */
 bool store_is_fast(struct store *store, desc_t word);
+
+/*
+ * Reading from a device without a lock on the descriptor (fetch.c). While a fetch lasts, a
+ * descriptor that has its word again, and for which store_fetch_is is true, stands for the
+ * bytes that were read.
+ */
+struct store_fetch {
+	desc_t word;	 /* the descriptor's */
+	desc_t location; /* what was behind it */
+};
+/* The caller has the slot of the swapped `word` locked. False: it is in no segment. */
+bool store_fetch_begin(struct store *store, desc_t word, struct store_fetch *fetch);
+/* As store_get. Any thread. */
+int store_fetch_read(struct store *store, const struct store_fetch *fetch, void *page);
+/* What the backend has of it in buffers of its own is read anew. */
+void store_fetch_distrust(struct store *store, const struct store_fetch *fetch);
+/* The caller has a slot with the fetch's word locked. */
+bool store_fetch_is(struct store *store, const struct store_fetch *fetch);
+/* Where the bytes are now; NULL: in RAM only. */
+struct backend *store_fetch_backend(struct store *store, const struct store_fetch *fetch);
+void store_fetch_end(struct store *store, const struct store_fetch *fetch);
 
 /*
  * True if the object at the word's location holds exactly these bytes (clean

@@ -42,6 +42,7 @@ static void test_requests(void **state)
 	accepts("{\"request\":\"follow\"}", REQUEST_FOLLOW, 0);
 	accepts("{\"request\":\"thaw\"}", REQUEST_THAW, 0);
 	accepts("{\"request\":\"detach\",\"more\":[]}", REQUEST_DETACH, 0);
+	accepts("{\"request\":\"detach\",\"lose\":true}", REQUEST_DETACH, 0);
 	accepts("{\"request\":\"where\",\"address\":140737353707520}", REQUEST_WHERE,
 		140737353707520);
 }
