@@ -32,7 +32,7 @@
 
 #define DEPTH		8
 #define RETRIES		16
-#define DEAD_AFTER	5	    /* errors in a row */
+#define DEAD_AFTER	5	    /* writes in a row that fail */
 #define FULL_SECONDS	5	    /* how long a full file system is believed to be full */
 #define BOUNCE_BYTES	(72u << 10) /* 64 KiB at any alignment */
 #define DISCARD_EXTENTS 8	    /* in one poll */
@@ -79,12 +79,6 @@ static int64_t now_seconds(void)
 static bool is_full_error(int result)
 {
 	return result == -ENOSPC || result == -EDQUOT || result == -EFBIG;
-}
-
-static void count_error(struct file_backend *file)
-{
-	atomic_fetch_add(&file->errors, 1);
-	atomic_fetch_add(&file->errors_in_row, 1);
 }
 
 /* ---- opening ---- */
@@ -192,7 +186,8 @@ static void finish(struct request *request, int result)
 		atomic_store(&file->full_until, now_seconds() + FULL_SECONDS);
 		result = -ENOSPC;
 	} else if (result) {
-		count_error(file);
+		atomic_fetch_add(&file->errors, 1);
+		atomic_fetch_add(&file->errors_in_row, 1);
 	} else {
 		atomic_fetch_add(&file->written_bytes, BACKEND_EXTENT_BYTES);
 		atomic_store(&file->errors_in_row, 0);
@@ -390,8 +385,9 @@ static int read_bytes(struct file_backend *file, uint64_t offset, size_t length,
 	error = read_fully(file, offset, direct, bytes);
 	if (!error && direct < length)
 		error = read_bounced(file, offset + direct, length - direct, bytes + direct);
+	/* A block that cannot be read says nothing about writing. */
 	if (error)
-		count_error(file);
+		atomic_fetch_add(&file->errors, 1);
 	else
 		atomic_fetch_add(&file->read_bytes, length);
 	return error;

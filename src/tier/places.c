@@ -68,7 +68,8 @@ static bool is_usable(const struct place *place, int64_t now)
 {
 	if (place->tried || now < place->retry_at || is_stalled(place, now))
 		return false;
-	return place->backend->operations->health(place->backend) != BACKEND_DEAD;
+	/* One that failed is tried with one write at a time. */
+	return place->retry_after == RETRY_FIRST || !place->in_flight;
 }
 
 /* Of the usable places of the highest priority the one with the least to do. */
@@ -130,10 +131,10 @@ static void tell_failing(struct places *places, struct place *place, int error)
 {
 	if (place->backend->operations->health(place->backend) == BACKEND_DEAD)
 		say_once(places, &place->told_dead,
-			 "backend %s: writing failed again and again (%s): nothing more is written "
-			 "to it; what it holds is still read from it; replace the device, and add "
-			 "another backend (--backend file:PATH)",
-			 place->backend->name, strerror(error));
+			 "backend %s: writing failed again and again (%s): it is tried again every "
+			 "%lld s; what it holds is still read from it; look at the device (dmesg), "
+			 "and add another backend (--backend file:PATH)",
+			 place->backend->name, strerror(error), RETRY_MOST / SECOND);
 	else
 		say_once(places, &place->told_failing,
 			 "backend %s: writing failed (%s); nothing is lost, it goes to the next "
@@ -153,10 +154,13 @@ void place_finished(struct places *places, struct place *place, int result, int6
 		tell_full(places, place);
 		return;
 	}
-	place->retry_at = now + place->retry_after;
-	place->retry_after *= 2;
-	if (place->retry_after > RETRY_MOST)
-		place->retry_after = RETRY_MOST;
+	/* Those that were in flight together fail together: that is once. */
+	if (now >= place->retry_at) {
+		place->retry_at = now + place->retry_after;
+		place->retry_after *= 2;
+		if (place->retry_after > RETRY_MOST)
+			place->retry_after = RETRY_MOST;
+	}
 	tell_failing(places, place, -result);
 }
 
@@ -175,9 +179,27 @@ void places_watch(struct places *places, int64_t now)
 	}
 }
 
-void places_say_no_room(struct places *places, bool *told)
+static const char *ill_with(const struct place *place, int64_t now)
 {
-	say_once(places, told,
-		 "no space anywhere: pages stay resident; add a backend (--backend file:PATH) or "
-		 "raise the limit");
+	if (is_stalled(place, now))
+		return "does not answer";
+	if (place->retry_after > RETRY_FIRST)
+		return "cannot be written to";
+	return place->told_full ? "is full" : "has no room";
+}
+
+void places_say_no_room(struct places *places, int64_t now, bool *told)
+{
+	char why[256] = "";
+	size_t length = 0;
+
+	for (unsigned int i = 0; i < places->count && length < sizeof(why); i++)
+		length += (size_t)snprintf(why + length, sizeof(why) - length, "backend %s %s; ",
+					   places->items[i].backend->name,
+					   ill_with(&places->items[i], now));
+	say_once(
+		places, told,
+		"no space anywhere: pages stay resident; %sadd %s backend (--backend file:PATH) or "
+		"raise the limit",
+		why, places->count ? "another" : "a");
 }

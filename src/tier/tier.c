@@ -376,7 +376,7 @@ static void clean_or_despair(struct tier *tier)
 	 * kick: then there is room for others. */
 	if (now - tier->progress_at > DESPAIR_AFTER &&
 	    now - atomic_load(&tier->waited_at) < DESPAIR_AFTER)
-		places_say_no_room(&tier->places, &tier->told_no_room);
+		places_say_no_room(&tier->places, now, &tier->told_no_room);
 }
 
 /* True if RAM segments are where they should be, or nothing can be done about it right now. */

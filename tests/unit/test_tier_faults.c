@@ -62,6 +62,26 @@ static void test_death(void **state)
 	close_world(world);
 }
 
+/* One that failed until it counted as dead is well again: it is written to again. */
+static void test_recovery(void **state)
+{
+	struct world *world = open_world(2, (unsigned int[]){100, 100}, (int[]){2, 1});
+	struct backend *first = world->backends[0];
+	unsigned int page = 0;
+
+	world->controls[0]->fail_writes = FAULT_ALWAYS;
+	while (first->operations->health(first) != BACKEND_DEAD) {
+		assert_true(put(world, page++ % PAGES, 1));
+		usleep(100);
+	}
+	world->controls[0]->fail_writes = 0;
+	while (!world->controls[0]->writes) {
+		assert_true(put(world, page++ % PAGES, 1));
+		usleep(100);
+	}
+	close_world(world);
+}
+
 static void test_nothing_anywhere(void **state)
 {
 	struct world *world = open_world(1, (unsigned int[]){4}, (int[]){0});
@@ -215,6 +235,7 @@ int main(void)
 		cmocka_unit_test(test_no_space_after_all),
 		cmocka_unit_test(test_a_few_errors),
 		cmocka_unit_test(test_death),
+		cmocka_unit_test(test_recovery),
 		cmocka_unit_test(test_nothing_anywhere),
 		cmocka_unit_test(test_stall),
 		cmocka_unit_test(test_in_flight_is_bounded),
