@@ -54,6 +54,8 @@ int store_seal(struct store *store, uint32_t id, void *copy)
 	uint32_t offset = 0, bytes;
 
 	assert(segment_state(segment) == SEGMENT_WRITING);
+	if (!serial)
+		return -EIO;
 	for (; offset < segment->used; offset += bytes) {
 		bytes = STORE_GRAIN;
 		if (!object_read(frame + offset, segment->used - offset, &object)) {
@@ -62,7 +64,7 @@ int store_seal(struct store *store, uint32_t id, void *copy)
 			continue;
 		}
 		bytes = object_bytes(object);
-		if (!serial || !object.tagged ||
+		if (!object.tagged ||
 		    seal_object(store->seal, serial, offset, frame + offset, bytes, to + offset))
 			return -EIO;
 	}
