@@ -100,36 +100,40 @@ AGENT static void wake(uint32_t *word)
 	call(__NR_futex, (long)word, FUTEX_WAKE, 0x7fffffff, 0);
 }
 
-/* Takes the agent's bit of the lock. False: revoked. */
-AGENT static int lock_take(struct channel *channel)
+AGENT static void gate_leave(struct gate *gate)
+{
+	__atomic_store_n(&gate->moving, 0, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&gate->owner_waits, __ATOMIC_SEQ_CST))
+		wake(&gate->moving);
+}
+
+AGENT static void gate_wait(struct gate *gate)
 {
 	struct pause millisecond;
 
 	millisecond.seconds = 0;
 	millisecond.nanoseconds = 1000000;
-	for (;;) {
-		uint32_t seen = __atomic_load_n(&channel->lock.word, __ATOMIC_RELAXED);
-
-		if (seen & LOCK_REVOKED)
-			return 0;
-		if (!(seen & (LOCK_WRITER | LOCK_WANTED))) {
-			if (__atomic_compare_exchange_n(&channel->lock.word, &seen,
-							seen | LOCK_AGENT, 0, __ATOMIC_ACQUIRE,
-							__ATOMIC_RELAXED))
-				return 1;
-			continue;
-		}
-		__atomic_fetch_add(&channel->lock.waiters, 1, __ATOMIC_SEQ_CST);
-		call(__NR_futex, (long)&channel->lock.word, FUTEX_WAIT, seen, (long)&millisecond);
-		__atomic_fetch_sub(&channel->lock.waiters, 1, __ATOMIC_SEQ_CST);
-	}
+	__atomic_store_n(&gate->agent_waits, 1, __ATOMIC_SEQ_CST);
+	call(__NR_futex, (long)&gate->closed, FUTEX_WAIT, 1, (long)&millisecond);
+	__atomic_store_n(&gate->agent_waits, 0, __ATOMIC_SEQ_CST);
 }
 
-AGENT static void lock_give(struct channel *channel)
+/* True: the agent may move until gate_leave, and no writer has the memory lock. False: revoked. */
+AGENT static int gate_enter(struct gate *gate)
 {
-	__atomic_fetch_and(&channel->lock.word, ~LOCK_AGENT, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&channel->lock.waiters, __ATOMIC_SEQ_CST))
-		wake(&channel->lock.word);
+	for (;;) {
+		int open, revoked;
+
+		__atomic_store_n(&gate->moving, 1, __ATOMIC_SEQ_CST);
+		open = !__atomic_load_n(&gate->closed, __ATOMIC_SEQ_CST);
+		revoked = (int)__atomic_load_n(&gate->revoked, __ATOMIC_SEQ_CST);
+		if (open && !revoked)
+			return 1;
+		gate_leave(gate);
+		if (revoked)
+			return 0;
+		gate_wait(gate);
+	}
 }
 
 /*
@@ -202,12 +206,12 @@ AGENT static void move_batch(struct channel *channel)
 	for (uint32_t at = 0; go_on && at < count; at += CHANNEL_CHUNK) {
 		uint32_t end = at + CHANNEL_CHUNK < count ? at + CHANNEL_CHUNK : count;
 
-		if (!lock_take(channel))
+		if (!gate_enter(&channel->gate))
 			return;
 		go_on = move_chunk(channel, staging, at, end);
 		if (go_on && parting)
 			go_on = part_chunk(channel, staging, at, end);
-		lock_give(channel);
+		gate_leave(&channel->gate);
 	}
 }
 

@@ -4,8 +4,10 @@
  * both have. The agent is a few hundred lines without libc (agent.c); this header
  * is all that the two share, so it includes nothing but fixed-width types.
  *
- * The program could write here: the owner uses no value from the channel as an
- * index or an address without checking it, and never waits on it without a bound.
+ * The program can write here, at any moment. So nothing that stands here decides anything for the
+ * owner: it uses no value as an index, an address or a length, knows by itself which command it
+ * sent and whether the agent may move, and waits on nothing here without a bound. What the program
+ * writes here harms its own pages at most.
  *
  * One command at a time:
  *   owner: fills verb, count, from[], staging; command += 1; futex wake
@@ -44,19 +46,15 @@ enum channel_refusal {
 };
 
 /*
- * The memory lock's word. Readers may install or move pages; a writer reads events
- * and applies them. See pager/lock.h, which owns the protocol; the agent only
- * takes and gives back its own bit.
+ * What the agent sees of the memory lock (pager/lock.h has the protocol). Each word is written by
+ * one side; `closed` and `moving` are futexes.
  */
-#define LOCK_WRITER  0x80000000u /* held for writing */
-#define LOCK_WANTED  0x40000000u /* a writer waits: no new readers */
-#define LOCK_AGENT   0x20000000u /* the agent reads (moves a chunk) */
-#define LOCK_REVOKED 0x10000000u /* the agent may not take it until the owner says so */
-#define LOCK_READERS 0x0000ffffu /* owner threads that read */
-
-struct lock_word {
-	uint32_t word;	  /* LOCK_*, futex */
-	uint32_t waiters; /* so that nobody wakes for nothing */
+struct gate {
+	uint32_t closed;      /* owner: a writer has the lock, or waits for it */
+	uint32_t revoked;     /* owner: the agent may move nothing more for this command */
+	uint32_t owner_waits; /* owner: sleeps on `moving` */
+	uint32_t moving;      /* agent: 1 while it moves a chunk */
+	uint32_t agent_waits; /* agent: sleeps on `closed` */
 };
 
 struct channel {
@@ -66,7 +64,7 @@ struct channel {
 	uint32_t verb, count;
 	uint32_t refusal;      /* enum channel_refusal */
 	uint32_t agent_tid;    /* set once at the start */
-	struct lock_word lock; /* memory lock */
+	struct gate gate;
 	uint32_t started;      /* 1 when the agent runs, futex */
 	int32_t userfault;     /* descriptor numbers in the agent's own table: ... */
 	int32_t leash;	       /* ... what it keeps open; smaller than `userfault` or larger */

@@ -22,7 +22,6 @@ struct attached *attached_new(struct pager *pager, int userfault)
 	attached->target.leash[0] = attached->target.leash[1] = -1;
 	pthread_mutex_init(&attached->staging_lock, NULL);
 	attached->lock = (struct memory_lock){
-		.word = &attached->own_word,
 		.revoke = evict_revoke,
 		.argument = attached,
 	};

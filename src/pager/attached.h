@@ -58,7 +58,7 @@ struct attached {
 	_Atomic bool forked;   /* it has relatives, or had */
 	_Atomic bool held;     /* its faults wait: others work (load.h) */
 	_Atomic bool paused;   /* nothing of it may leave any more */
-	_Atomic bool refused;  /* a seccomp filter came: control brings all back */
+	const char *_Atomic refused; /* why control is to bring all back (evict_refuse), or NULL */
 
 	/* Server: children whose FORK was read, while events that were in flight with it are. */
 	struct unborn unborn[UNBORN];
@@ -67,14 +67,13 @@ struct attached {
 	struct moved moved; /* memory lock, for writing */
 	struct limbo limbo; /* the same */
 
-	struct lock_word own_word; /* of the lock, until there is a channel to have it in */
-
-	struct target target;	      /* has_agent */
-	struct kept_pages kept;	      /* evictor */
-	struct batch batch;	      /* has_agent */
-	uint64_t hand, laps;	      /* evictor: CLOCK, and how often it went round */
-	double credit;		      /* evictor: of a turn (group.h) */
-	uint64_t rests_ns;	      /* evictor: had nothing to give; not asked before */
+	struct target target;	/* has_agent */
+	struct kept_pages kept; /* evictor */
+	struct batch batch;	/* has_agent */
+	uint64_t hand, laps;	/* evictor: CLOCK, and how often it went round */
+	double credit;		/* evictor: of a turn (group.h) */
+	uint64_t rests_ns;	/* evictor: had nothing to give, or was late; not asked before */
+	unsigned int lates;	/* evictor: batches in a row with a late agent */
 	pthread_mutex_t staging_lock; /* registering staging, or revoking the agent; innermost */
 
 	_Atomic uint64_t faults; /* served */

@@ -22,6 +22,8 @@ enum batch_state {
 struct batch {
 	_Atomic uint32_t state; /* futex */
 	_Atomic bool cancel;	/* somebody waits for it to be idle: hurry */
+	_Atomic bool late;	/* the agent was revoked because it kept somebody waiting */
+	uint32_t command;	/* number of the last that the agent was sent */
 	unsigned int count;
 	unsigned int staging; /* which of the two areas */
 	uint64_t address[CHANNEL_BATCH];
@@ -29,6 +31,7 @@ struct batch {
 	desc_t leaving[CHANNEL_BATCH]; /* the word that the evictor set: any other wins */
 	uint64_t id[CHANNEL_BATCH];    /* slot ids */
 	bool moved[CHANNEL_BATCH];     /* valid from BATCH_READ on */
+	int16_t result[CHANNEL_BATCH]; /* what the agent says of each: a hint */
 	desc_t twin[CHANNEL_BATCH];    /* of a relative that has stored the same bytes, or 0 */
 	unsigned int relatives; /* with whom its pages may be shared; all can be evicted from */
 	bool parting;		/* shared pages may leave, too */

@@ -15,7 +15,7 @@ bool command_is_busy(const struct attached *attached)
 {
 	const struct channel *channel = attached->target.channel;
 
-	return load(&channel->done) != load(&channel->command);
+	return load(&channel->done) != attached->batch.command;
 }
 
 void command_send(struct attached *attached, enum channel_verb verb, unsigned int count)
@@ -25,7 +25,7 @@ void command_send(struct attached *attached, enum channel_verb verb, unsigned in
 	channel->verb = verb;
 	channel->count = count;
 	channel->refusal = CHANNEL_DONE;
-	__atomic_fetch_add(&channel->command, 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&channel->command, ++attached->batch.command, __ATOMIC_RELEASE);
 	futex_wake(&channel->command, 1);
 }
 
@@ -37,7 +37,7 @@ bool command_wait(struct attached *attached)
 	for (;;) {
 		uint32_t done = load(&channel->done);
 
-		if (done == load(&channel->command))
+		if (done == attached->batch.command)
 			return true;
 		if (attached->batch.cancel || attached->dead || monotonic_ns() > until)
 			return false;

@@ -33,14 +33,29 @@
 #define RETURN_TRIES 5000u
 /* Most clusters that get a life of their own for one batch. */
 #define SPLITS 8u
+/* A process whose agent was late rests for so long, twice as long each time, up to half a second;
+ * after so many times in a row it is let go. */
+#define LATE_NS	   1000000ull
+#define LATE_SHIFT 9u
+#define LATE_MOST  32u
 
-void evict_revoke(void *argument)
+void evict_rest(struct attached *attached, uint64_t ns)
 {
-	struct attached *attached = argument;
+	uint64_t until = monotonic_ns() + ns;
 
-	if (!attached->has_agent)
-		return;
-	/* Nobody registers staging for the next batch before the agent's bit is gone. */
+	if (until > attached->rests_ns)
+		attached->rests_ns = until;
+}
+
+void evict_refuse(struct attached *attached, const char *why)
+{
+	attached->refused = why;
+	attached->paused = true;
+}
+
+static void expel(struct attached *attached)
+{
+	/* Nobody registers staging for the next batch before the agent is expelled. */
 	pthread_mutex_lock(&attached->staging_lock);
 	for (unsigned int i = 0; i < ATTACH_STAGINGS; i++)
 		userfault_unregister(attached->userfault, attached->target.staging[i],
@@ -48,6 +63,14 @@ void evict_revoke(void *argument)
 	lock_expel_agent(&attached->lock);
 	pthread_mutex_unlock(&attached->staging_lock);
 	atomic_fetch_add(&attached->pager->counters.revoked, 1);
+}
+
+void evict_revoke(void *argument)
+{
+	struct attached *attached = argument;
+
+	attached->batch.late = true;
+	expel(attached);
 }
 
 static void set_state(struct batch *batch, enum batch_state state)
@@ -65,7 +88,7 @@ void evict_quiesce(struct attached *attached)
 		return;
 	batch->cancel = true;
 	if (batch->state == BATCH_MOVING) {
-		evict_revoke(attached);
+		expel(attached);
 		futex_wake(&attached->target.channel->done, INT32_MAX);
 	}
 	while ((state = atomic_load(&batch->state)) != BATCH_IDLE)
@@ -127,6 +150,8 @@ static bool move(struct attached *attached)
 	uint64_t staging = target->staging[batch->staging];
 	int error;
 
+	for (unsigned int i = 0; i < batch->count; i++)
+		batch->result[i] = CHANNEL_NOT_TRIED;
 	pthread_mutex_lock(&attached->staging_lock);
 	error = userfault_register(attached->userfault, staging, STAGING_BYTES);
 	pthread_mutex_unlock(&attached->staging_lock);
@@ -141,10 +166,14 @@ static bool move(struct attached *attached)
 		channel->result[i] = CHANNEL_NOT_TRIED;
 	}
 	command_send(attached, CHANNEL_MOVE, batch->count);
-	if (command_wait(attached))
+	if (command_wait(attached)) {
 		userfault_unregister(attached->userfault, staging, STAGING_BYTES);
-	else
-		evict_revoke(attached); /* its lock is taken away only behind the barrier */
+	} else {
+		batch->late |= !batch->cancel && !attached->dead;
+		expel(attached);
+	}
+	/* Once: the program may write there between two looks. */
+	memcpy(batch->result, channel->result, batch->count * sizeof(batch->result[0]));
 	return true;
 }
 
@@ -198,7 +227,7 @@ static void stay(struct attached *attached, unsigned int i)
 {
 	struct batch *batch = &attached->batch;
 	struct counters *counters = &attached->pager->counters;
-	int why = attached->target.channel->result[i];
+	int why = batch->result[i];
 	desc_t word = (batch->leaving[i] & ~DESC_STATE_MASK) | DESC_RESIDENT;
 
 	if (!settle(batch, i))
@@ -265,7 +294,7 @@ static void count_moved(struct attached *attached, int64_t moved, int64_t parted
 
 static bool has_parted(const struct attached *attached, unsigned int i)
 {
-	return attached->batch.moved[i] && attached->target.channel->result[i] == CHANNEL_PARTED;
+	return attached->batch.moved[i] && attached->batch.result[i] == CHANNEL_PARTED;
 }
 
 static enum evict_result commit(struct attached *attached)
@@ -343,7 +372,7 @@ static enum evict_result prepare(struct attached *attached, unsigned int want)
 	case CHANNEL_DONE:
 		break;
 	case CHANNEL_SECCOMP:
-		attached->refused = attached->paused = true;
+		evict_refuse(attached, "has installed a seccomp filter");
 		return EVICT_NOT_NOW;
 	default:
 		return EVICT_NOT_NOW;
@@ -365,8 +394,23 @@ static void ask_family(struct attached *attached)
 	attached->batch.relatives = size > 1 ? size - 1 : 0;
 }
 
-enum evict_result evict_batch(struct attached *attached, unsigned int want,
-			      const struct page_list *only)
+/* An agent that is late each time holds up others: the process is asked less and less often, and
+ * then let go. Stopped, it is late once, and not asked before it has answered. */
+static void judge_agent(struct attached *attached, enum evict_result result)
+{
+	if (!attached->batch.late) {
+		if (result == EVICT_DONE)
+			attached->lates = 0;
+		return;
+	}
+	evict_rest(attached,
+		   LATE_NS << (attached->lates < LATE_SHIFT ? attached->lates : LATE_SHIFT));
+	if (++attached->lates == LATE_MOST)
+		evict_refuse(attached, "does not let its agent work");
+}
+
+static enum evict_result run_batch(struct attached *attached, unsigned int want,
+				   const struct page_list *only)
 {
 	struct batch *batch = &attached->batch;
 	pid_t last_id = robust_last_id(attached->pager->loadavg);
@@ -414,6 +458,17 @@ enum evict_result evict_batch(struct attached *attached, unsigned int want,
 	bury_lost(attached, last_id, changes);
 	atomic_fetch_add(&attached->pager->counters.batches, 1);
 	return attached->target.channel->refusal ? EVICT_NOT_NOW : result;
+}
+
+enum evict_result evict_batch(struct attached *attached, unsigned int want,
+			      const struct page_list *only)
+{
+	enum evict_result result;
+
+	attached->batch.late = false;
+	result = run_batch(attached, want, only);
+	judge_agent(attached, result);
+	return result;
 }
 
 void evict_empty_staging(struct attached *attached)

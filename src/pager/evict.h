@@ -4,6 +4,7 @@
 #define PAGER_EVICT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct attached;
 struct page_list;
@@ -34,8 +35,16 @@ void evict_empty_staging(struct attached *attached);
  */
 void evict_quiesce(struct attached *attached);
 
-/* Makes sure that the agent moves nothing more until the next batch: the memory
- * lock's revoke function. Any thread. */
+/* Makes sure that the agent, which was waited for too long, moves nothing more until the next
+ * batch: the memory lock's revoke function. Any thread. */
 void evict_revoke(void *attached);
+
+/* It is not asked for pages for so long, ns, or for longer if that was said before. Evictor's
+ * thread. */
+void evict_rest(struct attached *attached, uint64_t ns);
+
+/* Nothing leaves the process any more; the control thread brings all back and lets it go. `why`, a
+ * literal, goes on "process N ...". Any thread. */
+void evict_refuse(struct attached *attached, const char *why);
 
 #endif

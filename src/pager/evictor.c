@@ -263,7 +263,8 @@ static struct attached *take_relative(struct evictor *evictor, uint64_t stack_st
 	while (*at < pager->attached_count && !taken) {
 		struct attached *attached = pager->attached[(*at)++];
 
-		if (attached->stack_start == stack_start && may_leave(attached))
+		if (attached->stack_start == stack_start && may_leave(attached) &&
+		    monotonic_ns() >= attached->rests_ns)
 			taken = attached;
 	}
 	pager->evicting = taken;
@@ -315,9 +316,9 @@ static void work(struct evictor *evictor, uint32_t seen)
 	}
 	/* Others are not kept waiting for one of a group that is above its limit. */
 	if (result != EVICT_DONE && limited)
-		attached->rests_ns = monotonic_ns() + RETRY_NS;
+		evict_rest(attached, RETRY_NS);
 	if (result == EVICT_NO_ROOM && kept)
-		attached->rests_ns = monotonic_ns() + IDLE_NS;
+		evict_rest(attached, IDLE_NS);
 	put_back(evictor);
 	evict_relatives(evictor, family);
 	evictor->staging_used = true;

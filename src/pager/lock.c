@@ -13,38 +13,26 @@
 #define PAUSES	 16 /* between two looks at the clock */
 #define SLEEP_NS 200000
 
-static uint32_t load(struct memory_lock *lock)
+static uint32_t load(const uint32_t *word)
 {
-	return __atomic_load_n(&lock->word->word, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
 }
 
-/* Should the word be another one by now (lock_move), it is held for writing, or as free as `from`
- * says. */
 static bool change(struct memory_lock *lock, uint32_t from, uint32_t to)
 {
-	return __atomic_compare_exchange_n(&lock->word->word, &from, to, false, __ATOMIC_ACQ_REL,
+	return __atomic_compare_exchange_n(&lock->word, &from, to, false, __ATOMIC_ACQ_REL,
 					   __ATOMIC_RELAXED);
 }
 
-static void wake(struct lock_word *word)
+static void wake(struct memory_lock *lock)
 {
-	if (__atomic_load_n(&word->waiters, __ATOMIC_SEQ_CST))
-		futex_wake(&word->word, INT32_MAX);
-}
-
-static void sleep_on(struct memory_lock *lock, uint32_t seen)
-{
-	struct lock_word *word = lock->word;
-
-	__atomic_fetch_add(&word->waiters, 1, __ATOMIC_SEQ_CST);
-	futex_wait(&word->word, seen, SLEEP_NS);
-	__atomic_fetch_sub(&word->waiters, 1, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&lock->waiters, __ATOMIC_SEQ_CST))
+		futex_wake(&lock->word, INT32_MAX);
 }
 
 struct wait {
 	unsigned int turns;
 	uint64_t began; /* ns */
-	uint64_t since; /* ns, of the first sleep behind the agent */
 };
 
 static bool is_spinning(struct wait *wait)
@@ -65,24 +53,65 @@ static void wait_turn(struct memory_lock *lock, struct wait *wait, uint32_t seen
 {
 	if (is_spinning(wait))
 		return;
-	if (!(seen & LOCK_AGENT)) {
-		wait->since = 0;
-	} else if (!wait->since) {
-		wait->since = monotonic_ns();
-	} else if (monotonic_ns() - wait->since > AGENT_PATIENCE_US * 1000ull) {
-		lock->revoke(lock->argument);
-		wait->since = 0;
-		return;
-	}
-	sleep_on(lock, seen);
+	__atomic_fetch_add(&lock->waiters, 1, __ATOMIC_SEQ_CST);
+	futex_wait(&lock->word, seen, SLEEP_NS);
+	__atomic_fetch_sub(&lock->waiters, 1, __ATOMIC_SEQ_CST);
 }
+
+/* ---- the gate ---- */
+
+static void gate_close(struct memory_lock *lock)
+{
+	struct gate *gate = lock->gate;
+
+	if (gate)
+		__atomic_store_n(&gate->closed, 1, __ATOMIC_SEQ_CST);
+}
+
+/* Held for writing. Another that waits to write keeps it closed. */
+static void gate_open(struct memory_lock *lock)
+{
+	struct gate *gate = lock->gate;
+
+	if (!gate || load(&lock->word) & LOCK_WANTED)
+		return;
+	__atomic_store_n(&gate->closed, 0, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&gate->agent_waits, __ATOMIC_SEQ_CST))
+		futex_wake(&gate->closed, 1);
+}
+
+static bool is_moving(const struct memory_lock *lock, const struct gate *gate)
+{
+	return lock->admitted && __atomic_load_n(&gate->moving, __ATOMIC_SEQ_CST);
+}
+
+/* Held for writing, and the gate is closed: the agent ends its chunk, or is revoked. */
+static void wait_for_agent(struct memory_lock *lock)
+{
+	struct gate *gate = lock->gate;
+	struct wait wait = {0};
+
+	while (gate && is_moving(lock, gate)) {
+		if (is_spinning(&wait))
+			continue;
+		if (monotonic_ns() - wait.began > AGENT_PATIENCE_US * 1000ull) {
+			lock->revoke(lock->argument);
+			return;
+		}
+		__atomic_store_n(&gate->owner_waits, 1, __ATOMIC_SEQ_CST);
+		futex_wait(&gate->moving, 1, SLEEP_NS);
+		__atomic_store_n(&gate->owner_waits, 0, __ATOMIC_SEQ_CST);
+	}
+}
+
+/* ---- the lock ---- */
 
 void lock_read(struct memory_lock *lock)
 {
 	struct wait wait = {0};
 
 	for (;;) {
-		uint32_t seen = load(lock);
+		uint32_t seen = load(&lock->word);
 
 		if (seen & (LOCK_WRITER | LOCK_WANTED))
 			wait_turn(lock, &wait, seen);
@@ -96,7 +125,7 @@ bool lock_try_read(struct memory_lock *lock)
 	uint32_t seen;
 
 	do {
-		seen = load(lock);
+		seen = load(&lock->word);
 		if (seen & (LOCK_WRITER | LOCK_WANTED))
 			return false;
 	} while (!change(lock, seen, seen + 1));
@@ -105,11 +134,11 @@ bool lock_try_read(struct memory_lock *lock)
 
 void unlock_read(struct memory_lock *lock)
 {
-	uint32_t before = __atomic_fetch_sub(&lock->word->word, 1, __ATOMIC_SEQ_CST);
+	uint32_t before = __atomic_fetch_sub(&lock->word, 1, __ATOMIC_SEQ_CST);
 
 	assert(before & LOCK_READERS);
 	if ((before & LOCK_READERS) == 1)
-		wake(lock->word);
+		wake(lock);
 }
 
 void lock_write(struct memory_lock *lock)
@@ -117,51 +146,62 @@ void lock_write(struct memory_lock *lock)
 	struct wait wait = {0};
 
 	for (;;) {
-		uint32_t seen = load(lock);
+		uint32_t seen = load(&lock->word);
 
-		if (!(seen & (LOCK_WRITER | LOCK_AGENT | LOCK_READERS))) {
-			if (change(lock, seen, (seen & LOCK_REVOKED) | LOCK_WRITER))
-				return;
+		if (!(seen & (LOCK_WRITER | LOCK_READERS))) {
+			if (change(lock, seen, LOCK_WRITER))
+				break;
 		} else if (!(seen & LOCK_WANTED)) {
-			change(lock, seen, seen | LOCK_WANTED);
+			if (change(lock, seen, seen | LOCK_WANTED))
+				gate_close(lock);
 		} else {
 			wait_turn(lock, &wait, seen);
 		}
 	}
+	gate_close(lock);
+	wait_for_agent(lock);
 }
 
 void unlock_write(struct memory_lock *lock)
 {
-	uint32_t before = __atomic_fetch_and(&lock->word->word, ~LOCK_WRITER, __ATOMIC_SEQ_CST);
+	uint32_t before;
 
+	gate_open(lock);
+	before = __atomic_fetch_and(&lock->word, ~LOCK_WRITER, __ATOMIC_SEQ_CST);
 	assert(before & LOCK_WRITER);
-	wake(lock->word);
+	wake(lock);
 }
 
 void lock_downgrade(struct memory_lock *lock)
 {
-	uint32_t before = __atomic_fetch_sub(&lock->word->word, LOCK_WRITER - 1, __ATOMIC_SEQ_CST);
+	uint32_t before;
 
+	gate_open(lock);
+	before = __atomic_fetch_sub(&lock->word, LOCK_WRITER - 1, __ATOMIC_SEQ_CST);
 	assert(before & LOCK_WRITER);
 	/* Writers would wake in vain, readers can wait until this one is done. */
 }
 
 void lock_expel_agent(struct memory_lock *lock)
 {
-	__atomic_fetch_or(&lock->word->word, LOCK_REVOKED, __ATOMIC_SEQ_CST);
-	__atomic_fetch_and(&lock->word->word, ~LOCK_AGENT, __ATOMIC_SEQ_CST);
-	wake(lock->word);
+	struct gate *gate = lock->gate;
+
+	lock->admitted = false;
+	if (gate)
+		__atomic_store_n(&gate->revoked, 1, __ATOMIC_SEQ_CST);
 }
 
 void lock_admit_agent(struct memory_lock *lock)
 {
-	__atomic_fetch_and(&lock->word->word, ~LOCK_REVOKED, __ATOMIC_SEQ_CST);
+	struct gate *gate = lock->gate;
+
+	__atomic_store_n(&gate->revoked, 0, __ATOMIC_SEQ_CST);
+	lock->admitted = true;
 }
 
-void lock_move(struct memory_lock *lock, struct lock_word *word)
+void lock_set_gate(struct memory_lock *lock, struct gate *gate)
 {
-	assert(load(lock) & LOCK_WRITER);
-	/* The old one stays as it is: nobody gets it any more. */
-	__atomic_store_n(&word->word, LOCK_WRITER, __ATOMIC_RELEASE);
-	lock->word = word;
+	assert(load(&lock->word) & LOCK_WRITER);
+	lock->admitted = false;
+	lock->gate = gate;
 }

@@ -242,7 +242,7 @@ static void resume(struct pager *pager)
 		struct attached *attached = pager->tree.items[i]->attached;
 
 		if (attached)
-			attached->paused = attached->refused;
+			attached->paused = attached->refused != NULL;
 	}
 }
 

@@ -214,12 +214,13 @@ static struct attached *prepare(struct pager *pager, struct process *process,
 	return attached;
 }
 
-/* From now on the lock is the one that the agent knows, and pages may leave. Not before all that
- * could fail is done: the channel goes with the agent. */
+/* From now on the agent is behind the lock's gate, and pages may leave. Not before all that could
+ * fail is done: the channel goes with the agent. */
 static void use_agent(struct attached *attached)
 {
 	lock_write(&attached->lock);
-	lock_move(&attached->lock, &attached->target.channel->lock);
+	attached->batch.command = 0;
+	lock_set_gate(&attached->lock, &attached->target.channel->gate);
 	attached->has_agent = attached->owed = true;
 	unlock_write(&attached->lock);
 }
@@ -474,7 +475,7 @@ static int last_stop(struct target *target, void *argument)
 }
 
 /*
- * The channel goes with the agent, and the lock's word is in it. Something may be registered that
+ * The channel goes with the agent, and the lock's gate is in it. Something may be registered that
  * is no region (register.c): its events must still be read, or their threads could not be stopped.
  */
 static int agent_out(struct attached *attached, char message[PAGER_MESSAGE])
@@ -485,7 +486,7 @@ static int agent_out(struct attached *attached, char message[PAGER_MESSAGE])
 
 	lock_write(&attached->lock);
 	attached->has_agent = false;
-	lock_move(&attached->lock, &attached->own_word);
+	lock_set_gate(&attached->lock, NULL);
 	unlock_write(&attached->lock);
 	attached_barrier(attached);
 	do {

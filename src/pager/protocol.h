@@ -44,9 +44,10 @@
  *          splitting clusters, changing the list of regions
  *   read:  from looking a descriptor up to the end of the COPY, ZEROPAGE or MOVE that
  *          follows from it, and to the change of the descriptor
- *   The agent takes it for reading for 16 MOVEs at a time. An agent that does not give
- *   it back in time is revoked: its staging area is unregistered, which is a barrier
- *   in the kernel, after which it cannot move anything.
+ *   The agent moves 16 pages at a time, through the lock's gate: none under a writer. An
+ *   agent that does not end in time is revoked: its staging area is unregistered, which is a
+ *   barrier in the kernel, after which it cannot move anything. The gate is in memory that the
+ *   program can write to, the lock is not.
  *
  * Who changes a descriptor
  *   absent -> resident    server, under read, after the kernel said it installed the page

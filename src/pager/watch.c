@@ -172,9 +172,8 @@ static void abandon(struct attached *attached)
 		return;
 	if (!process->left_alone)
 		pager_say(attached->pager,
-			  "process %d has installed a seccomp filter: its pages are brought "
-			  "back and it is left alone",
-			  process->pid);
+			  "process %d %s: its pages are brought back and it is left alone",
+			  process->pid, attached->refused);
 	process->left_alone = true;
 	attached->abandon_ns = now + ABANDON_NS;
 	program_abandon(attached);

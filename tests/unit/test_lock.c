@@ -2,7 +2,7 @@
 /*
  * Description: the memory lock keeps writers alone, lets them go first, and waits for no agent.
  *
- * The agent here is a thread that takes and gives its bit as src/attach/agent.c does. The
+ * The agent here is a thread that goes through the gate as src/attach/agent.c does. The
  * kernel's barrier (staging that is unregistered lets nothing move any more) is a mutex and
  * a flag. What the lock guards are plain variables, so that ThreadSanitizer sees a
  * lock that does not order what is done under it.
@@ -26,11 +26,10 @@
 #define WRITERS	  2
 #define ROUNDS	  10000u
 #define HANG_SECS 100
-#define ALL_BITS  (LOCK_WRITER | LOCK_WANTED | LOCK_AGENT | LOCK_READERS)
 
 static struct {
 	struct memory_lock lock;
-	struct lock_word shared;
+	struct gate gate;
 	uint64_t a, b; /* what it guards: always equal */
 
 	pthread_mutex_t staging; /* stands for the kernel's mmap lock */
@@ -54,7 +53,7 @@ static void expect(bool right)
 
 static uint32_t word(void)
 {
-	return __atomic_load_n(&the.shared.word, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&the.lock.word, __ATOMIC_ACQUIRE);
 }
 
 static void revoke_agent(void *argument)
@@ -76,7 +75,8 @@ static int setup(void **state)
 {
 	memset(&the, 0, sizeof(the));
 	the.lock = (struct memory_lock){
-		.word = &the.shared,
+		.gate = &the.gate,
+		.admitted = true,
 		.revoke = revoke_agent,
 		.argument = &the,
 	};
@@ -87,31 +87,31 @@ static int setup(void **state)
 
 /* ---- the agent ---- */
 
+static void agent_give(void)
+{
+	__atomic_store_n(&the.gate.moving, 0, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&the.gate.owner_waits, __ATOMIC_SEQ_CST))
+		futex_wake(&the.gate.moving, INT32_MAX);
+}
+
 /* False: revoked. */
 static bool agent_take(void)
 {
 	for (;;) {
-		uint32_t seen = __atomic_load_n(&the.shared.word, __ATOMIC_RELAXED);
+		bool open, revoked;
 
-		if (seen & LOCK_REVOKED)
+		__atomic_store_n(&the.gate.moving, 1, __ATOMIC_SEQ_CST);
+		open = !__atomic_load_n(&the.gate.closed, __ATOMIC_SEQ_CST);
+		revoked = __atomic_load_n(&the.gate.revoked, __ATOMIC_SEQ_CST);
+		if (open && !revoked)
+			return true;
+		agent_give();
+		if (revoked)
 			return false;
-		if (!(seen & (LOCK_WRITER | LOCK_WANTED))) {
-			if (__atomic_compare_exchange_n(&the.shared.word, &seen, seen | LOCK_AGENT,
-							0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-				return true;
-			continue;
-		}
-		__atomic_fetch_add(&the.shared.waiters, 1, __ATOMIC_SEQ_CST);
-		futex_wait(&the.shared.word, seen, 1000000);
-		__atomic_fetch_sub(&the.shared.waiters, 1, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&the.gate.agent_waits, 1, __ATOMIC_SEQ_CST);
+		futex_wait(&the.gate.closed, 1, 1000000);
+		__atomic_store_n(&the.gate.agent_waits, 0, __ATOMIC_SEQ_CST);
 	}
-}
-
-static void agent_give(void)
-{
-	__atomic_fetch_and(&the.shared.word, ~LOCK_AGENT, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&the.shared.waiters, __ATOMIC_SEQ_CST))
-		futex_wake(&the.shared.word, INT32_MAX);
 }
 
 /* One MOVE, which the kernel does only into registered staging. False: it did not. */
@@ -140,13 +140,15 @@ static void agent_done(void)
 /* What the evictor does before its next batch. */
 static void agent_again(void)
 {
-	pthread_mutex_lock(&the.staging);
-	the.registered = true;
+	lock_read(&the.lock);
 	lock_admit_agent(&the.lock);
+	unlock_read(&the.lock);
+	pthread_mutex_lock(&the.staging);
+	the.registered = the.lock.admitted;
 	pthread_mutex_unlock(&the.staging);
 }
 
-/* Each 50th time it does not give its bit back until it is taken away. */
+/* Each 50th time it goes on moving until it is revoked. */
 static void *agent(void *argument)
 {
 	expect(agent_take() && agent_move());
@@ -241,8 +243,9 @@ static void run_all(bool with_agent)
 	assert_int_equal(the.broken, 0);
 	assert_int_equal(the.a, WRITERS * ROUNDS);
 	assert_int_equal(the.b, WRITERS * ROUNDS);
-	assert_int_equal(word() & ALL_BITS, 0);
-	assert_int_equal(the.shared.waiters, 0);
+	assert_int_equal(word(), 0);
+	assert_int_equal(the.lock.waiters, 0);
+	assert_int_equal(the.gate.closed, 0);
 }
 
 static void test_exclusion(void **state)
@@ -260,7 +263,7 @@ static void test_exclusion_with_agent(void **state)
 
 /* ---- one at a time ---- */
 
-/* The agent never gives its bit back: the writer has it taken away, once, and goes on. */
+/* The agent never ends its chunk: the writer has it revoked, once, and goes on. */
 static void test_agent_revoked(void **state)
 {
 	assert_true(agent_take());
@@ -268,7 +271,11 @@ static void test_agent_revoked(void **state)
 	lock_write(&the.lock);
 	assert_int_equal(the.revoked, 1);
 	assert_true(the.shortest >= AGENT_PATIENCE_US * 1000ull);
-	assert_int_equal(word(), LOCK_WRITER | LOCK_REVOKED);
+	assert_int_equal(word(), LOCK_WRITER);
+	unlock_write(&the.lock);
+	/* Nobody waits for it any more, though it says that it moves still. */
+	lock_write(&the.lock);
+	assert_int_equal(the.revoked, 1);
 	unlock_write(&the.lock);
 	/* It wakes up at last, and may do nothing until it is told. */
 	agent_give();
@@ -293,12 +300,64 @@ static void test_agent_among_readers(void **state)
 	assert_true(agent_take());
 	lock_read(&the.lock);
 	lock_read(&the.lock);
-	assert_int_equal(word(), LOCK_AGENT | 2);
+	assert_int_equal(word(), 2);
 	agent_give();
 	assert_true(agent_take());
 	unlock_read(&the.lock);
 	unlock_read(&the.lock);
 	agent_give();
+	assert_int_equal(the.revoked, 0);
+}
+
+/* What the program writes into the gate at the worst moment: writers and readers go on, and a
+ * wait costs the agent's patience once. */
+static void test_gate_scribbled(void **state)
+{
+	static const uint32_t values[] = {0, 1, UINT32_MAX, LOCK_WRITER};
+
+	for (unsigned int i = 0; i < 4; i++) {
+		uint32_t value = values[i];
+
+		lock_read(&the.lock);
+		the.gate = (struct gate){value, value, value, value, value};
+		unlock_read(&the.lock);
+		lock_admit_agent(&the.lock);
+		the.since = monotonic_ns();
+		lock_write(&the.lock);
+		the.gate = (struct gate){value, value, value, value, value};
+		assert_int_equal(word(), LOCK_WRITER);
+		lock_downgrade(&the.lock);
+		assert_int_equal(word(), 1);
+		the.gate = (struct gate){value, value, value, value, value};
+		unlock_read(&the.lock);
+		assert_int_equal(word(), 0);
+		assert_int_equal(the.revoked, i);
+	}
+}
+
+/* While a writer has the lock the gate is closed, and an agent that came first is waited for. */
+static void *agent_once(void *argument)
+{
+	expect(agent_take());
+	expect(!the.writers && the.a == the.b);
+	agent_give();
+	return NULL;
+}
+
+static void test_gate_closed(void **state)
+{
+	pthread_t thread;
+
+	lock_write(&the.lock);
+	the.writers = 1;
+	assert_int_equal(pthread_create(&thread, NULL, agent_once, NULL), 0);
+	while (!__atomic_load_n(&the.gate.agent_waits, __ATOMIC_SEQ_CST))
+		sched_yield();
+	the.writers = 0;
+	lock_downgrade(&the.lock);
+	pthread_join(thread, NULL);
+	unlock_read(&the.lock);
+	assert_int_equal(the.broken, 0);
 	assert_int_equal(the.revoked, 0);
 }
 
@@ -355,7 +414,7 @@ static void test_writers_first(void **state)
 	wait_until_word_has(LOCK_WANTED);
 	assert_int_equal(pthread_create(&read, NULL, read_once, NULL), 0);
 	/* Until the late reader sleeps behind the writer, or has come in. */
-	while (__atomic_load_n(&the.shared.waiters, __ATOMIC_SEQ_CST) < 2 && late_reader_saw < 0)
+	while (__atomic_load_n(&the.lock.waiters, __ATOMIC_SEQ_CST) < 2 && late_reader_saw < 0)
 		sched_yield();
 	assert_int_equal(late_reader_saw, -1);
 	unlock_read(&the.lock);
@@ -400,6 +459,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_agent_among_readers, setup),
 		cmocka_unit_test_setup(test_agent_revoked, setup),
+		cmocka_unit_test_setup(test_gate_scribbled, setup),
+		cmocka_unit_test_setup(test_gate_closed, setup),
 		cmocka_unit_test_setup(test_slow_reader, setup),
 		cmocka_unit_test_setup(test_writers_first, setup),
 		cmocka_unit_test_setup(test_downgrade, setup),
