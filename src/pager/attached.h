@@ -64,8 +64,9 @@ struct attached {
 	struct unborn unborn[UNBORN];
 	unsigned int unborn_count;
 
-	struct moved moved; /* memory lock, for writing */
-	struct limbo limbo; /* the same */
+	struct moved moved;   /* memory lock, for writing */
+	struct limbo limbo;   /* the same */
+	unsigned int blocked; /* reads of its userfaultfd that slept; the same */
 
 	struct target target;	/* has_agent */
 	struct kept_pages kept; /* evictor */

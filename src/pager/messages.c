@@ -5,6 +5,7 @@
  * again; when there is no place for one, its thread is woken instead and will fault again.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,6 +23,8 @@
 #define SHORT_PAUSE_US 1000
 /* Most messages read in one hold of the lock. */
 #define READ_MOST 256u
+/* Reads that had to be interrupted (watchdog.h) before a process is killed for it. */
+#define BLOCKED_MOST 2u
 /*
  * Under the brake no fault waits longer than BRAKE_NS: rather over the budget than stuck. When one
  * had to, the budget may be too small for what the program touches all the time: the next waits
@@ -143,16 +146,40 @@ static void wait_for_descriptor(struct attached *attached)
 	pager_kill(attached);
 }
 
-static bool next_message(struct attached *attached, struct uffd_msg *message)
+/* Somebody has made the descriptor blocking: it is put right once, then the process is killed,
+ * since its faults cannot be served without reading it. */
+static void was_blocked(struct attached *attached)
 {
-	if (read(attached->userfault, message, sizeof(*message)) == sizeof(*message)) {
+	fcntl(attached->userfault, F_SETFL, O_NONBLOCK);
+	if (++attached->blocked < BLOCKED_MOST)
+		return;
+	pager_say(attached->pager,
+		  "process %d makes the userfaultfd that serves it blocking, again and again: "
+		  "killed, "
+		  "since its faults cannot be served",
+		  attached->pid);
+	pager_kill(attached);
+}
+
+static bool next_message(struct server *server, struct attached *attached, struct uffd_msg *message)
+{
+	ssize_t got;
+	int error;
+
+	atomic_fetch_add(&server->reads, 1);
+	got = read(attached->userfault, message, sizeof(*message));
+	error = got < 0 ? errno : 0;
+	atomic_fetch_add(&server->reads, 1);
+	if (got == sizeof(*message)) {
 		if (message->event == UFFD_EVENT_FORK) {
 			attached->pager->short_ns = 0;
 			attached->short_of = false;
 		}
 		return true;
 	}
-	if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+	if (error == EINTR)
+		was_blocked(attached);
+	if (error == EMFILE || error == ENFILE || error == ENOMEM)
 		wait_for_descriptor(attached);
 	else
 		attached->short_of = false;
@@ -176,7 +203,7 @@ static void read_on(struct server *server, struct attached *attached)
 	struct uffd_msg message;
 
 	while (!attached->dead && userfault_is_changing(attached->userfault)) {
-		if (!next_message(attached, &message)) {
+		if (!next_message(server, attached, &message)) {
 			wait_a_moment(attached);
 		} else if (message.event == UFFD_EVENT_PAGEFAULT) {
 			struct fault fault = fault_of(server, attached, &message);
@@ -231,7 +258,7 @@ void messages_read(struct server *server, struct attached *attached)
 	lock_write(&attached->lock);
 	moved_settle(attached);
 	for (unsigned int i = 0; i < READ_MOST; i++) {
-		if (!next_message(attached, &message))
+		if (!next_message(server, attached, &message))
 			break;
 		if (message.event != UFFD_EVENT_PAGEFAULT) {
 			apply(server, attached, &message);

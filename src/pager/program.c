@@ -14,6 +14,7 @@
 #include "pager/register.h"
 #include "pager/state.h"
 #include "pager/userfault.h"
+#include "pager/watchdog.h"
 
 /* A program whose threads do not stop in this time is left running, ms. */
 #define STOP_PATIENCE_MS 200
@@ -177,6 +178,8 @@ static int start_threads(struct pager *pager, char message[PAGER_MESSAGE])
 		error = servers_start(pager);
 	if (!error) {
 		error = evictor_start(pager);
+		if (!error && (error = watchdog_start(pager)))
+			evictor_stop(pager);
 		if (error)
 			servers_stop(pager);
 	}
@@ -192,6 +195,7 @@ void program_stop_threads(struct pager *pager)
 {
 	if (!pager->threads_run)
 		return;
+	watchdog_stop(pager);
 	evictor_stop(pager);
 	servers_stop(pager);
 	fetch_close(pager);

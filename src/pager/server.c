@@ -11,6 +11,7 @@
 #include <sys/eventfd.h>
 #include "pager/futex.h"
 #include "pager/state.h"
+#include "pager/watchdog.h"
 
 #define EVENTS 16
 /* How long to wait for messages: when idle; when faults wait; when an event's waiter must run. */
@@ -97,6 +98,7 @@ static void *server_main(void *argument)
 	struct epoll_event events[EVENTS];
 
 	pthread_setname_np(pthread_self(), "vswap-server");
+	watchdog_listen();
 	while (!pager->stop) {
 		int count;
 

@@ -29,8 +29,9 @@ struct server {
 	unsigned int index; /* CPUs index, index + SERVERS, ... are its own */
 	pthread_t thread;
 	struct fault_buffers *buffers;
-	int epoll, wake;     /* eventfd */
-	uint32_t generation; /* of the list of address spaces that epoll has */
+	int epoll, wake;	/* eventfd */
+	uint32_t generation;	/* of the list of address spaces that epoll has */
+	_Atomic uint32_t reads; /* begun and ended: odd inside of one (watchdog.h) */
 
 	struct fault aside[ASIDE];
 	unsigned int aside_count;

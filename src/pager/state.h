@@ -85,7 +85,8 @@ struct pager {
 	struct fault_place where[SERVERS];
 	unsigned int server_count;
 	uint32_t servers_awake; /* futex, one bit each */
-	pthread_t evictor_thread;
+	pthread_t evictor_thread, watchdog;
+	uint32_t watchdog_stop; /* futex */
 	bool threads_run;
 	_Atomic bool stop, evictor_stop;
 	uint32_t wake_evictor; /* futex */

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The watchdog: no server sleeps in a read of a userfaultfd. The descriptor is non-blocking, but
+ * the program can get hold of it (pidfd_getfd by the agent's thread id) and make it blocking, and
+ * whoever reads it then sleeps with the memory lock held. There is no read of a userfaultfd that
+ * does not depend on this: RWF_NOWAIT is refused before Linux 6.10, and for those of forked
+ * children always. So servers count when they begin and end a read, and one that has been in the
+ * same read for two looks is sent a signal, which ends it with EINTR: an honest
+ * program's never does.
+ */
+#ifndef PAGER_WATCHDOG_H
+#define PAGER_WATCHDOG_H
+
+#include <signal.h>
+
+struct pager;
+
+/* What servers are woken by: their own, and never passed on to the program. */
+#define WATCHDOG_SIGNAL SIGPIPE
+
+/* Once the servers run; 0 or -errno. */
+int watchdog_start(struct pager *pager);
+/* Before the servers are freed. */
+void watchdog_stop(struct pager *pager);
+
+/* A server's own thread, at its start: lets the signal through. */
+void watchdog_listen(void);
+
+#endif
