@@ -47,6 +47,91 @@ const char *proc_field(const char *stat, int number)
 	return stat;
 }
 
+/* Bytes of the printable character that begins here; 0: there is none. */
+static unsigned int printable(const unsigned char *at)
+{
+	static const unsigned int least[] = {0, 0, 0xa0, 0x800,
+					     0x10000}; /* C1 controls are below */
+	unsigned int length = *at < 0x80 ? 1 : *at < 0xc2 ? 0 : *at < 0xe0 ? 2 : *at < 0xf0 ? 3 : 4;
+	unsigned int value = *at & (0xffu >> (length + 1));
+
+	if (length == 1)
+		return *at >= 0x20 && *at != 0x7f;
+	if (!length || *at > 0xf4)
+		return 0;
+	for (unsigned int i = 1; i < length; i++) {
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+		value = value << 6 | (at[i] & 0x3f);
+	}
+	/* Marks that turn the direction of text hide what stands there. */
+	if (value < least[length] || (value >= 0x200e && value <= 0x202e) ||
+	    (value >= 0x2066 && value <= 0x2069) || (value >= 0xd800 && value < 0xe000))
+		return 0;
+	return length;
+}
+
+void proc_clean(char *name)
+{
+	while (*name) {
+		unsigned int length = printable((unsigned char *)name);
+
+		if (!length)
+			*name = '?';
+		name += length ? length : 1;
+	}
+}
+
+/* The first line of a file of a process; "": there is none. */
+static void read_line(pid_t pid, const char *file, char *text, size_t size)
+{
+	char path[64];
+	ssize_t got;
+	int opened;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+	opened = open(path, O_RDONLY | O_CLOEXEC);
+	got = opened < 0 ? 0 : read(opened, text, size - 1);
+	if (opened >= 0)
+		close(opened);
+	text[got > 0 ? got : 0] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+}
+
+void proc_command(pid_t pid, char *name, size_t size)
+{
+	read_line(pid, "comm", name, size);
+	proc_clean(name);
+}
+
+bool proc_status_line(pid_t tid, const char *name, char *value, size_t size)
+{
+	size_t length = strlen(name);
+	char path[64], line[256];
+	bool found = false;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
+	file = fopen(path, "re");
+	while (file && !found && fgets(line, sizeof(line), file)) {
+		found = !strncmp(line, name, length) && line[length] == ':';
+		if (found)
+			snprintf(value, size, "%s",
+				 line + length + 1 + strspn(line + length + 1, "\t "));
+	}
+	if (file)
+		fclose(file);
+	return found;
+}
+
+bool proc_is_frozen(pid_t pid)
+{
+	char where[64];
+
+	read_line(pid, "wchan", where, sizeof(where));
+	return strstr(where, "freez") || strstr(where, "refrigerator");
+}
+
 pid_t proc_parent(pid_t pid)
 {
 	char text[PROC_STAT];

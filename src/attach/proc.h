@@ -20,6 +20,19 @@ const char *proc_stat_of(int file, char text[PROC_STAT]);
 /* Where field `number` begins; NULL: there is none, or `stat` is NULL. */
 const char *proc_field(const char *stat, int number);
 
+/* A name that somebody else chose, made fit to be printed: what is no printable UTF-8, control
+ * characters above all, becomes '?'. In place. */
+void proc_clean(char *name);
+
+/* The name of a process, clean; "" when it is no more. */
+void proc_command(pid_t pid, char *name, size_t size);
+
+/* The value of a line of /proc/TID/status; false if there is none. */
+bool proc_status_line(pid_t tid, const char *name, char *value, size_t size);
+
+/* True if it stands in the cgroup freezer, as far as the kernel says. */
+bool proc_is_frozen(pid_t pid);
+
 /* 0: the process is no more. */
 pid_t proc_parent(pid_t pid);
 

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/ioctl.h>
@@ -349,9 +350,29 @@ static enum check_state probe_kernel_swap(char *detail)
 	return CHECK_NOTE;
 }
 
+/* All that is known of a process comes from there; in another pid namespace's its numbers are those
+ * of others. */
+static enum check_state probe_proc(char *detail)
+{
+	char self[32] = "";
+
+	if (readlink("/proc/self", self, sizeof(self) - 1) < 0)
+		snprintf(detail, CHECK_DETAIL, "it is not mounted");
+	else if (atol(self) != getpid())
+		snprintf(detail, CHECK_DETAIL,
+			 "it is another pid namespace's: there we are %s, here %d", self,
+			 (int)getpid());
+	else
+		return CHECK_OK;
+	return CHECK_MISSING;
+}
+
 #define SETUP_FIX "as root, once: vswap setup $USER; then log in again; or run vswap as root"
 
 const struct check checks[] = {
+	{"/proc", probe_proc,
+	 "mount it: mount -t proc proc /proc; in a pid namespace of your own: unshare "
+	 "--mount-proc"},
 	{"Linux 6.8 or newer", probe_kernel,
 	 "boot a newer kernel; on Debian 12: apt install -t bookworm-backports linux-image-amd64"},
 	{"x86-64", probe_machine, "use an x86-64 machine; others are not supported yet"},
@@ -382,7 +403,7 @@ const struct check checks[] = {
 const size_t check_count = sizeof(checks) / sizeof(checks[0]);
 
 /* The first of the list: what is asked without starting a process, but for the helper. */
-#define KERNEL_CHECKS 6
+#define KERNEL_CHECKS 7
 
 bool check_kernel(char *message, size_t message_size)
 {

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include "attach/proc.h"
 #include "control/socket.h"
@@ -24,30 +23,18 @@ static const char *const request_names[] = {
 	[REQUEST_WHERE] = "where",
 };
 
-/* A folder that another user could have made is not asked. */
-static bool folder_is_of(const char *path, uid_t uid)
+static int connect_in(int folder, pid_t pid)
 {
-	struct stat status;
-
-	return !lstat(path, &status) && S_ISDIR(status.st_mode) && status.st_uid == uid &&
-	       !(status.st_mode & 077);
-}
-
-static int connect_to(const char *path)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	const struct sockaddr_un address = control_address(folder, pid);
 	struct timeval wait = {.tv_sec = ANSWER_SECONDS};
 	int descriptor, error;
 
-	if (strlen(path) >= sizeof(address.sun_path))
-		return -ENAMETOOLONG;
-	strcpy(address.sun_path, path);
 	descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (descriptor < 0)
 		return -errno;
 	setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
 	setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
-	if (!connect(descriptor, (struct sockaddr *)&address, sizeof(address)))
+	if (!connect(descriptor, (const struct sockaddr *)&address, sizeof(address)))
 		return descriptor;
 	error = errno;
 	close(descriptor);
@@ -57,7 +44,7 @@ static int connect_to(const char *path)
 /* The space may be ours, or for root its program's user's. */
 static int connect_pid(pid_t pid)
 {
-	char folder[128], path[160], proc[32];
+	char path[128], proc[32];
 	struct stat status;
 	uid_t uids[2] = {geteuid(), geteuid()};
 	int result = -ENOENT;
@@ -66,12 +53,14 @@ static int connect_pid(pid_t pid)
 	if (geteuid() == 0 && !stat(proc, &status))
 		uids[1] = status.st_uid;
 	for (int user = 0; user < 2; user++)
-		for (unsigned int which = 0;
-		     control_folder(uids[user], which, folder, sizeof(folder)); which++) {
-			if (!folder_is_of(folder, uids[user]))
+		for (unsigned int which = 0; control_folder(uids[user], which, path, sizeof(path));
+		     which++) {
+			int folder = control_open_folder(path, uids[user]);
+
+			if (folder < 0)
 				continue;
-			snprintf(path, sizeof(path), "%s/%d.sock", folder, (int)pid);
-			result = connect_to(path);
+			result = connect_in(folder, pid);
+			close(folder);
 			if (result >= 0)
 				return result;
 		}
@@ -167,6 +156,7 @@ static int refused(struct json_object **answer, char message[CLIENT_MESSAGE])
 	if (!json_object_object_get_ex(*answer, "error", &value))
 		return 0;
 	snprintf(message, CLIENT_MESSAGE, "%s", json_object_get_string(value));
+	proc_clean(message);
 	json_object_put(*answer);
 	*answer = NULL;
 	return -ECANCELED;
@@ -199,9 +189,12 @@ int client_ask(pid_t pid, const struct request *request, client_progress_fn prog
 	if (!result)
 		return refused(answer, message);
 	snprintf(message, CLIENT_MESSAGE,
-		 result == -ETIMEDOUT
-			 ? "the owner of process %d does not answer; is it stopped (Ctrl-Z)?"
-			 : "the owner of process %d ended before it answered",
+		 result != -ETIMEDOUT ? "the owner of process %d ended before it answered"
+		 : proc_is_frozen(pid)
+			 ? "process %d is frozen, or its owner is (cgroup freezer); this is done "
+			   "when it "
+			   "is thawed"
+			 : "the owner of process %d does not answer; is it stopped (Ctrl-Z)?",
 		 (int)pid);
 	return result;
 }
@@ -214,35 +207,33 @@ static int compare_pids(const void *left, const void *right)
 }
 
 /* A socket that nobody listens on is left over from an owner that was killed. */
-static bool is_alive(const char *folder, const char *name)
+static bool is_alive(int folder, pid_t pid)
 {
-	char path[160];
-	int descriptor;
+	int descriptor = connect_in(folder, pid);
 
-	if ((size_t)snprintf(path, sizeof(path), "%s/%s", folder, name) >= sizeof(path))
-		return false;
-	descriptor = connect_to(path);
 	if (descriptor == -ECONNREFUSED)
-		unlink(path);
+		unlink(control_address(folder, pid).sun_path);
 	if (descriptor < 0)
 		return false;
 	close(descriptor);
 	return true;
 }
 
-static unsigned int list_folder(const char *folder, pid_t *pids, unsigned int room)
+static unsigned int list_folder(int folder, pid_t *pids, unsigned int room)
 {
 	unsigned int count = 0;
 	struct dirent *entry;
-	DIR *directory = opendir(folder);
+	DIR *directory = fdopendir(folder);
 	int pid, length;
 
-	if (!directory)
+	if (!directory) {
+		close(folder);
 		return 0;
+	}
 	while (count < room && (entry = readdir(directory))) {
 		length = 0;
 		if (sscanf(entry->d_name, "%d.sock%n", &pid, &length) == 1 && pid > 0 && length &&
-		    !entry->d_name[length] && is_alive(folder, entry->d_name))
+		    !entry->d_name[length] && is_alive(folder, pid))
 			pids[count++] = pid;
 	}
 	closedir(directory);
@@ -252,20 +243,26 @@ static unsigned int list_folder(const char *folder, pid_t *pids, unsigned int ro
 static unsigned int list_user(uid_t uid, pid_t *pids, unsigned int room)
 {
 	unsigned int count = 0;
-	char folder[128];
+	char path[128];
 
-	for (unsigned int which = 0; control_folder(uid, which, folder, sizeof(folder)); which++)
-		if (folder_is_of(folder, uid))
+	for (unsigned int which = 0; control_folder(uid, which, path, sizeof(path)); which++) {
+		int folder = control_open_folder(path, uid);
+
+		if (folder >= 0)
 			count += list_folder(folder, pids + count, room - count);
+	}
 	return count;
 }
 
 unsigned int client_list(pid_t *pids, unsigned int room)
 {
-	unsigned int count = list_user(geteuid(), pids, room);
+	unsigned int count = list_user(geteuid(), pids, room), kept = 0;
 
 	qsort(pids, count, sizeof(*pids), compare_pids);
-	return count;
+	for (unsigned int i = 0; i < count; i++)
+		if (!kept || pids[kept - 1] != pids[i])
+			pids[kept++] = pids[i];
+	return kept;
 }
 
 /* Who listens at the socket of `pid`'s space; 0: nobody. */

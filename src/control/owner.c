@@ -155,10 +155,13 @@ void owner_report(struct owner *owner, struct report *report)
 	report->attached |= owner->was_attached;
 	snprintf(report->cgroup, sizeof(report->cgroup), "%s", owner->following.path);
 	report->cgroup_limit_bytes = owner->following.limit;
+	if (!report->command[0])
+		memcpy(report->command, owner->name, sizeof(owner->name));
 	if (command) {
 		slash = strrchr(command, '/');
 		snprintf(report->command, sizeof(report->command), "%s",
 			 slash && slash[1] ? slash + 1 : command);
+		proc_clean(report->command);
 	}
 	if (WIFEXITED(owner->wait_status))
 		report->exit_status = WEXITSTATUS(owner->wait_status);
@@ -340,6 +343,7 @@ void owner_listen(struct owner *owner)
 int owner_take(struct owner *owner, int pidfd, char message[OWNER_MESSAGE])
 {
 	owner->pidfd = pidfd;
+	proc_command(owner->pid, owner->name, sizeof(owner->name));
 	return pager_adopt(owner->pager, owner->pid, message);
 }
 

@@ -22,6 +22,7 @@ struct owner {
 	struct control *control;
 	struct cgroup_budget following; /* for config.cgroup, or since `vswap limit cgroup` */
 	pid_t pid;
+	char name[16]; /* of the program when it was taken */
 	int pidfd;
 	int signals;
 	bool gone;	    /* the program has ended */

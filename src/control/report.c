@@ -9,6 +9,7 @@
 #include <json-c/json.h>
 #include <stddef.h>
 #include <string.h>
+#include "attach/proc.h"
 
 enum field_type { FIELD_U64, FIELD_INT, FIELD_DOUBLE, FIELD_TEXT, FIELD_BOOL };
 
@@ -141,7 +142,7 @@ static void field_from_json(const struct field *field, struct json_object *value
 		break;
 	case FIELD_TEXT:
 		if (json_object_is_type(value, json_type_string))
-			snprintf(at, field->size, "%s", json_object_get_string(value));
+			proc_clean(strncpy(at, json_object_get_string(value), field->size - 1));
 		break;
 	}
 }

@@ -2,13 +2,13 @@
 #include "control/socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 /* Room for the largest report; an answer that does not fit ends the connection. */
@@ -23,70 +23,96 @@ struct client {
 };
 
 struct control {
-	int listener;
+	int listener, folder;
+	pid_t pid;
 	uint64_t clock;
 	control_fn answer;
 	void *argument;
-	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	struct client clients[CONTROL_CLIENTS];
 };
+
+int control_open_folder(const char *path, uid_t uid)
+{
+	int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat status;
+
+	if (folder < 0)
+		return errno == ELOOP || errno == ENOTDIR ? -EPERM : -errno;
+	if (!fstat(folder, &status) && status.st_uid == uid && !(status.st_mode & 077))
+		return folder;
+	close(folder);
+	return -EPERM;
+}
+
+/* The variable speaks of the caller, if of anybody: after sudo or su it may be another's. */
+static bool is_own_runtime(const char *path)
+{
+	int folder = path && *path == '/' ? control_open_folder(path, geteuid()) : -1;
+
+	if (folder < 0)
+		return false;
+	close(folder);
+	return true;
+}
 
 bool control_folder(uid_t uid, unsigned int which, char *path, size_t path_size)
 {
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
 
-	if (which == 0) {
-		/* The variable speaks of the caller; another user's folder has the usual name. */
-		if (uid == geteuid() && runtime && *runtime == '/')
-			snprintf(path, path_size, "%s/vswap", runtime);
-		else
-			snprintf(path, path_size, "/run/user/%u/vswap", (unsigned int)uid);
+	if (which == 0 && uid == geteuid() && is_own_runtime(runtime)) {
+		snprintf(path, path_size, "%s/vswap", runtime);
+		return true;
+	}
+	if (uid == 0 && which <= 1) {
+		snprintf(path, path_size, "/run/vswap");
+		return true;
+	}
+	if (which <= (uid ? 1 : 2)) {
+		snprintf(path, path_size, "/run/user/%u/vswap", (unsigned int)uid);
 		return true;
 	}
 	snprintf(path, path_size, "/tmp/vswap-%u", (unsigned int)uid);
-	return which == 1;
+	return which == (uid ? 2 : 3);
 }
 
-/* /tmp is everybody's: a folder of that name that another user made is not to be used. */
-static int make_folder(const char *path)
-{
-	struct stat status;
-
-	if (mkdir(path, 0700) && errno != EEXIST)
-		return -errno;
-	if (lstat(path, &status))
-		return -errno;
-	if (!S_ISDIR(status.st_mode) || status.st_uid != geteuid() || (status.st_mode & 077))
-		return -EPERM;
-	return 0;
-}
-
-static int choose_folder(char *folder, size_t size)
-{
-	int result = -ENOENT;
-
-	for (unsigned int which = 0; control_folder(geteuid(), which, folder, size); which++) {
-		result = make_folder(folder);
-		if (!result)
-			return 0;
-	}
-	return result;
-}
-
-static int listen_at(const char *path)
+struct sockaddr_un control_address(int folder, pid_t pid)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%d.sock", folder,
+		 (int)pid);
+	return address;
+}
+
+/* The first of them that can be had, open; `path` names it, or the last that was tried. */
+static int choose_folder(char *path, size_t size)
+{
+	int folder = -ENOENT;
+
+	for (unsigned int which = 0; control_folder(geteuid(), which, path, size); which++) {
+		if (mkdir(path, 0700) && errno != EEXIST)
+			folder = -errno;
+		else
+			folder = control_open_folder(path, geteuid());
+		if (folder >= 0)
+			break;
+	}
+	return folder;
+}
+
+static int listen_in(int folder, pid_t pid)
+{
+	const struct sockaddr_un address = control_address(folder, pid);
 	int descriptor, error;
 
 	descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (descriptor < 0)
 		return -errno;
-	memcpy(address.sun_path, path, strlen(path) + 1);
 	/* A socket of an owner that died; pids come back. */
-	unlink(path);
-	/* Mode before bind, so that there is no moment with a wider one. */
+	unlink(address.sun_path);
+	/* The file gets the socket's own mode. */
 	if (!fchmod(descriptor, 0600) &&
-	    !bind(descriptor, (struct sockaddr *)&address, sizeof(address)) && !chmod(path, 0600) &&
+	    !bind(descriptor, (const struct sockaddr *)&address, sizeof(address)) &&
 	    !listen(descriptor, CONTROL_CLIENTS))
 		return descriptor;
 	error = errno;
@@ -98,7 +124,7 @@ int control_open(struct control **out, pid_t pid, control_fn answer, void *argum
 		 char message[CONTROL_MESSAGE])
 {
 	struct control *control = calloc(1, sizeof(*control));
-	char folder[sizeof(control->path) - 24];
+	char path[128];
 	int result;
 
 	if (!control)
@@ -107,17 +133,17 @@ int control_open(struct control **out, pid_t pid, control_fn answer, void *argum
 		control->clients[i].descriptor = -1;
 	control->answer = answer;
 	control->argument = argument;
-	result = choose_folder(folder, sizeof(folder));
-	if (!result) {
-		snprintf(control->path, sizeof(control->path), "%s/%d.sock", folder, (int)pid);
-		result = listen_at(control->path);
-	}
+	control->pid = pid;
+	control->folder = result = choose_folder(path, sizeof(path));
+	if (result >= 0)
+		result = listen_in(control->folder, pid);
 	if (result < 0) {
 		snprintf(message, CONTROL_MESSAGE,
 			 "cannot listen for commands in %s: %s; set XDG_RUNTIME_DIR to a folder of "
 			 "your own",
-			 folder,
-			 result == -EPERM ? "it belongs to another user" : strerror(-result));
+			 path, result == -EPERM ? "it belongs to another user" : strerror(-result));
+		if (control->folder >= 0)
+			close(control->folder);
 		free(control);
 		return result;
 	}
@@ -141,7 +167,8 @@ void control_close(struct control *control)
 	for (int i = 0; i < CONTROL_CLIENTS; i++)
 		client_close(&control->clients[i]);
 	close(control->listener);
-	unlink(control->path);
+	unlink(control_address(control->folder, control->pid).sun_path);
+	close(control->folder);
 	free(control);
 }
 

@@ -4,6 +4,11 @@
  * $XDG_RUNTIME_DIR/vswap/PID.sock, or /tmp/vswap-UID/PID.sock. The folder is
  * ours alone (0700), the socket 0600, and only its user and root are served.
  *
+ * The variable counts only if it names a folder that is ours alone; root's usual place is /run/vswap,
+ * a user's /run/user/UID/vswap, and the last is for where neither can be had. Nothing is done
+ * by a path that another could change between two looks: the folder is opened, looked at, and used
+ * by its descriptor.
+ *
  * Nothing here ever blocks: a client that does not read is dropped.
  * One thread (the owner's control thread) calls everything.
  */
@@ -14,6 +19,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
+#include <sys/un.h>
 #include "control/request.h"
 
 #define CONTROL_CLIENTS 16
@@ -27,9 +33,16 @@ struct client;
 /* Answers one request by client_send or client_fail, before it returns. */
 typedef void (*control_fn)(void *argument, struct client *client, const struct request *request);
 
-/* The folder of user `uid`'s sockets: `which` 0, 1, ... in the order to look; false when there
- * are no more. Creates nothing. */
+/* The folder of user `uid`'s sockets: `which` 0, 1, ... in the order to look, one perhaps twice;
+ * false when there are no more. Creates nothing. */
 bool control_folder(uid_t uid, unsigned int which, char *path, size_t path_size);
+
+/* Opens a folder that belongs to `uid` and that nobody else may enter; -errno: -EPERM if it is
+ * another's. */
+int control_open_folder(const char *path, uid_t uid);
+
+/* The address of a socket in an open folder. */
+struct sockaddr_un control_address(int folder, pid_t pid);
 
 /* Listens for the space of process `pid`. 0 or -errno with a message. */
 int control_open(struct control **control, pid_t pid, control_fn answer, void *argument,

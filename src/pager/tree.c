@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "attach/array.h"
+#include "attach/proc.h"
 #include "pager/futex.h"
 #include "pager/state.h"
 #include "pager/userfault.h"
@@ -111,17 +112,12 @@ struct process *tree_find(struct pager *pager, pid_t pid)
 
 void tree_read_command(struct process *process)
 {
-	char path[64];
-	ssize_t got;
-	int file;
+	char name[sizeof(process->command)];
 
-	snprintf(path, sizeof(path), "/proc/%d/comm", process->pid);
-	file = open(path, O_RDONLY | O_CLOEXEC);
-	if (file < 0)
-		return;
-	got = read(file, process->command, sizeof(process->command) - 1);
-	close(file);
-	process->command[got > 0 ? got - 1 : 0] = '\0';
+	proc_command(process->pid, name, sizeof(name));
+	/* Of one that has ended the last name stays. */
+	if (name[0])
+		memcpy(process->command, name, sizeof(name));
 }
 
 static void forget(struct process *process)
