@@ -2,32 +2,225 @@
 #include "attach/remote.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+#include "attach/proc.h"
 
-#define CHUNK 16384
+#define CHUNK	    16384
+#define STACK_BYTES (64u << 10)
+
+enum { JOB_RUNS = 0, JOB_DONE = 1, JOB_GIVEN_UP = 2 };
+
+/* One read or write. Owned by the thread that does it once it is given up. */
+struct job {
+	_Atomic uint32_t state; /* futex */
+	pid_t tid;		/* 0: a file */
+	int file;
+	bool write;
+	uint64_t address;
+	ssize_t result;
+	size_t size;
+	char bytes[];
+};
+
+static _Atomic unsigned int stuck;
+/* Which process was given up last, and when. */
+static _Atomic pid_t blocked;
+static _Atomic uint64_t blocked_ms;
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static pid_t process_of(pid_t tid)
+{
+	char text[256];
+
+	return proc_status_line(tid, "Tgid", text, sizeof(text)) ? atoi(text) : 0;
+}
+
+static ssize_t transfer(struct job *job)
+{
+	struct iovec here = {job->bytes, job->size};
+	struct iovec there = {(void *)(uintptr_t)job->address, job->size};
+	ssize_t got;
+
+	if (!job->tid)
+		got = pread(job->file, job->bytes, job->size, 0);
+	else if (job->write)
+		got = process_vm_writev(job->tid, &here, 1, &there, 1, 0);
+	else
+		got = process_vm_readv(job->tid, &here, 1, &there, 1, 0);
+	return got < 0 ? -errno : got;
+}
+
+static void free_job(struct job *job)
+{
+	if (job->file >= 0)
+		close(job->file);
+	free(job);
+}
+
+static void *job_main(void *argument)
+{
+	struct job *job = argument;
+	uint32_t running = JOB_RUNS;
+
+	job->result = transfer(job);
+	if (atomic_compare_exchange_strong(&job->state, &running, JOB_DONE)) {
+		syscall(SYS_futex, &job->state, FUTEX_WAKE, 1, NULL, NULL, 0);
+	} else {
+		stuck--;
+		free_job(job);
+	}
+	return NULL;
+}
+
+/* True if it is done; else it is given up. */
+static bool await(struct job *job)
+{
+	struct timespec slice = {0, 100000000};
+	uint64_t until = now_ms() + REMOTE_MS;
+	uint32_t running = JOB_RUNS;
+
+	while (job->state == JOB_RUNS && now_ms() < until)
+		syscall(SYS_futex, &job->state, FUTEX_WAIT, JOB_RUNS, &slice, NULL, 0);
+	stuck++;
+	if (atomic_compare_exchange_strong(&job->state, &running, JOB_GIVEN_UP))
+		return false;
+	stuck--;
+	return true;
+}
+
+/* The result, or why it was not tried or given up. `job` is used up when it is not waited for. */
+static ssize_t run(struct job **taken)
+{
+	struct job *job = *taken;
+	pid_t tid = job->tid;
+	pthread_attr_t detached;
+	pthread_t thread;
+	int error;
+
+	if (stuck >= REMOTE_STUCK)
+		return -EAGAIN;
+	if (tid && blocked && now_ms() - blocked_ms < REMOTE_MS && process_of(tid) == blocked)
+		return -ETIMEDOUT;
+	pthread_attr_init(&detached);
+	pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&detached, STACK_BYTES);
+	error = pthread_create(&thread, &detached, job_main, job);
+	pthread_attr_destroy(&detached);
+	if (error)
+		return -error;
+	if (await(job))
+		return job->result;
+	*taken = NULL;
+	if (tid) {
+		blocked = process_of(tid);
+		blocked_ms = now_ms();
+	}
+	return -ETIMEDOUT;
+}
+
+static struct job *new_job(size_t size)
+{
+	struct job *job = calloc(1, sizeof(*job) + size);
+
+	if (job) {
+		job->size = size;
+		job->file = -1;
+	}
+	return job;
+}
+
+static int run_all(struct job *job, void *bytes)
+{
+	ssize_t got = run(&job);
+
+	if (got >= 0 && bytes)
+		memcpy(bytes, job->bytes, (size_t)got);
+	if (job) {
+		got = got == (ssize_t)job->size ? 0 : got < 0 ? got : -EFAULT;
+		free_job(job);
+	}
+	return (int)got;
+}
 
 int remote_read(pid_t tid, uint64_t address, void *bytes, size_t size)
 {
-	struct iovec to = {bytes, size};
-	struct iovec from = {(void *)(uintptr_t)address, size};
-	ssize_t got = process_vm_readv(tid, &to, 1, &from, 1, 0);
+	struct job *job = new_job(size);
 
-	if (got < 0)
-		return -errno;
-	return (size_t)got == size ? 0 : -EFAULT;
+	if (!job)
+		return -ENOMEM;
+	job->tid = tid;
+	job->address = address;
+	return run_all(job, bytes);
 }
 
 int remote_write(pid_t tid, uint64_t address, const void *bytes, size_t size)
 {
-	struct iovec from = {(void *)(uintptr_t)bytes, size};
-	struct iovec to = {(void *)(uintptr_t)address, size};
-	ssize_t wrote = process_vm_writev(tid, &from, 1, &to, 1, 0);
+	struct job *job = new_job(size);
 
-	if (wrote < 0)
-		return -errno;
-	return (size_t)wrote == size ? 0 : -EFAULT;
+	if (!job)
+		return -ENOMEM;
+	job->tid = tid;
+	job->address = address;
+	job->write = true;
+	memcpy(job->bytes, bytes, size);
+	return run_all(job, NULL);
+}
+
+ssize_t remote_file(int file, void *bytes, size_t size)
+{
+	struct job *job = new_job(size);
+	ssize_t got;
+
+	if (!job)
+		return -ENOMEM;
+	job->file = fcntl(file, F_DUPFD_CLOEXEC, 0);
+	got = job->file < 0 ? -errno : run(&job);
+	if (got > 0)
+		memcpy(bytes, job->bytes, (size_t)got);
+	if (job)
+		free_job(job);
+	return got;
+}
+
+static _Thread_local struct remote_guard *own;
+
+void remote_watched(struct remote_guard *guard)
+{
+	guard->tid = (pid_t)syscall(SYS_gettid);
+	own = guard;
+}
+
+ssize_t remote_readv(pid_t tid, const struct iovec *to, const struct iovec *from,
+		     unsigned int parts)
+{
+	uint32_t reads = own ? atomic_fetch_add(&own->reads, 1) + 1 : 0;
+	ssize_t got = process_vm_readv(tid, to, parts, from, parts, 0);
+
+	if (own && !remote_give_up(own, reads)) {
+		free(own);
+		pthread_exit(NULL);
+	}
+	return got;
+}
+
+bool remote_give_up(struct remote_guard *guard, uint32_t reads)
+{
+	return atomic_compare_exchange_strong(&guard->reads, &reads, reads + 1);
 }
 
 /* Looks for the instruction in [start, end); 0: it is not there. */

@@ -13,11 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 #include "attach/array.h"
 #include "attach/proc.h"
+#include "attach/remote.h"
 
 #define PAGE_MASK     (~4095ull)
 #define NEAR_START    1024u /* a head this near its page's start may have its tid word before it */
@@ -248,7 +248,7 @@ static int keep_locks(pid_t tid, struct kept_pages *kept, uint64_t head,
 		if (!error)
 			error = keep(kept, entry + list->futex_offset);
 		kept->locks++;
-		if (process_vm_readv(tid, &to, 1, &from, 1, 0) != (ssize_t)sizeof(next))
+		if (remote_readv(tid, &to, &from, 1) != (ssize_t)sizeof(next))
 			break;
 		entry = next & ~1ull;
 	}
@@ -274,11 +274,11 @@ static void read_heads(const struct kept_pages *kept, size_t first, size_t count
 					       sizeof(*lists)};
 	}
 	if (parts &&
-	    process_vm_readv(tid, to, parts, from, parts, 0) == (ssize_t)(parts * sizeof(*lists)))
+	    remote_readv(tid, to, from, (unsigned int)parts) == (ssize_t)(parts * sizeof(*lists)))
 		return;
 	/* A stack was unmapped since: one by one. */
 	for (size_t i = 0; i < parts; i++) {
-		if (process_vm_readv(tid, &to[i], 1, &from[i], 1, 0) != (ssize_t)sizeof(*lists))
+		if (remote_readv(tid, &to[i], &from[i], 1) != (ssize_t)sizeof(*lists))
 			memset(to[i].iov_base, 0, sizeof(*lists));
 	}
 }

@@ -3,8 +3,8 @@
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
+#include "attach/remote.h"
 #include "pager/command.h"
 #include "pager/robust.h"
 #include "pager/state.h"
@@ -29,8 +29,7 @@ static bool read_there(const struct attached *attached, uint64_t address, void *
 {
 	struct iovec local = {bytes, size}, remote = {(void *)address, size};
 
-	return process_vm_readv(attached->target.agent_tid, &local, 1, &remote, 1, 0) ==
-	       (ssize_t)size;
+	return remote_readv(attached->target.agent_tid, &local, &remote, 1) == (ssize_t)size;
 }
 
 static bool has_neighbour(const struct attached *attached, const struct robust_lock *lock,

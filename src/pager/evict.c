@@ -15,8 +15,8 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/uio.h>
 #include "attach/maps.h"
+#include "attach/remote.h"
 #include "pager/bury.h"
 #include "pager/command.h"
 #include "pager/family.h"
@@ -202,7 +202,10 @@ static int read_staging(struct attached *attached)
 	}
 	if (!runs)
 		return 0;
-	got = process_vm_readv(attached->target.agent_tid, local, runs, remote, runs, 0);
+	got = remote_readv(attached->target.agent_tid, local, remote, runs);
+	/* The program can have its agent end: any other thread has the same memory. */
+	for (size_t i = 0; got < 0 && errno == ESRCH && i < attached->kept.thread_count; i++)
+		got = remote_readv(attached->kept.threads[i], local, remote, runs);
 	if (got == bytes)
 		return 0;
 	return got < 0 ? -errno : -EIO;
@@ -409,6 +412,18 @@ static void judge_agent(struct attached *attached, enum evict_result result)
 		evict_refuse(attached, "does not let its agent work");
 }
 
+/* Its last thread may be about to end. */
+static bool is_gone_soon(const struct attached *attached)
+{
+	bool gone;
+
+	for (unsigned int tries = 0;
+	     !(gone = userfault_is_gone(attached->userfault)) && tries < RETURN_TRIES;
+	     space_wait(&tries))
+		;
+	return gone;
+}
+
 static enum evict_result run_batch(struct attached *attached, unsigned int want,
 				   const struct page_list *only)
 {
@@ -421,6 +436,7 @@ static enum evict_result run_batch(struct attached *attached, unsigned int want,
 
 	if (result != EVICT_DONE)
 		return result;
+	batch->bytes = attached->pager->batch_bytes;
 	changes = attached->kept.changes;
 	ask_family(attached);
 	pick(attached, want, only);
@@ -431,7 +447,7 @@ static enum evict_result run_batch(struct attached *attached, unsigned int want,
 	error = sent ? find_moved(attached) : 0;
 	if (error) {
 		/* Only the end of the process may do this; anything else must not go on. */
-		if (error != -ESRCH) {
+		if (!is_gone_soon(attached)) {
 			pager_say(attached->pager,
 				  "process %d: pages that left it cannot be read (%s): killed, so "
 				  "that it never reads wrong bytes",
@@ -469,6 +485,22 @@ enum evict_result evict_batch(struct attached *attached, unsigned int want,
 	result = run_batch(attached, want, only);
 	judge_agent(attached, result);
 	return result;
+}
+
+void evict_give_up(struct attached *attached)
+{
+	struct batch *batch = &attached->batch;
+
+	if (batch->state == BATCH_MOVING) {
+		pager_say(attached->pager,
+			  "process %d keeps pages that left it from being read: killed, so that it "
+			  "never reads wrong bytes",
+			  attached->pid);
+		pager_kill(attached);
+	} else {
+		evict_refuse(attached, "keeps its memory from being read");
+	}
+	set_state(batch, BATCH_IDLE);
 }
 
 void evict_empty_staging(struct attached *attached)

@@ -39,6 +39,10 @@ void evict_quiesce(struct attached *attached);
  * batch: the memory lock's revoke function. Any thread. */
 void evict_revoke(void *attached);
 
+/* The evictor's thread was given up in a read of its memory (attach/remote.h): nobody waits for its
+ * batch any more. */
+void evict_give_up(struct attached *attached);
+
 /* It is not asked for pages for so long, ns, or for longer if that was said before. Evictor's
  * thread. */
 void evict_rest(struct attached *attached, uint64_t ns);

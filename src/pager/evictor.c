@@ -11,7 +11,9 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+#include "attach/remote.h"
 #include "pager/budget.h"
 #include "pager/evict.h"
 #include "pager/futex.h"
@@ -24,6 +26,7 @@
 #define RETRY_NS     1000000u
 #define PATIENCE_NS  300000000u /* without a page that left: it cannot help */
 #define ROOM_WAIT_US 5000u
+#define BUFFER_BYTES ((size_t)CHANNEL_BATCH << PAGE_SHIFT)
 #define LAPS_MOST    3u /* that one batch may take, and one more */
 
 struct evictor {
@@ -365,6 +368,7 @@ static void *evictor_main(void *argument)
 	struct pager *pager = evictor->pager;
 
 	pthread_setname_np(pthread_self(), "vswap-evictor");
+	remote_watched(pager->evictor_guard);
 	while (!pager->evictor_stop) {
 		uint32_t seen = __atomic_load_n(&pager->wake_evictor, __ATOMIC_ACQUIRE);
 
@@ -379,33 +383,67 @@ static void *evictor_main(void *argument)
 			tidy(evictor);
 		sleep_until_kicked(evictor, seen, IDLE_NS);
 	}
-	free(evictor);
+	__atomic_store_n(&pager->evictor_ended, 1, __ATOMIC_SEQ_CST);
+	futex_wake(&pager->evictor_ended, 1);
 	return NULL;
+}
+
+/* A thread and a buffer; those that were before may be in use by a read that never ends. */
+static int start_thread(struct evictor *evictor)
+{
+	struct pager *pager = evictor->pager;
+	struct remote_guard *guard = calloc(1, sizeof(*guard));
+	void *buffer = mmap(NULL, BUFFER_BYTES, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	pthread_t thread;
+	int error = guard && buffer != MAP_FAILED ? 0 : -ENOMEM;
+
+	if (!error) {
+		pager->evictor_guard = guard;
+		pager->batch_bytes = buffer;
+		error = -pthread_create(&thread, NULL, evictor_main, evictor);
+	}
+	if (!error) {
+		pthread_detach(thread);
+		return 0;
+	}
+	if (buffer != MAP_FAILED)
+		munmap(buffer, BUFFER_BYTES);
+	free(guard);
+	pager->evictor_guard = NULL;
+	return error;
 }
 
 int evictor_start(struct pager *pager)
 {
-	size_t bytes = (size_t)CHANNEL_BATCH << PAGE_SHIFT;
-	struct evictor *evictor = calloc(1, sizeof(*evictor));
-	void *buffer = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	int error;
 
-	if (!evictor || buffer == MAP_FAILED) {
-		free(evictor);
-		if (buffer != MAP_FAILED)
-			munmap(buffer, bytes);
+	pager->evictor = calloc(1, sizeof(*pager->evictor));
+	if (!pager->evictor)
 		return -ENOMEM;
-	}
-	pager->batch_bytes = buffer;
-	evictor->pager = pager;
+	pager->evictor->pager = pager;
 	pager->evictor_stop = false;
-	error = pthread_create(&pager->evictor_thread, NULL, evictor_main, evictor);
-	if (error) {
-		munmap(buffer, bytes);
-		free(evictor);
-	}
-	return -error;
+	pager->evictor_ended = 0;
+	error = start_thread(pager->evictor);
+	if (error)
+		free(pager->evictor);
+	return error;
+}
+
+void evictor_replace(struct pager *pager)
+{
+	struct attached *attached = pager->evicting;
+	int error;
+
+	if (attached)
+		evict_give_up(attached);
+	put_back(pager->evictor);
+	error = start_thread(pager->evictor);
+	if (!error)
+		return;
+	pager_say(pager, "cannot go on evicting: %s; the budget will not be held",
+		  strerror(-error));
+	__atomic_store_n(&pager->evictor_ended, 1, __ATOMIC_SEQ_CST);
 }
 
 void evictor_kick(struct pager *pager)
@@ -418,7 +456,15 @@ void evictor_kick(struct pager *pager)
 void evictor_stop(struct pager *pager)
 {
 	pager->evictor_stop = true;
-	evictor_kick(pager);
-	pthread_join(pager->evictor_thread, NULL);
-	munmap(pager->batch_bytes, (size_t)CHANNEL_BATCH << PAGE_SHIFT);
+	while (!__atomic_load_n(&pager->evictor_ended, __ATOMIC_SEQ_CST)) {
+		evictor_kick(pager);
+		futex_wait(&pager->evictor_ended, 0, IDLE_NS);
+	}
+}
+
+void evictor_free(struct pager *pager)
+{
+	free(pager->evictor_guard);
+	free(pager->evictor);
+	munmap(pager->batch_bytes, BUFFER_BYTES);
 }

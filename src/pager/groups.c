@@ -7,14 +7,18 @@
 #include "pager/groups.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "attach/proc.h"
+#include "attach/remote.h"
 #include "backend/backend.h"
 #include "pager/futex.h"
 #include "pager/state.h"
 
+/* Most of an environment that is looked through. */
+#define ENVIRONMENT_BYTES (256u << 10)
 /* Above its limit for so long without a page that left: said once. */
 #define STUCK_NS 2000000000u
 
@@ -29,19 +33,24 @@ static struct group *named(struct pager *pager, const char *text)
 
 static struct group *from_environment(struct pager *pager, pid_t pid)
 {
-	char path[64], *line = NULL;
+	size_t name = strlen(GROUP_VARIABLE "=");
+	char path[64], *text = malloc(ENVIRONMENT_BYTES + 1);
 	struct group *group = NULL;
-	size_t room = 0, name = strlen(GROUP_VARIABLE "=");
-	FILE *file;
+	ssize_t got = -1;
+	int file;
 
 	snprintf(path, sizeof(path), "/proc/%d/environ", pid);
-	file = fopen(path, "re");
-	while (file && !group && getdelim(&line, &room, '\0', file) > 0)
-		if (!strncmp(line, GROUP_VARIABLE "=", name))
-			group = named(pager, line + name);
-	if (file)
-		fclose(file);
-	free(line);
+	file = open(path, O_RDONLY | O_CLOEXEC);
+	if (text && file >= 0)
+		got = remote_file(file, text, ENVIRONMENT_BYTES);
+	if (file >= 0)
+		close(file);
+	if (got > 0)
+		text[got] = '\0';
+	for (ssize_t at = 0; at < got && !group; at += (ssize_t)strlen(text + at) + 1)
+		if (!strncmp(text + at, GROUP_VARIABLE "=", name))
+			group = named(pager, text + at + name);
+	free(text);
 	return group;
 }
 

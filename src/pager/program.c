@@ -178,8 +178,10 @@ static int start_threads(struct pager *pager, char message[PAGER_MESSAGE])
 		error = servers_start(pager);
 	if (!error) {
 		error = evictor_start(pager);
-		if (!error && (error = watchdog_start(pager)))
+		if (!error && (error = watchdog_start(pager))) {
 			evictor_stop(pager);
+			evictor_free(pager);
+		}
 		if (error)
 			servers_stop(pager);
 	}
@@ -195,8 +197,9 @@ void program_stop_threads(struct pager *pager)
 {
 	if (!pager->threads_run)
 		return;
-	watchdog_stop(pager);
 	evictor_stop(pager);
+	watchdog_stop(pager);
+	evictor_free(pager);
 	servers_stop(pager);
 	fetch_close(pager);
 	pager->threads_run = false;
@@ -211,7 +214,6 @@ static struct attached *prepare(struct pager *pager, struct process *process,
 		snprintf(message, PAGER_MESSAGE, "out of memory");
 		return NULL;
 	}
-	attached->batch.bytes = pager->batch_bytes;
 	attached->process = process;
 	attached->group = process->group;
 	attached->pid = process->pid;
@@ -274,7 +276,6 @@ int program_adopt(struct pager *pager, struct process *process, char message[PAG
 	struct attached *child = process->attached;
 	int error;
 
-	child->batch.bytes = pager->batch_bytes;
 	error = attach_inject(process->pid, child->userfault, &child->target, adopting_stop, child,
 			      message);
 	if (!error)

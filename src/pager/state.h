@@ -85,8 +85,11 @@ struct pager {
 	struct fault_place where[SERVERS];
 	unsigned int server_count;
 	uint32_t servers_awake; /* futex, one bit each */
-	pthread_t evictor_thread, watchdog;
-	uint32_t watchdog_stop; /* futex */
+	pthread_t watchdog;
+	struct evictor *evictor;
+	struct remote_guard *evictor_guard; /* of its thread; watchdog and evictor */
+	uint32_t evictor_ended;		    /* futex */
+	uint32_t watchdog_stop;		    /* futex */
 	bool threads_run;
 	_Atomic bool stop, evictor_stop;
 	uint32_t wake_evictor; /* futex */
@@ -128,7 +131,11 @@ void servers_kick_deferred(struct pager *pager);
 /* evictor.c */
 int evictor_start(struct pager *pager);
 void evictor_stop(struct pager *pager);
+/* Once the watchdog has stopped, too. */
+void evictor_free(struct pager *pager);
 void evictor_kick(struct pager *pager);
+/* Its thread was given up (attach/remote.h): another goes on. Watchdog. */
+void evictor_replace(struct pager *pager);
 
 /* figures.c: keeps peaks and rates, ten times a second at most. Control thread. */
 void figures_look(struct pager *pager, uint64_t now);

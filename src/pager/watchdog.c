@@ -2,11 +2,25 @@
 #include "pager/watchdog.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include "attach/proc.h"
+#include "attach/remote.h"
 #include "pager/futex.h"
 #include "pager/server.h"
 #include "pager/state.h"
 
 #define LOOK_NS 100000000u
+/* Looks in which the evictor's thread is in the same read. */
+#define STAGING_LOOKS 5u
+#define READ_LOOKS    20u
+
+struct evictor_look {
+	const struct remote_guard *guard;
+	uint32_t reads;
+	unsigned int looks;
+};
 
 /* Sent again at each look: it may come a moment before the read. */
 static void look(struct pager *pager, uint32_t *seen)
@@ -20,15 +34,74 @@ static void look(struct pager *pager, uint32_t *seen)
 	}
 }
 
+/* Where the kernel says that the thread sleeps; "" when it does not sleep. */
+static void find_sleep(pid_t tid, char *where, size_t size)
+{
+	char text[PROC_STAT], path[64];
+	const char *state = proc_stat(getpid(), tid, text);
+	int file = -1;
+	ssize_t got = 0;
+
+	if (state && *state == 'D') {
+		snprintf(path, sizeof(path), "/proc/self/task/%d/wchan", (int)tid);
+		file = open(path, O_RDONLY | O_CLOEXEC);
+		got = file < 0 ? 0 : read(file, where, size - 1);
+		if (got <= 0)
+			got = snprintf(where, size, "?");
+	}
+	if (file >= 0)
+		close(file);
+	where[got] = '\0';
+}
+
+static bool is_reading_staging(struct pager *pager)
+{
+	bool staging;
+
+	pthread_mutex_lock(&pager->attached_lock);
+	staging = pager->evicting && pager->evicting->batch.state == BATCH_MOVING;
+	pthread_mutex_unlock(&pager->attached_lock);
+	return staging;
+}
+
+/* Pages that left are never behind our own userfaultfd: nobody but the program can hold them up
+ * there. Anything else may be a server that has much to do, or a disk. */
+static bool is_too_long(struct pager *pager, unsigned int looks)
+{
+	char where[64];
+
+	if (looks < STAGING_LOOKS)
+		return false;
+	find_sleep(pager->evictor_guard->tid, where, sizeof(where));
+	if (where[0] && looks >= READ_LOOKS)
+		return true;
+	return (strstr(where, "userfault") || strstr(where, "fuse")) && is_reading_staging(pager);
+}
+
+static void look_at_evictor(struct pager *pager, struct evictor_look *last)
+{
+	struct remote_guard *guard = pager->evictor_guard;
+	uint32_t reads = guard ? guard->reads : 0;
+
+	if (!(reads % 2) || reads != last->reads || guard != last->guard) {
+		*last = (struct evictor_look){guard, reads, 0};
+		return;
+	}
+	if (is_too_long(pager, ++last->looks) && remote_give_up(guard, reads))
+		evictor_replace(pager);
+}
+
 static void *watchdog_main(void *argument)
 {
 	struct pager *pager = argument;
 	uint32_t seen[SERVERS] = {0};
+	struct evictor_look last = {0};
 
 	pthread_setname_np(pthread_self(), "vswap-watchdog");
 	while (!pager->watchdog_stop) {
 		futex_wait(&pager->watchdog_stop, 0, LOOK_NS);
 		look(pager, seen);
+		look_at_evictor(pager, &last);
 	}
 	return NULL;
 }

@@ -1,0 +1,67 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# A program that works against its owner, beside one that verifies its pages in the same job: no wrong
+# byte there, and the owner answers. HOSTILE_SECONDS (10), HOSTILE_SEED, HOSTILE_ONLY.
+. "$(dirname "$0")/lib.sh"
+
+hostile=$BUILD/tests/hostile/hostile
+seconds=${HOSTILE_SECONDS:-10}
+seed=${HOSTILE_SEED:-$(date +%s)}
+only=${HOSTILE_ONLY:+--only $HOSTILE_ONLY}
+# Generous: the machine may be busy. What hangs does so for good.
+patience=20
+
+beside() {
+	cat >"$work/both" <<-END
+		end=\$((\$(date +%s) + $seconds)) n=$seed
+		while [ "\$(date +%s)" -lt "\$end" ]; do
+			"$hostile" --seconds 3 --seed "\$n" $only >/dev/null 2>&1
+			n=\$((n + 1))
+		done &
+		"$hostile" --neighbour --seconds "$seconds"
+		status=\$?
+		wait
+		exit "\$status"
+	END
+	timeout -s KILL $((seconds * 5 + 120)) "$VSWAP" run -q -m 24M -b "file:$work/tmp" -- \
+		sh "$work/both" >"$work/out" 2>&1 &
+	run=$!
+	started="$started $run"
+	silent=0
+	while alive "$run"; do
+		timeout "$patience" "$VSWAP" stat >/dev/null 2>&1 || silent=$((silent + 1))
+		sleep 1
+	done
+	wait "$run"
+	status=$?
+	[ "$silent" = 0 ] && good "the owner answers (seed $seed)" ||
+		bad "the owner answers (seed $seed)" "stat failed $silent times" "$work/out"
+	[ "$status" = 0 ] && good "a neighbour keeps its bytes (seed $seed)" ||
+		bad "a neighbour keeps its bytes (seed $seed)" "status $status" "$work/out"
+}
+
+# What is read from outside stands under a userfaultfd that nobody serves.
+trapped() {
+	: >"$work/out"
+	"$VSWAP" run -q -m 24M -b "file:$work/tmp" -- "$hostile" --trap --seconds 60 \
+		>"$work/out" 2>&1 &
+	run=$!
+	started="$started $run"
+	if ! wait_for 60 "$work/out" trapped; then
+		skip "detach from a trap" "$(tail -n 1 "$work/out")"
+		return
+	fi
+	sleep 3
+	pid=$(find_named "$run" hostile)
+	if timeout "$patience" "$VSWAP" detach "$pid" >"$work/detach" 2>&1; then
+		good "detach from a trap"
+	else
+		bad "detach from a trap" "no answer" "$work/detach"
+	fi
+	kill -KILL "$pid" 2>/dev/null
+	wait_dead 20 "$run" || kill -KILL "$run"
+}
+
+beside
+trapped
+finish
