@@ -109,7 +109,7 @@ static int enter(const struct group_settings *settings)
 	struct request request = {.kind = REQUEST_GROUP, .group = *settings};
 	struct json_object *answer, *path;
 	char message[CLIENT_MESSAGE];
-	pid_t job = client_find_job();
+	pid_t job = client_find_job(getpid());
 	int result;
 
 	if (!job)

@@ -104,7 +104,7 @@ static const struct argp argp = {
 /* 0: there is none, and the user has been told. */
 static pid_t choose(void)
 {
-	pid_t pids[2], job = client_find_job();
+	pid_t pids[2], job = client_find_job(getpid());
 	unsigned int count;
 
 	if (job)

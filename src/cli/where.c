@@ -92,9 +92,13 @@ int verb_where(int argc, char **argv)
 	char message[CLIENT_MESSAGE];
 	struct json_object *answer, *where;
 
+	pid_t job;
+
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
 	request.number = options.address;
-	if (client_ask(options.pid, &request, NULL, NULL, &answer, message))
+	request.pid = options.pid;
+	job = client_find_job(options.pid);
+	if (client_ask(job ? job : options.pid, &request, NULL, NULL, &answer, message))
 		return cli_fail("%s", message);
 	if (json_object_object_get_ex(answer, "where", &where))
 		show(&options, where);

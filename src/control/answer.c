@@ -82,6 +82,7 @@ void owner_answer(void *argument, struct client *client, const struct request *r
 	char message[OWNER_MESSAGE] = "the program has just been detached";
 	struct pager_where where = {0};
 	struct report report;
+	pid_t pid;
 	int result = 0;
 
 	if (!owner->pager && request->kind != REQUEST_REPORT) {
@@ -109,13 +110,15 @@ void owner_answer(void *argument, struct client *client, const struct request *r
 		result = owner_detach(owner, client, request->lose, message);
 		break;
 	case REQUEST_WHERE:
-		result = pager_where(owner->pager, owner->pid, request->number, &where);
+		pid = request->pid ? request->pid : owner->pid;
+		result = pager_where(owner->pager, pid, request->number, &where);
 		if (!result) {
 			reply_ok(client, "where", where_to_json(&where));
 			return;
 		}
-		snprintf(message, sizeof(message), "cannot look up 0x%llx: %s",
-			 (unsigned long long)request->number, strerror(-result));
+		snprintf(message, sizeof(message),
+			 "process %d is no part of the job of process %d, or has ended", (int)pid,
+			 (int)owner->pid);
 		break;
 	}
 	if (result)

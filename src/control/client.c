@@ -98,8 +98,10 @@ static int send_request(int descriptor, const struct request *request)
 		json_object_object_add(object, "bytes", json_object_new_uint64(request->number));
 	if (request->lose)
 		json_object_object_add(object, "lose", json_object_new_boolean(1));
-	if (request->kind == REQUEST_WHERE)
+	if (request->kind == REQUEST_WHERE) {
+		json_object_object_add(object, "pid", json_object_new_int(request->pid));
 		json_object_object_add(object, "address", json_object_new_uint64(request->number));
+	}
 	text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN);
 	to = fdopen(dup(descriptor), "w");
 	if (!to || !text || fprintf(to, "%s\n", text) < 0)
@@ -281,14 +283,14 @@ static pid_t owner_of(pid_t pid)
 }
 
 /* When the job's first process has ended, its owner is who all the others descend from. */
-pid_t client_find_job(void)
+pid_t client_find_job(pid_t pid)
 {
 	pid_t pids[MOST_JOBS], owners[MOST_JOBS];
 	unsigned int count = client_list(pids, MOST_JOBS);
 
 	for (unsigned int i = 0; i < count; i++)
 		owners[i] = owner_of(pids[i]);
-	for (pid_t at = getpid(); at > 0; at = proc_parent(at)) {
+	for (pid_t at = pid; at > 0; at = proc_parent(at)) {
 		for (unsigned int i = 0; i < count; i++)
 			if (at == pids[i] || at == owners[i])
 				return pids[i];

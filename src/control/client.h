@@ -20,8 +20,8 @@ typedef void (*client_progress_fn)(void *argument, uint64_t done, uint64_t total
 int client_ask(pid_t pid, const struct request *request, client_progress_fn progress,
 	       void *argument, struct json_object **answer, char message[CLIENT_MESSAGE]);
 
-/* The process whose space has the caller in its job; the innermost; 0: there is none. */
-pid_t client_find_job(void);
+/* The process whose space has `pid` in its job; the innermost; 0: there is none. */
+pid_t client_find_job(pid_t pid);
 
 /* The pids that have a space which the caller may ask, ascending; sockets of dead owners are
  * cleared away. Returns how many, at most `room`. */

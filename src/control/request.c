@@ -127,6 +127,20 @@ static int parse_group(struct json_object *object, const char *name, struct grou
 	return error;
 }
 
+/* The process that the request is about, if it names one. */
+static int parse_pid(struct json_object *object, int *pid, char *message, size_t size)
+{
+	uint64_t number = 0;
+	int error = 0;
+
+	if (json_object_object_get_ex(object, "pid", NULL))
+		error = parse_number(object, "pid", &number, message, size);
+	if (number > INT32_MAX)
+		return refuse(message, size, "\"pid\" is no process id");
+	*pid = (int)number;
+	return error;
+}
+
 static int parse_members(struct json_object *object, struct request *request, char *message,
 			 size_t size)
 {
@@ -153,6 +167,9 @@ static int parse_members(struct json_object *object, struct request *request, ch
 			return parse_flag(object, "lose", &request->lose, message, size);
 		if (!request_kinds[i].number)
 			return 0;
+		if (request->kind == REQUEST_WHERE &&
+		    parse_pid(object, &request->pid, message, size))
+			return -EINVAL;
 		return parse_number(object, request_kinds[i].number, &request->number, message,
 				    size);
 	}

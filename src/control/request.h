@@ -9,10 +9,11 @@
  *   {"request":"group","name":"tests","bytes":134217728,"weight":200,"tiers":"ram,disk"}
  *   {"request":"thaw"}
  *   {"request":"detach"}                       and "lose":true: pages that cannot be read, too
- *   {"request":"where","address":140737353707520}
+ *   {"request":"where","pid":1234,"address":140737353707520}
  *
- * Of a group's settings each may be left out; a limit of 0 bytes is none. "group" is about the
- * process that asks; the answer has "group", its path.
+ * Without "pid" where is about the job's first process. Of a group's settings each may be left out;
+ * a limit of 0 bytes is none. "group" is about the process that asks; the answer has "group", its
+ * path.
  *
  * The answer is lines of JSON too: any number of {"progress":{"done":N,"total":N}},
  * then one object that has "ok" (true) or "error" (a message).
@@ -42,6 +43,7 @@ struct request {
 	enum request_kind kind;
 	bool lose;		     /* detach: unreadable pages are given up */
 	uint64_t number;	     /* limit of the job: bytes; where: address */
+	int pid;		     /* where: of which process; 0: the first */
 	struct group_settings group; /* group; limit: of the group with that path, if it has one */
 };
 

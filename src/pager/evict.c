@@ -229,7 +229,6 @@ static bool settle(struct batch *batch, unsigned int i)
 static void stay(struct attached *attached, unsigned int i)
 {
 	struct batch *batch = &attached->batch;
-	struct counters *counters = &attached->pager->counters;
 	int why = batch->result[i];
 	desc_t word = (batch->leaving[i] & ~DESC_STATE_MASK) | DESC_RESIDENT;
 
@@ -241,10 +240,10 @@ static void stay(struct attached *attached, unsigned int i)
 		space_drop(attached->space, word);
 		return;
 	}
-	if (why == -EBUSY || why == -EINVAL) {
-		atomic_fetch_add(why == -EBUSY ? &counters->busy : &counters->refused, 1);
+	if (why == -EINVAL)
+		atomic_fetch_add(&attached->pager->counters.refused, 1);
+	if (why == -EBUSY || why == -EINVAL)
 		word |= DESC_AGE_MASK;
-	}
 	slot_unlock(batch->slot[i], word);
 }
 
@@ -257,10 +256,8 @@ static desc_t store_bytes(struct attached *attached, unsigned int i)
 	const uint8_t *page = batch->bytes + ((size_t)i << PAGE_SHIFT);
 	desc_t leaving = batch->leaving[i], word = batch->twin[i];
 
-	if (!word && desc_segment(leaving) && store_is_same(pager->store, leaving, page)) {
-		atomic_fetch_add_explicit(&pager->counters.pages_clean, 1, memory_order_relaxed);
+	if (!word && desc_segment(leaving) && store_is_same(pager->store, leaving, page))
 		return desc_make_stored(leaving);
-	}
 	space_drop(attached->space, leaving);
 	if (word)
 		return word;
@@ -472,7 +469,6 @@ static enum evict_result run_batch(struct attached *attached, unsigned int want,
 		    !return_kept(attached))
 			break;
 	bury_lost(attached, last_id, changes);
-	atomic_fetch_add(&attached->pager->counters.batches, 1);
 	return attached->target.channel->refusal ? EVICT_NOT_NOW : result;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the pager can tell about itself. Any thread. */
+/* What the pager can tell about itself. Control thread. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -261,6 +261,9 @@ void pager_report(struct pager *pager, struct report *report)
 	report->metadata_bytes = store.metadata_bytes;
 	slot_figures(pager, report);
 	report->wanted_bytes = pager->wanted_peak;
+	report->anomalies = pager->counters.anomalies;
+	report->refused = pager->counters.refused;
+	report->revoked = pager->counters.revoked;
 	report->bytes.swapped_out = pager->counters.pages_out * PAGE_BYTES;
 	report->bytes.swapped_in = pager->counters.pages_in * PAGE_BYTES;
 	report->bytes.stored_raw = (store.put_word + store.put_lz4 + store.put_raw) * PAGE_BYTES;
@@ -318,14 +321,19 @@ static desc_t follow_shared(struct attached *attached, desc_t word, struct pager
 	return atomic_load(anchor_slot(space, desc_anchor(word))) & ~DESC_LOCK;
 }
 
+static void untracked(struct pager_where *where)
+{
+	snprintf(where->state, sizeof(where->state), "untracked");
+	snprintf(where->place, sizeof(where->place), "not paged by vswap");
+}
+
 static void look_up(struct attached *attached, uint64_t address, struct pager_where *where)
 {
 	slot_t *slot = address < MEMORY_END ? memory_look(attached->memory, address) : NULL;
 	desc_t word;
 
 	if (!slot || !region_find(&attached->regions, address)) {
-		snprintf(where->state, sizeof(where->state), "untracked");
-		snprintf(where->place, sizeof(where->place), "not paged by vswap");
+		untracked(where);
 		return;
 	}
 	word = slot_lock(slot);
@@ -346,8 +354,12 @@ int pager_where(struct pager *pager, pid_t pid, uint64_t address, struct pager_w
 	struct attached *attached = process ? process->attached : NULL;
 
 	memset(where, 0, sizeof(*where));
-	if (!attached)
-		return -ENOENT;
+	if (!process)
+		return -ESRCH;
+	if (!attached) {
+		untracked(where);
+		return 0;
+	}
 	lock_read(&attached->lock);
 	look_up(attached, address, where);
 	unlock_read(&attached->lock);

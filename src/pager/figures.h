@@ -66,7 +66,8 @@ struct report {
 	struct {
 		uint64_t count, p50_ns, p99_ns, total_ns;
 	} faults;
-	double cpu_seconds; /* owner: user + system */
+	uint64_t anomalies, refused, revoked; /* vswap-stats(5) */
+	double cpu_seconds;		      /* owner: user + system */
 	unsigned int backend_count;
 	struct report_backend backends[REPORT_BACKENDS];
 	unsigned int process_total; /* of the job now; the largest are in the list */

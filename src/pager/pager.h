@@ -4,8 +4,7 @@
  * slots. Policy over mechanism: when to attach, what to evict, how far to read
  * ahead, when to brake. See pager/protocol.h for the paging protocol itself.
  *
- * One owner thread (the "control thread") calls everything here except
- * pager_report and pager_where, which any thread may call. It is the thread that
+ * One owner thread (the "control thread") calls everything here. It is the thread that
  * traces the program. The pager's own threads serve faults and evict.
  */
 #ifndef PAGER_PAGER_H
@@ -103,6 +102,7 @@ struct pager_where {
 	uint32_t segment;
 	char place[128]; /* "RAM", "file NAME at offset N", "the program's memory" ... */
 };
+/* 0, or -ESRCH: the process is no part of the job. */
 int pager_where(struct pager *pager, pid_t pid, uint64_t address, struct pager_where *where);
 
 #endif

@@ -312,7 +312,6 @@ static int later_stop(struct target *target, void *argument)
 
 int program_record(struct attached *attached)
 {
-	atomic_fetch_add(&attached->pager->counters.stops, 1);
 	return attach_stop(&attached->target, STOP_PATIENCE_MS, later_stop, attached);
 }
 

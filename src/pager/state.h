@@ -20,10 +20,10 @@ struct server;
 struct fetch_pool;
 
 struct counters {
-	_Atomic uint64_t pages_out, pages_in, pages_zeroed, pages_clean;
-	_Atomic uint64_t busy, refused; /* pages that would not move: pinned or shared; other */
-	_Atomic uint64_t braked, anomalies;
-	_Atomic uint64_t batches, revoked, stops;
+	_Atomic uint64_t pages_out, pages_in, pages_zeroed;
+	_Atomic uint64_t refused;   /* pages that the kernel did not move: read-only, locked */
+	_Atomic uint64_t anomalies; /* pages that were there already when they came back */
+	_Atomic uint64_t revoked;   /* agents that had to be stopped in the middle of a batch */
 };
 
 /* Where faults come from (follow.c), one for each server. */

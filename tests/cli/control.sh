@@ -29,6 +29,10 @@ run "$vswap" where "$pid" "$address"
 check "where: a slot" grep -qE '^slot +[1-9]' "$work/out"
 run "$vswap" where "$pid" "0x$address"
 check "where: with 0x" grep -qE '^slot +[1-9]' "$work/out"
+sleep 60 9>&- &
+stranger=$! started="$started $!"
+run "$vswap" where "$stranger" "$address"
+check "where: a process that is in no job" [ "$status" = 1 ]
 run "$vswap" where "$pid" 1000
 check "where: an address that is no slot" [ "$status" = 0 -o "$status" = 1 ]
 
@@ -44,6 +48,17 @@ check "thaw: all of it is resident" all_in
 run "$vswap" limit 48M "$pid"
 shrunk() { [ "$(figure resident_bytes)" -le $((48 << 20)) ]; }
 check "limit after thaw: it shrinks again" wait_for 20 shrunk
+
+# ---- a child of the job's first process ----
+mkfifo "$work/input2"
+"$vswap" run -q -m 16M sh -c '"$1" memory 24; :' sh "$victim" <"$work/input2" >"$work/child" 2>"$work/run2.err" 9>&- &
+started="$started $!"
+exec 8>"$work/input2"
+wait_for 20 [ -s "$work/child" ]
+read -r child_pid child_address <"$work/child"
+has_slot() { "$vswap" where "$1" "$2" 8>&- 9>&- | grep -qE '^slot +[1-9]'; }
+check "where: a child of the job's first process" wait_for 20 has_slot "$child_pid" "$child_address"
+exec 8>&-
 
 # ---- the socket itself ----
 socket=$work/vswap/$pid.sock
