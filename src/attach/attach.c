@@ -209,7 +209,8 @@ bool attach_abandoned(const struct target *target)
 
 	snprintf(path, sizeof(path), "/proc/%d/task", (int)target->pid);
 	directory = opendir(path);
-	while (directory && (entry = readdir(directory))) {
+	/* A program may have thousands of threads: one that lives is enough. */
+	while (directory && !other && (entry = readdir(directory))) {
 		pid_t tid = atoi(entry->d_name);
 
 		if (tid == target->agent_tid)

@@ -29,6 +29,7 @@ struct field {
 #define INNER(group, name)	    FIELD(#group, #name, FIELD_U64, struct report, group.name)
 #define BACKEND(json, type, member) FIELD(NULL, json, type, struct report_backend, member)
 #define PROCESS(name, type)	    FIELD(NULL, #name, type, struct report_process, name)
+#define LEFT(name, type)	    FIELD(NULL, #name, type, struct report_left, name)
 #define GROUP(name, type)	    FIELD(NULL, #name, type, struct report_group, name)
 
 static const struct field report_fields[] = {
@@ -59,12 +60,15 @@ static const struct field report_fields[] = {
 	INNER(faults, p50_ns),
 	INNER(faults, p99_ns),
 	INNER(faults, total_ns),
+	TOP(fixed_bytes, FIELD_U64),
+	TOP(fixed_peak_bytes, FIELD_U64),
 	TOP(anomalies, FIELD_U64),
 	TOP(refused, FIELD_U64),
 	TOP(revoked, FIELD_U64),
 	TOP(cpu_seconds, FIELD_DOUBLE),
 	TOP(process_total, FIELD_INT),
 	TOP(group_total, FIELD_INT),
+	TOP(left_total, FIELD_INT),
 };
 
 static const struct field backend_fields[] = {
@@ -100,6 +104,12 @@ static const struct field group_fields[] = {
 	GROUP(swapped_out_bytes, FIELD_U64),
 	GROUP(swapped_in_bytes, FIELD_U64),
 	GROUP(faults, FIELD_U64),
+};
+
+static const struct field left_fields[] = {
+	LEFT(pid, FIELD_INT),
+	LEFT(command, FIELD_TEXT),
+	LEFT(reason, FIELD_TEXT),
 };
 
 #define COUNT(array) (sizeof(array) / sizeof(array[0]))
@@ -205,6 +215,9 @@ static const struct list process_list = {"processes", process_fields, COUNT(proc
 static const struct list group_list = {"groups", group_fields, COUNT(group_fields),
 				       sizeof(struct report_group), REPORT_GROUPS};
 
+static const struct list left_list = {"left_alone", left_fields, COUNT(left_fields),
+				      sizeof(struct report_left), REPORT_LEFT};
+
 static void list_to_json(const struct list *list, const void *items, unsigned int count,
 			 struct json_object *object)
 {
@@ -249,6 +262,7 @@ struct json_object *report_to_json(const struct report *report)
 	list_to_json(&backend_list, report->backends, report->backend_count, object);
 	list_to_json(&process_list, report->processes, report->process_count, object);
 	list_to_json(&group_list, report->groups, report->group_count, object);
+	list_to_json(&left_list, report->left, report->left_count, object);
 	json_object_object_add(object, "exit_status",
 			       report->exit_status < 0 ? NULL
 						       : json_object_new_int(report->exit_status));
@@ -269,6 +283,7 @@ void report_from_json(struct json_object *object, struct report *report)
 	report->backend_count = list_from_json(&backend_list, object, report->backends);
 	report->process_count = list_from_json(&process_list, object, report->processes);
 	report->group_count = list_from_json(&group_list, object, report->groups);
+	report->left_count = list_from_json(&left_list, object, report->left);
 }
 
 int report_json(const struct report *report, FILE *to)

@@ -5,6 +5,9 @@
 #include <errno.h>
 #include "base/size.h"
 
+/* What could not leave is worth a line from this part of the budget on. */
+#define FIXED_SHARE 16
+
 /* How many times smaller the stored pages became; 0: nothing stored. */
 static double ratio_of(const struct report *report)
 {
@@ -106,6 +109,28 @@ static void show_processes(const struct report *report, FILE *to)
 			report->process_total - report->process_count);
 }
 
+static void show_left(const struct report *report, FILE *to)
+{
+	if (!report->left_total)
+		return;
+	fprintf(to, "not paged\n");
+	for (unsigned int i = 0; i < report->left_count; i++)
+		fprintf(to, "  %7d %-15s %s\n", (int)report->left[i].pid, report->left[i].command,
+			report->left[i].reason);
+	if (report->left_total > report->left_count)
+		fprintf(to, "  and %u others\n", report->left_total - report->left_count);
+}
+
+static const char *state_of(const struct report *report)
+{
+	uint64_t used = report->resident_bytes + report->pool_bytes + report->metadata_bytes;
+
+	if (report->attached)
+		return "attached";
+	return used <= report->limit_bytes ? "watched, below its budget so far"
+					   : "watched, above its budget";
+}
+
 /* And what sets it. */
 static void show_budget(const struct report *report, FILE *to)
 {
@@ -121,14 +146,14 @@ int report_table(const struct report *report, FILE *to)
 {
 	char p50[SIZE_TEXT], p99[SIZE_TEXT], total[SIZE_TEXT], note[96];
 
-	fprintf(to, "%d %s: %s, %.0f s\n", (int)report->pid, report->command,
-		report->attached ? "attached" : "watched, below its budget so far",
+	fprintf(to, "%d %s: %s, %.0f s\n", (int)report->pid, report->command, state_of(report),
 		report->seconds);
 	fprintf(to, "memory\n");
 	show_budget(report, to);
 	row_size(to, "peak", report->peak_bytes, "highest use counted against the budget");
 	row_size(to, "wanted", report->wanted_bytes, "what it would have had resident");
 	row_size(to, "resident", report->resident_bytes, "the program's pages in RAM");
+	row_size(to, "fixed", report->fixed_bytes, "of those, cannot leave now");
 	row_size(to, "pool", report->pool_bytes, "compressed pages in RAM");
 	row_size(to, "headers", report->header_bytes, "object headers, part of the pool");
 	row_size(to, "metadata", report->metadata_bytes, "descriptors and tables");
@@ -154,6 +179,7 @@ int report_table(const struct report *report, FILE *to)
 	fprintf(to, "  %-12s %10.2f  seconds of the owner\n", "CPU", report->cpu_seconds);
 	show_groups(report, to);
 	show_processes(report, to);
+	show_left(report, to);
 	show_backends(report, to);
 	return ferror(to) ? -EIO : 0;
 }
@@ -179,16 +205,26 @@ int report_list(const struct report *reports, unsigned int count, FILE *to)
 	return ferror(to) ? -EIO : 0;
 }
 
-int report_summary(const struct report *report, FILE *to)
+/* It was not paged at all. */
+static void summary_untouched(const struct report *report, FILE *to)
+{
+	char peak[SIZE_TEXT], limit[SIZE_TEXT];
+
+	size_format(report->limit_bytes, limit);
+	if (report->peak_bytes <= report->limit_bytes)
+		fprintf(to, "vswap: %s stayed within its budget of %s and was not touched.\n",
+			report->command, limit);
+	else
+		fprintf(to,
+			"vswap: %s ran in %s, above its budget of %s: nothing of it was paged.\n",
+			report->command, size_format(report->peak_bytes, peak), limit);
+}
+
+static void summary_paged(const struct report *report, FILE *to)
 {
 	char wanted[SIZE_TEXT], peak[SIZE_TEXT], limit[SIZE_TEXT], out[SIZE_TEXT], lost[SIZE_TEXT];
 	char ratio[32] = "";
 
-	if (!report->attached) {
-		fprintf(to, "vswap: %s stayed within its budget of %s and was not touched.\n",
-			report->command, size_format(report->limit_bytes, limit));
-		return ferror(to) ? -EIO : 0;
-	}
 	if (ratio_of(report) > 0)
 		snprintf(ratio, sizeof(ratio), ", compressed %.2f to 1", ratio_of(report));
 	fprintf(to,
@@ -200,5 +236,33 @@ int report_summary(const struct report *report, FILE *to)
 		size_format(report->bytes.swapped_out, out), ratio,
 		(unsigned long long)report->faults.count,
 		nanoseconds(report->faults.total_ns, lost), report->seconds, report->cpu_seconds);
+}
+
+/* What kept it above its budget. */
+static void summary_fixed(const struct report *report, FILE *to)
+{
+	char fixed[SIZE_TEXT];
+
+	if (report->peak_bytes > report->limit_bytes &&
+	    report->fixed_peak_bytes > report->limit_bytes / FIXED_SHARE)
+		fprintf(to,
+			"vswap: %s of that could not leave: memory that is read-only, executable, "
+			"locked or pinned, or of processes that were too small or left alone.\n",
+			size_format(report->fixed_peak_bytes, fixed));
+	for (unsigned int i = 0; i < report->left_count; i++)
+		fprintf(to, "vswap: process %d (%s) was not paged: %s\n", (int)report->left[i].pid,
+			report->left[i].command, report->left[i].reason);
+	if (report->left_total > report->left_count)
+		fprintf(to, "vswap: nor were %u others.\n",
+			report->left_total - report->left_count);
+}
+
+int report_summary(const struct report *report, FILE *to)
+{
+	if (report->attached)
+		summary_paged(report, to);
+	else
+		summary_untouched(report, to);
+	summary_fixed(report, to);
 	return ferror(to) ? -EIO : 0;
 }

@@ -14,6 +14,7 @@
 #include "attach/attach.h"
 #include "attach/threads.h"
 #include "pager/batch.h"
+#include "pager/fixed.h"
 #include "pager/group.h"
 #include "pager/limbo.h"
 #include "pager/lock.h"
@@ -53,11 +54,11 @@ struct attached {
 	bool needs_wipe;	/* child: look for MADV_WIPEONFORK before its first fault */
 	_Atomic bool
 		owed; /* it lacks bytes that only we have: not to be closed before it is gone */
-	_Atomic bool dead;     /* ESRCH: the address space is gone */
-	_Atomic bool short_of; /* a descriptor, to read its FORK (messages.c) */
-	_Atomic bool forked;   /* it has relatives, or had */
-	_Atomic bool held;     /* its faults wait: others work (load.h) */
-	_Atomic bool paused;   /* nothing of it may leave any more */
+	_Atomic bool dead;	     /* ESRCH: the address space is gone */
+	_Atomic bool short_of;	     /* a descriptor, to read its FORK (messages.c) */
+	_Atomic bool forked;	     /* it has relatives, or had */
+	_Atomic bool held;	     /* its faults wait: others work (load.h) */
+	_Atomic bool paused;	     /* nothing of it may leave any more */
 	const char *_Atomic refused; /* why control is to bring all back (evict_refuse), or NULL */
 
 	/* Server: children whose FORK was read, while events that were in flight with it are. */
@@ -71,6 +72,7 @@ struct attached {
 	struct target target;	/* has_agent */
 	struct kept_pages kept; /* evictor */
 	struct batch batch;	/* has_agent */
+	struct fixed fixed;	/* evictor */
 	uint64_t hand, laps;	/* evictor: CLOCK, and how often it went round */
 	double credit;		/* evictor: of a turn (group.h) */
 	uint64_t rests_ns;	/* evictor: had nothing to give, or was late; not asked before */
@@ -94,6 +96,7 @@ struct attached {
 	uint64_t scanned_total;	 /* bytes mapped at that time */
 	uint64_t scan_cost_ns, record_ns;
 	int64_t unknowable; /* pages that the last recording did not find (a library's data) */
+	int64_t unmanaged;  /* so many at least are in no region, and cannot leave */
 };
 
 /* Starts with no region, not listed. NULL: out of memory. `userfault` is its own from now on. */

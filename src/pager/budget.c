@@ -56,8 +56,8 @@ static uint64_t minus(uint64_t from, uint64_t what)
 }
 
 /*
- * Processes without an agent may take so much that the others would lose every page, for nothing:
- * those keep half of the room between them.
+ * What cannot leave may take so much that the rest would lose every page, for nothing: the rest
+ * keeps half of the room.
  */
 static int64_t mark(const struct pager *pager, uint64_t room_bytes)
 {
@@ -126,10 +126,11 @@ void budget_refresh(struct pager *pager)
 	own = size.anonymous;
 	pager->own_bytes = own;
 	set_segments(pager, limit, own);
+	pager->room_pages = (int64_t)(minus(limit, own + head) >> PAGE_SHIFT);
 	pager->target_pages = mark(pager, minus(limit, own + head));
 	pager->brake_pages = mark(pager, minus(limit, own));
 	tier_note_traffic(pager->tier, pager->counters.pages_in + pager->counters.pages_out);
-	figures_raise(&pager->peak_bytes, own + figures_resident_bytes(pager));
+	figures_peak(pager, own + figures_resident_bytes(pager));
 }
 
 /* The more processes grow at once, the earlier: they get their agents one after another. */

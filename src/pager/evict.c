@@ -240,10 +240,14 @@ static void stay(struct attached *attached, unsigned int i)
 		space_drop(attached->space, word);
 		return;
 	}
-	if (why == -EINVAL)
+	/* Busy although it was made the program's own: it is pinned. */
+	if (why == -EINVAL || (why == -EBUSY && batch->parting)) {
 		atomic_fetch_add(&attached->pager->counters.refused, 1);
-	if (why == -EBUSY || why == -EINVAL)
+		fixed_refused(&attached->fixed, word & DESC_FIXED);
+		word |= DESC_FIXED;
+	} else if (why == -EBUSY) {
 		word |= DESC_AGE_MASK;
+	}
 	slot_unlock(batch->slot[i], word);
 }
 
@@ -306,6 +310,8 @@ static enum evict_result commit(struct attached *attached)
 		family_find_stored(attached);
 	for (unsigned int i = 0; i < batch->count; i++) {
 		if (batch->moved[i]) {
+			if (batch->leaving[i] & DESC_FIXED)
+				fixed_left(&attached->fixed);
 			store_page(attached, i);
 			moved++;
 			parted += has_parted(attached, i);
@@ -436,9 +442,12 @@ static enum evict_result run_batch(struct attached *attached, unsigned int want,
 	batch->bytes = attached->pager->batch_bytes;
 	changes = attached->kept.changes;
 	ask_family(attached);
+	fixed_begin(attached);
 	pick(attached, want, only);
-	if (!batch->count)
+	if (!batch->count) {
+		fixed_end(attached);
 		return EVICT_NOTHING;
+	}
 
 	sent = move(attached);
 	error = sent ? find_moved(attached) : 0;
@@ -458,6 +467,7 @@ static enum evict_result run_batch(struct attached *attached, unsigned int want,
 	set_state(batch, BATCH_READ);
 	servers_kick_deferred(attached->pager);
 	result = commit(attached);
+	fixed_end(attached);
 	if (sent)
 		batch->staging = !batch->staging;
 	set_state(batch, BATCH_IDLE);
@@ -497,6 +507,16 @@ void evict_give_up(struct attached *attached)
 		evict_refuse(attached, "keeps its memory from being read");
 	}
 	set_state(batch, BATCH_IDLE);
+}
+
+enum evict_result evict_fixed(struct attached *attached)
+{
+	enum evict_result result;
+
+	attached->fixed.only = true;
+	result = evict_batch(attached, CHANNEL_BATCH, NULL);
+	attached->fixed.only = false;
+	return result;
 }
 
 void evict_empty_staging(struct attached *attached)

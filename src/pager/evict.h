@@ -22,6 +22,10 @@ enum evict_result {
 enum evict_result evict_batch(struct attached *attached, unsigned int want,
 			      const struct page_list *only);
 
+/* A batch of pages that could not leave when they were tried, to see whether that is so still. The
+ * same thread. */
+enum evict_result evict_fixed(struct attached *attached);
+
 /* Those pages of the last batch that may be with its relatives still (family.h): none if it has
  * none. Evictor's thread. */
 void evict_list_parted(const struct attached *attached, struct page_list *list);

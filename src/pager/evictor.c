@@ -347,6 +347,41 @@ static void work(struct evictor *evictor, uint32_t seen)
 	}
 }
 
+static struct attached *take_fixed(struct evictor *evictor)
+{
+	struct pager *pager = evictor->pager;
+	struct attached *taken = NULL;
+	uint64_t now = monotonic_ns();
+
+	pthread_mutex_lock(&pager->attached_lock);
+	for (size_t i = 0; i < pager->attached_count && !taken; i++)
+		if (may_leave(pager->attached[i]) && fixed_is_due(&pager->attached[i]->fixed, now))
+			taken = pager->attached[i];
+	pager->evicting = taken;
+	pthread_mutex_unlock(&pager->attached_lock);
+	return taken;
+}
+
+/* Nothing must leave, but only because so much cannot (budget.c): is that so still? */
+static void try_fixed(struct evictor *evictor)
+{
+	struct pager *pager = evictor->pager;
+	struct attached *attached;
+
+	if (pager->paused ||
+	    (pager->resident_pages <= pager->room_pages && !groups_are_strained(pager)))
+		return;
+	attached = take_fixed(evictor);
+	if (attached) {
+		evict_fixed(attached);
+		look(attached);
+		evictor->staging_used = true;
+		evictor->worked_ns = monotonic_ns();
+	}
+	put_back(evictor);
+	budget_refresh(pager);
+}
+
 /* Nothing to do for a while: what stands in the staging areas is given back. */
 static void tidy(struct evictor *evictor)
 {
@@ -379,6 +414,7 @@ static void *evictor_main(void *argument)
 		pager->no_room = false;
 		pager->brake_ns = BRAKE_NS;
 		evictor->success_ns = monotonic_ns();
+		try_fixed(evictor);
 		if (evictor->staging_used && monotonic_ns() - evictor->worked_ns > TIDY_NS)
 			tidy(evictor);
 		sleep_until_kicked(evictor, seen, IDLE_NS);

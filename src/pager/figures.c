@@ -241,6 +241,14 @@ static void list_processes(struct pager *pager, struct report *report)
 	}
 }
 
+static uint64_t fixed_bytes(const struct pager *pager)
+{
+	uint64_t resident = figures_resident_bytes(pager);
+	uint64_t fixed = pager->fixed_pages > 0 ? (uint64_t)pager->fixed_pages << PAGE_SHIFT : 0;
+
+	return fixed < resident ? fixed : resident;
+}
+
 void pager_report(struct pager *pager, struct report *report)
 {
 	struct store_statistics store;
@@ -261,6 +269,11 @@ void pager_report(struct pager *pager, struct report *report)
 	report->metadata_bytes = store.metadata_bytes;
 	slot_figures(pager, report);
 	report->wanted_bytes = pager->wanted_peak;
+	report->fixed_bytes = fixed_bytes(pager);
+	report->fixed_peak_bytes = pager->fixed_peak;
+	report->left_total = pager->left_total;
+	report->left_count = pager->left_count;
+	memcpy(report->left, pager->left, sizeof(report->left));
 	report->anomalies = pager->counters.anomalies;
 	report->refused = pager->counters.refused;
 	report->revoked = pager->counters.revoked;

@@ -14,6 +14,7 @@
 #define REPORT_BACKENDS	 (PAGER_BACKENDS + 1) /* RAM is listed, too */
 #define REPORT_PROCESSES 64
 #define REPORT_GROUPS	 32
+#define REPORT_LEFT	 16
 
 struct report_backend {
 	char name[64], kind[16], state[16];
@@ -47,6 +48,13 @@ struct report_group {
 	uint64_t swapped_out_bytes, swapped_in_bytes, faults; /* ever */
 };
 
+/* A process that could not be paged. */
+struct report_left {
+	pid_t pid;
+	char command[16];
+	char reason[512];
+};
+
 struct report {
 	pid_t pid;
 	char command[64];
@@ -66,6 +74,8 @@ struct report {
 	struct {
 		uint64_t count, p50_ns, p99_ns, total_ns;
 	} faults;
+	uint64_t fixed_bytes;		      /* resident, and cannot leave now ... */
+	uint64_t fixed_peak_bytes;	      /* ... and when the peak was */
 	uint64_t anomalies, refused, revoked; /* vswap-stats(5) */
 	double cpu_seconds;		      /* owner: user + system */
 	unsigned int backend_count;
@@ -76,7 +86,10 @@ struct report {
 	unsigned int group_total; /* some that have ended may be missing in the list */
 	unsigned int group_count;
 	struct report_group groups[REPORT_GROUPS]; /* by name */
-	int exit_status;			   /* -1 while it runs */
+	unsigned int left_total; /* processes that could not be paged; some are in the list */
+	unsigned int left_count;
+	struct report_left left[REPORT_LEFT];
+	int exit_status; /* -1 while it runs */
 };
 
 #endif

@@ -140,6 +140,17 @@ bool groups_must_evict(const struct pager *pager)
 	return false;
 }
 
+bool groups_are_strained(const struct pager *pager)
+{
+	for (unsigned int i = 0; i < pager->groups.count; i++) {
+		const struct group *group = pager->groups.items[i];
+
+		if (group->resident_pages > (int64_t)(group->limit_bytes >> PAGE_SHIFT))
+			return true;
+	}
+	return false;
+}
+
 bool groups_are_pressed(const struct pager *pager)
 {
 	for (unsigned int i = 0; i < pager->groups.count; i++) {

@@ -17,6 +17,8 @@ void groups_look(struct pager *pager);
 
 /* A group is above the mark where pages leave it. Any thread. */
 bool groups_must_evict(const struct pager *pager);
+/* A group is above its limit, whatever of it can leave. Any thread. */
+bool groups_are_strained(const struct pager *pager);
 /* Half of what a group may have is there, or more. */
 bool groups_are_pressed(const struct pager *pager);
 /* Of those that have processes; UINT64_MAX: none has a limit. Control thread. */

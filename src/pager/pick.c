@@ -20,6 +20,15 @@ static bool is_cold(slot_t *slot, desc_t word)
 	return true;
 }
 
+/* It cannot leave, and is not tried (again) in this batch. */
+static bool is_fixed(const struct attached *attached, desc_t word, uint64_t address)
+{
+	if (word & DESC_FIXED)
+		return !attached->fixed.again;
+	return !(word & (DESC_REFERENCED | DESC_AGE_MASK)) &&
+	       kept_pages_has(&attached->kept, address);
+}
+
 static void take(struct batch *batch, slot_t *slot, desc_t word, uint64_t address, uint64_t id)
 {
 	desc_t leaving = (word & ~DESC_STATE_MASK) | DESC_LEAVING;
@@ -48,7 +57,11 @@ static unsigned int scan_cluster(struct attached *attached, uint32_t cluster, ui
 
 		if (desc_state(word) != DESC_RESIDENT || word & DESC_LOCK)
 			continue;
-		if (!is_cold(&slots[index], word) || kept_pages_has(&attached->kept, address))
+		if (is_fixed(attached, word, address)) {
+			fixed_passed(&attached->fixed);
+			continue;
+		}
+		if (attached->fixed.only ? !(word & DESC_FIXED) : !is_cold(&slots[index], word))
 			continue;
 		take(batch, &slots[index], word, address, slot_id(cluster, index));
 	}
@@ -69,6 +82,7 @@ void pick_pages(struct attached *attached, unsigned int want, uint64_t *shared)
 		if (cluster == SPACE_NO_CLUSTER) {
 			attached->hand = 0;
 			attached->laps++;
+			fixed_lap(&attached->fixed);
 			wraps++;
 			continue;
 		}

@@ -99,8 +99,9 @@ struct pager {
 	_Atomic uint64_t limit_bytes;
 	bool strict;			/* the kernel kills above it; control thread */
 	_Atomic int64_t resident_pages; /* of all processes, as far as known between two looks */
-	_Atomic int64_t fixed_pages;	/* of those that nothing can be evicted from */
-	_Atomic int64_t target_pages;	/* evict above it */
+	_Atomic int64_t fixed_pages;	/* of them: what cannot leave (tree_fixed_pages) */
+	_Atomic int64_t room_pages;	/* what the budget has for the processes ... */
+	_Atomic int64_t target_pages;	/* ... and, less what cannot leave: evict above it */
 	_Atomic int64_t brake_pages;	/* answer first touches late above it */
 	_Atomic uint64_t brake_ns;	/* how long the brake may hold a fault now */
 	_Atomic int64_t stored_size;	/* what a page takes when stored, sixteenths of a byte */
@@ -109,6 +110,11 @@ struct pager {
 	_Atomic uint64_t live_bytes, live_ns; /* of RAM segments, and when that was looked up */
 	_Atomic uint64_t own_bytes;	      /* the owner's anonymous memory at the last look */
 	_Atomic uint64_t peak_bytes, wanted_peak, slots_peak;
+
+	_Atomic uint64_t fixed_peak; /* bytes that could not leave when peak_bytes was reached */
+
+	unsigned int left_count, left_total; /* left.c; control thread */
+	struct report_left left[REPORT_LEFT];
 
 	uint64_t opened_ns;
 	int exit_status;
@@ -150,6 +156,17 @@ static inline void figures_raise(_Atomic uint64_t *peak, uint64_t value)
 {
 	if (value > *peak)
 		*peak = value;
+}
+
+/* The most that was used, and what of that could not leave. */
+static inline void figures_peak(struct pager *pager, uint64_t used)
+{
+	int64_t fixed = pager->fixed_pages;
+
+	if (used <= pager->peak_bytes)
+		return;
+	pager->peak_bytes = used;
+	pager->fixed_peak = fixed > 0 ? (uint64_t)fixed << PAGE_SHIFT : 0;
 }
 
 /* Kills the process behind it: its memory can no longer be told truthfully. */

@@ -369,13 +369,19 @@ static bool has_agent(const struct process *process)
 	return process->attached && process->attached->has_agent;
 }
 
-/* Those that must not get an agent, and those that are not worth one. */
+/* All of those that must not get an agent, and of those that are not worth one. */
 int64_t tree_fixed_pages(const struct pager *pager, const struct process *process)
 {
-	if (has_agent(process) ||
-	    (!process->left_alone && own_pages(process) >= worth_pages(pager, process)))
+	const struct attached *attached = process->attached;
+	int64_t pages = counted_pages(process), fixed;
+
+	if (has_agent(process)) {
+		fixed = attached->fixed.pages + attached->unmanaged;
+		return fixed < pages ? fixed : pages;
+	}
+	if (!process->left_alone && own_pages(process) >= worth_pages(pager, process))
 		return 0;
-	return counted_pages(process);
+	return pages;
 }
 
 static int64_t count_fixed(struct pager *pager)

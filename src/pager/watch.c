@@ -6,10 +6,12 @@
  * descriptor knows of pile up, a short stop of all threads records them.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include "pager/budget.h"
 #include "pager/doomed.h"
 #include "pager/futex.h"
+#include "pager/left.h"
 #include "pager/load.h"
 #include "pager/program.h"
 #include "pager/state.h"
@@ -40,19 +42,6 @@
 #define RECORD_SHARE 4
 /* What could not be read when a process was to be left alone is tried again after this. */
 #define ABANDON_NS 10000000000ull
-/* After a failed attempt to inject; twice as long after each, so many times. */
-#define RETRY_LEAST_NS 200000000ull
-#define RETRY_STEPS    5
-
-/* Each attempt stops its threads: the more of them failed, the later the next. */
-static void try_later(struct process *process)
-{
-	uint64_t delay = RETRY_LEAST_NS
-			 << (process->tries < RETRY_STEPS ? process->tries : RETRY_STEPS);
-
-	process->tries++;
-	process->retry_ns = monotonic_ns() + delay;
-}
 
 static void try_to_attach(struct pager *pager, struct process *process)
 {
@@ -63,19 +52,10 @@ static void try_to_attach(struct pager *pager, struct process *process)
 		error = program_adopt(pager, process, message);
 	else if (!error)
 		error = program_attach(pager, process, message);
-	if (!error)
-		return;
-	try_later(process);
-	if (error == -ESRCH || error == -EAGAIN || error == -ETIMEDOUT)
-		return;
-	if (error != -ENOMEM && error != -EMFILE && error != -ENFILE) {
-		process->left_alone = true;
-		pager_say(pager, "process %d is left alone: %s", process->pid, message);
-	} else if (!process->said) {
-		process->said = true;
-		pager_say(pager, "process %d is not paged yet: %s; vswap tries again", process->pid,
-			  message);
-	}
+	if (error)
+		left_refused(pager, process, error, message);
+	else if (process->tries)
+		left_forget(pager, process);
 }
 
 /* When the job nears its budget, or a group its limit, the largest process that has no agent gets
@@ -153,11 +133,14 @@ static void record_unknown(struct attached *attached)
 	attached->record_ns = now + RECORD_NS + (monotonic_ns() - now) * COUNT_SHARE;
 	if (unknown < attached->unknowable)
 		attached->unknowable = unknown;
+	if (unknown < attached->unmanaged)
+		attached->unmanaged = unknown > 0 ? unknown : 0;
 	if (unknown <= attached->unknowable + many)
 		return;
 	now = monotonic_ns();
 	program_record(attached); /* failed: later; gone: attend sees it */
 	attached->unknowable = count_unknown(attached);
+	attached->unmanaged = attached->unknowable > 0 ? attached->unknowable : 0;
 	/* A stop costs the program time: the longer it took, the later the next. */
 	attached->record_ns += (monotonic_ns() - now) * RECORD_SHARE;
 }
@@ -165,15 +148,19 @@ static void record_unknown(struct attached *attached)
 /* Not all of it may be readable at once; a device that does not answer holds up this thread. */
 static void abandon(struct attached *attached)
 {
+	char why[PAGER_MESSAGE];
 	struct process *process = attached->process;
 	uint64_t now = monotonic_ns();
 
 	if (now < attached->abandon_ns)
 		return;
-	if (!process->left_alone)
+	if (!process->left_alone) {
+		snprintf(why, sizeof(why), "it %s", attached->refused);
+		left_note(attached->pager, process, why);
 		pager_say(attached->pager,
 			  "process %d %s: its pages are brought back and it is left alone",
 			  process->pid, attached->refused);
+	}
 	process->left_alone = true;
 	attached->abandon_ns = now + ABANDON_NS;
 	program_abandon(attached);

@@ -5,7 +5,7 @@
  *
  *   63    61 60   57 56      48 47        32 31         8  7  6 5 4  3  2  0
  *  +--------+-------+----------+------------+------------+---+---+-+--+-----+
- *  |   0    | index | length16 | offset16   | segment    | p |age|r|lk|state|  a location
+ *  |   0    | index | length16 | offset16   | segment    | f |age|r|lk|state|  a location
  *  |            0           |       anchor (32)          |   |   |r|lk|state|  shared
  *  |                repeated word (56)                   |w32|   |r|lk|state|  same
  *  +--------+-------+----------+------------+------------+---+---+-+--+-----+
@@ -54,6 +54,7 @@ enum desc_state {
 #define DESC_AGE_SHIFT	5	    /* two bits: laps that the page still survives */
 #define DESC_AGE_MASK	(3ull << DESC_AGE_SHIFT)
 #define DESC_WIDE	(1ull << 7) /* same: the word is 32 bits, repeated */
+#define DESC_FIXED	(1ull << 7) /* resident, leaving: the kernel did not move it */
 
 static inline enum desc_state desc_state(desc_t d)
 {

@@ -41,6 +41,46 @@ holds() {
 	fi
 }
 
+# What was written with --stats.
+stats() {
+	sed -n "s/^ *\"$1\": *\([^,]*\),*$/\1/p" "$work/stats" | head -n 1
+}
+
+# immobile KIND MIB STEPS OPTIONS: its milliseconds in $took.
+immobile() {
+	kind=$1 mib=$2 steps=$3
+	shift 3
+	began=$(date +%s%N)
+	timeout -s KILL 150 "$VSWAP" run --stats "$work/stats" "$@" -- "$BUILD/tests/system/immobile" \
+		"$kind" "$mib" "$steps" >"$work/out" 2>&1
+	status=$?
+	took=$((($(date +%s%N) - began) / 1000000))
+	[ "$status" = 0 ] && grep -q right "$work/out"
+}
+
+# What cannot leave is told apart, is not tried over and over, and holds up nobody.
+stays() {
+	name="read-only memory above the budget"
+	if ! immobile plain 64 20000 -m 24M; then
+		bad "$name" "as plain memory: status $status" "$work/out"
+		return
+	fi
+	plain=$took
+	if ! immobile readonly 64 20000 -m 24M; then
+		bad "$name" "status $status" "$work/out"
+	elif [ "$(stats fixed_peak_bytes)" -lt $((24 << 20)) ]; then
+		bad "$name" "fixed: $(stats fixed_peak_bytes) bytes" "$work/out"
+	elif [ "$(stats refused)" -gt 40000 ]; then
+		bad "$name" "refused $(stats refused) times" "$work/out"
+	elif ! grep -q "could not leave" "$work/out"; then
+		bad "$name" "the last lines do not say it" "$work/out"
+	elif [ "$took" -gt $((3 * plain + 10000)) ]; then
+		bad "$name" "$took ms, as plain memory $plain"
+	else
+		good "$name: $took ms, as plain memory $plain, refused $(stats refused) times"
+	fi
+}
+
 if [ ! -x "$measure" ] || [ ! -x "$pressure" ]; then
 	echo "skip: no $measure or no $pressure"
 	exit 77
@@ -49,4 +89,5 @@ for how in area mappings; do
 	holds "$how, in RAM alone" 64 $how 96
 	holds "$how, with a file" 64 $how 192 --backend "file:$work/tmp"
 done
+stays
 finish

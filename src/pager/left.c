@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#include "pager/left.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include "pager/futex.h"
+#include "pager/state.h"
+
+/* After a failed attempt to inject, since each stops the threads; twice as long after each, so many
+ * times. */
+#define RETRY_LEAST_NS 200000000ull
+#define RETRY_STEPS    5u
+/* The user is told of what may pass after so many, which is a second and a half. */
+#define TELL_AFTER 4u
+
+static bool may_pass(int error)
+{
+	switch (error) {
+	case -EAGAIN:
+	case -EINTR:
+	case -EMFILE:
+	case -ENFILE:
+	case -ENOMEM:
+	case -ETIMEDOUT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+void left_note(struct pager *pager, const struct process *process, const char *why)
+{
+	struct report_left *left = NULL;
+
+	for (unsigned int i = 0; i < pager->left_count && !left; i++)
+		if (pager->left[i].pid == process->pid)
+			left = &pager->left[i];
+	if (!left) {
+		pager->left_total++;
+		if (pager->left_count == REPORT_LEFT)
+			return;
+		left = &pager->left[pager->left_count++];
+	}
+	left->pid = process->pid;
+	snprintf(left->command, sizeof(left->command), "%s", process->command);
+	snprintf(left->reason, sizeof(left->reason), "%s", why);
+}
+
+void left_forget(struct pager *pager, const struct process *process)
+{
+	for (unsigned int i = 0; i < pager->left_count; i++) {
+		if (pager->left[i].pid != process->pid)
+			continue;
+		pager->left[i] = pager->left[--pager->left_count];
+		pager->left_total--;
+		return;
+	}
+}
+
+void left_refused(struct pager *pager, struct process *process, int error, const char *why)
+{
+	unsigned int steps = process->tries < RETRY_STEPS ? process->tries : RETRY_STEPS;
+
+	process->retry_ns = monotonic_ns() + (RETRY_LEAST_NS << steps);
+	process->tries++;
+	if (error == -ESRCH || (may_pass(error) && process->tries != TELL_AFTER))
+		return;
+	tree_read_command(process);
+	left_note(pager, process, why);
+	if (may_pass(error)) {
+		pager_say(pager, "process %d is not paged yet: %s; vswap tries again", process->pid,
+			  why);
+		return;
+	}
+	process->left_alone = true;
+	pager_say(pager, "process %d is left alone: %s", process->pid, why);
+}
