@@ -28,6 +28,14 @@
 #define ROOM_WAIT_US 5000u
 #define BUFFER_BYTES ((size_t)CHANNEL_BATCH << PAGE_SHIFT)
 #define LAPS_MOST    3u /* that one batch may take, and one more */
+/* Far above the budget, by this part of it, with no room for so long: it cannot be met. */
+#define FAR_SHARE   16
+#define FULL_NS	    1000000000ull
+#define NAP_MOST_NS 1000000000ull
+/* What it would take is told when that has not grown by this part for so long, or then. */
+#define GROWN_SHARE 32
+#define GROWN_NS    1000000000ull
+#define TELL_NS	    5000000000ull
 
 struct evictor {
 	struct pager *pager;
@@ -37,6 +45,14 @@ struct evictor {
 	bool staging_used, told, told_tiers;
 	uint64_t worked_ns, success_ns;
 	struct page_list parted; /* pages that relatives may have still */
+
+	/* The budget cannot be met (cannot_be_met). */
+	uint64_t full_ns;  /* far above it, and no room, since then; 0: not so */
+	uint64_t used;	   /* resident and own bytes when they had last grown much ... */
+	uint64_t grown_ns; /* ... and when that was */
+	uint64_t nap_ns;   /* rests so long after an attempt ... */
+	uint64_t until_ns; /* ... which is until then */
+	uint64_t limit;	   /* the budget in question */
 };
 
 static bool job_is_over(const struct pager *pager)
@@ -173,8 +189,8 @@ static void sleep_until_kicked(struct evictor *evictor, uint32_t seen, uint64_t 
 	pager->evictor_sleeps = false;
 }
 
-/* Pages cannot leave: nobody is braked for it, and the user is told once. */
-static void give_up(struct evictor *evictor, uint32_t seen, const char *why)
+/* Pages cannot leave: nobody is braked for it. */
+static void give_up(struct evictor *evictor, uint32_t seen)
 {
 	struct pager *pager = evictor->pager;
 
@@ -183,10 +199,6 @@ static void give_up(struct evictor *evictor, uint32_t seen, const char *why)
 	if (!job_is_over(pager))
 		pager->brake_ns = BRAKE_NS;
 	servers_kick_deferred(pager);
-	if (why && !evictor->told) {
-		evictor->told = true;
-		pager_say(pager, "%s", why);
-	}
 	sleep_until_kicked(evictor, seen, IDLE_NS);
 }
 
@@ -195,21 +207,84 @@ static void give_up(struct evictor *evictor, uint32_t seen, const char *why)
 static void try_later(struct evictor *evictor, uint32_t seen)
 {
 	if (monotonic_ns() - evictor->success_ns > PATIENCE_NS)
-		give_up(evictor, seen, NULL);
+		give_up(evictor, seen);
 	else
 		sleep_until_kicked(evictor, seen, RETRY_NS);
+}
+
+static void met(struct evictor *evictor)
+{
+	evictor->full_ns = evictor->nap_ns = evictor->until_ns = 0;
+}
+
+static void tell_need(struct evictor *evictor, uint64_t now)
+{
+	struct pager *pager = evictor->pager;
+	uint64_t used = figures_resident_bytes(pager) + pager->own_bytes;
+	unsigned long long need = (used + used / FAR_SHARE) >> 20;
+
+	if (used > evictor->used + evictor->used / GROWN_SHARE) {
+		evictor->used = used;
+		evictor->grown_ns = now;
+	}
+	if (evictor->told ||
+	    (now - evictor->grown_ns < GROWN_NS && now - evictor->full_ns < TELL_NS))
+		return;
+	evictor->told = true;
+	pager_say(
+		pager,
+		"the budget of %llu MiB cannot be met: the job needs about %llu MiB, and there is "
+		"no room for more swapped pages; raise the budget (-m %lluM), or %s",
+		(unsigned long long)(pager->limit_bytes >> 20), need, need,
+		pager->backend_count ? "make room on its backends or add one (-b file:PATH)"
+				     : "give a file for what does not fit (-b file:PATH)");
+}
+
+/*
+ * Without a device that could still take pages, what is stored can only be packed better, which
+ * gains less and less: after a second of that, the evictor tries ever less often, and nobody is
+ * braked. `room`: some was made just now.
+ */
+static bool cannot_be_met(struct evictor *evictor, bool room)
+{
+	struct pager *pager = evictor->pager;
+	int64_t far = (int64_t)(pager->limit_bytes / FAR_SHARE >> PAGE_SHIFT);
+	uint64_t now = monotonic_ns();
+
+	if ((room && pager->backend_count) || pager->resident_pages < pager->room_pages + far) {
+		met(evictor);
+		return false;
+	}
+	if (!evictor->full_ns)
+		evictor->full_ns = now;
+	if (now - evictor->full_ns < FULL_NS)
+		return false;
+	tell_need(evictor, now);
+	evictor->nap_ns = evictor->nap_ns ? 2 * evictor->nap_ns : IDLE_NS;
+	if (evictor->nap_ns > NAP_MOST_NS)
+		evictor->nap_ns = NAP_MOST_NS;
+	evictor->until_ns = now + evictor->nap_ns;
+	evictor->limit = pager->limit_bytes;
+	return true;
+}
+
+/* Since trying again would be in vain. */
+static bool rests(const struct evictor *evictor)
+{
+	return evictor->until_ns && evictor->limit == evictor->pager->limit_bytes &&
+	       monotonic_ns() < evictor->until_ns;
 }
 
 static void no_room(struct evictor *evictor, uint32_t seen)
 {
 	struct pager *pager = evictor->pager;
+	bool room;
 
 	tier_kick(pager->tier);
-	if (tier_wait_room(pager->tier, ROOM_WAIT_US))
+	room = tier_wait_room(pager->tier, ROOM_WAIT_US);
+	if (!cannot_be_met(evictor, room) && room)
 		return;
-	give_up(evictor, seen,
-		"over the budget: no room for more swapped pages; raise it (-m) or add a "
-		"backend (--backend file:PATH)");
+	give_up(evictor, seen);
 }
 
 /* What the program really has now. */
@@ -331,7 +406,7 @@ static void work(struct evictor *evictor, uint32_t seen)
 	case EVICT_DONE:
 		evictor->success_ns = evictor->worked_ns;
 		evictor->idle = 0;
-		pager->no_room = false;
+		pager->no_room = evictor->nap_ns > 0;
 		break;
 	case EVICT_NO_ROOM:
 		if (kept)
@@ -408,9 +483,13 @@ static void *evictor_main(void *argument)
 		uint32_t seen = __atomic_load_n(&pager->wake_evictor, __ATOMIC_ACQUIRE);
 
 		if (has_work(pager)) {
-			work(evictor, seen);
+			if (rests(evictor))
+				sleep_until_kicked(evictor, seen, IDLE_NS);
+			else
+				work(evictor, seen);
 			continue;
 		}
+		met(evictor);
 		pager->no_room = false;
 		pager->brake_ns = BRAKE_NS;
 		evictor->success_ns = monotonic_ns();

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include "pager/futex.h"
 #include "pager/program.h"
+#include "pager/realtime.h"
 #include "pager/state.h"
 
 /* How often peaks and rates are looked up. */
@@ -107,6 +108,7 @@ void figures_look(struct pager *pager, uint64_t now)
 		return;
 	keep_peaks(pager);
 	look_at_rates(pager, since);
+	realtime_look(pager);
 	pager->figures_ns = now;
 }
 

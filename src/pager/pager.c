@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include "attach/proc.h"
 #include "pager/budget.h"
@@ -50,6 +51,21 @@ void pager_lose(struct attached *attached)
 		  "bytes",
 		  attached->pid);
 	pager_kill(attached);
+}
+
+const char *pager_limit_hint(int error)
+{
+	struct rlimit limit = {.rlim_cur = RLIM_INFINITY};
+
+	if (error == -ENOMEM)
+		getrlimit(RLIMIT_AS, &limit);
+	if (limit.rlim_cur != RLIM_INFINITY)
+		return "; the shell limits addresses (RLIMIT_AS), of which vswap reserves "
+		       "terabytes "
+		       "though it uses few: `ulimit -v unlimited`";
+	if (error == -EMFILE)
+		return "; the shell limits open files (RLIMIT_NOFILE): raise `ulimit -n`";
+	return "";
 }
 
 uint64_t pager_least_limit(void)
@@ -145,6 +161,8 @@ int pager_open(struct pager **out, const struct pager_config *config, char messa
 	pager->loadavg = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
 	pager->control_buffers = fault_buffers_new();
 	pager->evictor_buffers = fault_buffers_new();
+	if (pager->own_statm < 0)
+		error = -errno;
 	if (pager->own_statm < 0 || !pager->control_buffers || !pager->evictor_buffers)
 		goto failed;
 	error = keepers_start(&pager->keepers);
@@ -159,8 +177,8 @@ int pager_open(struct pager **out, const struct pager_config *config, char messa
 	return 0;
 failed:
 	if (!message[0])
-		snprintf(message, PAGER_MESSAGE, "cannot set up the swap space: %s",
-			 strerror(-error));
+		snprintf(message, PAGER_MESSAGE, "cannot set up the swap space: %s%s",
+			 strerror(-error), pager_limit_hint(error));
 	if (pager)
 		pager_close(pager);
 	return error;

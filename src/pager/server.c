@@ -136,6 +136,7 @@ static void server_free(struct server *server)
 static struct server *server_new(struct pager *pager, unsigned int index)
 {
 	struct server *server = calloc(1, sizeof(*server));
+	int error;
 
 	if (!server)
 		return NULL;
@@ -150,7 +151,9 @@ static struct server *server_new(struct pager *pager, unsigned int index)
 	if (server->buffers && server->epoll >= 0 && server->wake >= 0 &&
 	    !listen_to(server, server->wake, NULL))
 		return server;
+	error = errno;
 	server_free(server);
+	errno = error;
 	return NULL;
 }
 
@@ -173,7 +176,7 @@ int servers_start(struct pager *pager)
 	pager->server_count = 0;
 	for (unsigned int i = 0; i < want; i++) {
 		struct server *server = server_new(pager, i);
-		int error = server ? 0 : -ENOMEM;
+		int error = server ? 0 : -errno;
 
 		pager->where[i].wanted_cpu = -1;
 		if (!error)

@@ -116,6 +116,8 @@ struct pager {
 	unsigned int left_count, left_total; /* left.c; control thread */
 	struct report_left left[REPORT_LEFT];
 
+	bool told_realtime; /* realtime.c */
+
 	uint64_t opened_ns;
 	int exit_status;
 	struct latency latency;
@@ -168,6 +170,9 @@ static inline void figures_peak(struct pager *pager, uint64_t used)
 	pager->peak_bytes = used;
 	pager->fixed_peak = fixed > 0 ? (uint64_t)fixed << PAGE_SHIFT : 0;
 }
+
+/* What else to say of an error that a limit of the shell may cause; empty: nothing. */
+const char *pager_limit_hint(int error);
 
 /* Kills the process behind it: its memory can no longer be told truthfully. */
 void pager_kill(struct attached *attached);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include "attach/array.h"
 #include "attach/proc.h"
+#include "pager/budget.h"
 #include "pager/futex.h"
 #include "pager/state.h"
 #include "pager/userfault.h"
@@ -30,17 +31,31 @@
 /* A process is injected if it has this part of the budget (its group's, too), or this much. */
 #define WORTH_SHARE 32
 #define WORTH_LEAST (1u << 20)
+/* While the job stays above its budget for so long, with nobody left who is worth an agent, half of
+ * that is enough, and when it was not for longer, it is as before. */
+#define LOWER_NS     300000000u
+#define RAISE_NS     5000000000u
+#define LOWERED_MOST 8u
+/* Such a small process must have lived for so long: most end soon. */
+#define OLD_NS 500000000u
 /* It may soon be, with this part of that. */
 #define SOON_SHARE 4
 /* A forked child that is younger may be about to call exec. */
 #define YOUNG_NS 20000000u
 
-static int64_t worth_pages(const struct pager *pager, const struct process *process)
+static int64_t worth_at(const struct pager *pager, const struct process *process,
+			unsigned int lowered)
 {
 	uint64_t limit = group_tightest(process->group);
 	uint64_t worth = (limit < pager->limit_bytes ? limit : pager->limit_bytes) / WORTH_SHARE;
 
+	worth >>= lowered;
 	return (int64_t)((worth > WORTH_LEAST ? worth : WORTH_LEAST) >> PAGE_SHIFT);
+}
+
+static int64_t worth_pages(const struct pager *pager, const struct process *process)
+{
+	return worth_at(pager, process, pager->tree.lowered);
 }
 
 /* What it counts for. */
@@ -416,6 +431,25 @@ static uint64_t cpu_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+/* Many small processes may together be far above the budget. */
+static void set_worth(struct pager *pager, uint64_t now)
+{
+	struct tree *tree = &pager->tree;
+	int64_t head = (int64_t)(budget_head_bytes(pager->limit_bytes) >> PAGE_SHIFT);
+	bool over = pager->resident_pages > pager->room_pages + head;
+
+	if (over != tree->over) {
+		tree->over = over;
+		tree->over_ns = now;
+	} else if (over && now - tree->over_ns > LOWER_NS && tree->lowered < LOWERED_MOST &&
+		   !tree_largest(pager, true)) {
+		tree->lowered++;
+		tree->over_ns = now;
+	} else if (!over && now - tree->over_ns > RAISE_NS) {
+		tree->lowered = 0;
+	}
+}
+
 void tree_refresh(struct pager *pager, bool pressed)
 {
 	struct tree *tree = &pager->tree;
@@ -443,8 +477,16 @@ void tree_refresh(struct pager *pager, bool pressed)
 	pager->fixed_pages = count_fixed(pager);
 	tree->growing = count_growing(pager);
 	groups_look(pager);
+	set_worth(pager, now);
 	tree->looked_ns = now;
 	tree->look_cost_ns = cpu_ns() - before;
+}
+
+static uint64_t least_age(const struct pager *pager, const struct process *process)
+{
+	if (own_pages(process) < worth_at(pager, process, 0))
+		return OLD_NS;
+	return process->attached ? YOUNG_NS : 0;
 }
 
 struct process *tree_largest(struct pager *pager, bool all)
@@ -458,7 +500,7 @@ struct process *tree_largest(struct pager *pager, bool all)
 		if (process->left_alone || process->twin || has_agent(process) ||
 		    own_pages(process) < worth_pages(pager, process) || now < process->retry_ns)
 			continue;
-		if (process->attached && now - process->found_ns < YOUNG_NS)
+		if (now - process->found_ns < least_age(pager, process))
 			continue;
 		if ((all || !group_until_near(process->group)) &&
 		    (!largest || own_pages(process) > own_pages(largest)))

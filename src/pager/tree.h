@@ -50,6 +50,9 @@ struct tree {
 	pid_t *ignored; /* children of the owner that are no part of the job */
 	size_t ignored_count;
 	unsigned int growing; /* processes that may soon be worth an agent */
+	unsigned int lowered; /* what is worth one was halved so often (set_worth) */
+	bool over;	      /* the job is above its budget ... */
+	uint64_t over_ns;     /* ... or is not, since then */
 };
 
 /* Starts with one process. 0 or -errno. */
