@@ -136,12 +136,20 @@ AGENT static int gate_enter(struct gate *gate)
 	}
 }
 
+/* Where pages go: the kernel moves them between mappings of the same protection only. */
+struct aim {
+	uint64_t staging[2]; /* for plain pages, for executable ones (or 0) */
+	unsigned int kind;   /* which of them the last page went to */
+};
+
 /*
  * Moves pages [at, end) of the batch, neighbours in one call. False: the kernel asks
  * to wait (an event is being delivered), so the batch ends here.
  */
-AGENT static int move_chunk(struct channel *channel, uint64_t staging, uint32_t at, uint32_t end)
+AGENT static int move_chunk(struct channel *channel, struct aim *aim, uint32_t at, uint32_t end)
 {
+	int other = 0; /* the other staging was tried for this page */
+
 	while (at < end) {
 		struct uffdio_move move;
 		uint32_t run = 1, moved;
@@ -149,13 +157,19 @@ AGENT static int move_chunk(struct channel *channel, uint64_t staging, uint32_t 
 
 		while (at + run < end && channel->from[at + run] == channel->from[at] + run * PAGE)
 			run++;
-		move.dst = staging + at * PAGE;
+		move.dst = aim->staging[aim->kind] + at * PAGE;
 		move.src = channel->from[at];
 		move.len = run * PAGE;
 		move.mode = 0;
 		move.move = 0;
 		error = call(__NR_ioctl, channel->userfault, (long)UFFDIO_MOVE, (long)&move, 0);
 		moved = error ? (move.move > 0 ? (uint32_t)(move.move / (long)PAGE) : 0) : run;
+		if (!moved && error == -EINVAL && !other && aim->staging[!aim->kind]) {
+			aim->kind = !aim->kind;
+			other = 1;
+			continue;
+		}
+		other = 0;
 		for (; moved; moved--)
 			channel->result[at++] = CHANNEL_MOVED;
 		/* A short count comes with EAGAIN too: the next try says what is with that page. */
@@ -174,7 +188,7 @@ AGENT static int move_chunk(struct channel *channel, uint64_t staging, uint32_t 
  * changing anything, atomically, and where the page is missing, protected or no more it does not
  * wait and does not write, but fails.
  */
-AGENT static int part_chunk(struct channel *channel, uint64_t staging, uint32_t at, uint32_t end)
+AGENT static int part_chunk(struct channel *channel, struct aim *aim, uint32_t at, uint32_t end)
 {
 	while (at < end) {
 		uint32_t stop = at;
@@ -183,7 +197,7 @@ AGENT static int part_chunk(struct channel *channel, uint64_t staging, uint32_t 
 			call6(__NR_futex, (long)&channel->started,
 			      FUTEX_WAKE_OP | FUTEX_PRIVATE_FLAG, 0, 0,
 			      (long)(channel->from[stop] + PAGE - sizeof(uint32_t)), WRITE_NOTHING);
-		if (stop > at && !move_chunk(channel, staging, at, stop))
+		if (stop > at && !move_chunk(channel, aim, at, stop))
 			return 0;
 		for (; at < stop; at++)
 			if (channel->result[at] == CHANNEL_MOVED)
@@ -195,9 +209,13 @@ AGENT static int part_chunk(struct channel *channel, uint64_t staging, uint32_t 
 
 AGENT static void move_batch(struct channel *channel)
 {
-	uint64_t staging = channel->staging;
 	uint32_t count = channel->count, parting = channel->part;
+	struct aim aim;
 	int go_on = 1;
+
+	aim.staging[0] = channel->staging;
+	aim.staging[1] = channel->code_staging;
+	aim.kind = 0;
 
 	if (count > CHANNEL_BATCH)
 		count = CHANNEL_BATCH;
@@ -208,19 +226,23 @@ AGENT static void move_batch(struct channel *channel)
 
 		if (!gate_enter(&channel->gate))
 			return;
-		go_on = move_chunk(channel, staging, at, end);
+		go_on = move_chunk(channel, &aim, at, end);
 		if (go_on && parting)
-			go_on = part_chunk(channel, staging, at, end);
+			go_on = part_chunk(channel, &aim, at, end);
 		gate_leave(&channel->gate);
 	}
 }
 
 AGENT static void empty_staging(const struct channel *channel)
 {
-	uint64_t pages = channel->empty_pages;
+	long bytes = (long)(channel->empty_pages * PAGE);
 
-	if (channel->empty && pages && pages <= CHANNEL_BATCH)
-		call(__NR_madvise, (long)channel->empty, (long)(pages * PAGE), MADV_DONTNEED, 0);
+	if (!bytes || channel->empty_pages > CHANNEL_BATCH)
+		return;
+	if (channel->empty)
+		call(__NR_madvise, (long)channel->empty, bytes, MADV_DONTNEED, 0);
+	if (channel->code_empty)
+		call(__NR_madvise, (long)channel->code_empty, bytes, MADV_DONTNEED, 0);
 }
 
 /*

@@ -9,7 +9,13 @@
  *                  | stack, rw-       | STACK_PAGES
  *                  | staging 0, rw-   | CHANNEL_BATCH
  *                  | staging 1, rw-   | CHANNEL_BATCH
+ *                  | code staging 0   | CHANNEL_BATCH
+ *                  | code staging 1   | CHANNEL_BATCH
  *                  +------------------+
+ *
+ * The kernel moves pages between mappings of the same protection only. Most programs have no
+ * memory that is written to and executed: the code staging is without access (---) until one is
+ * seen that has, and rwx from then on (area_stage_code).
  *
  * Children of fork get none of it. It is mapped without access and gets its flags
  * first, so that it never merges with a mapping of the program.
@@ -43,7 +49,8 @@
 #define STACK_AT      (FILE_BYTES + PAGE)
 #define STACK_END     (STACK_AT + STACK_PAGES * PAGE)
 #define STAGING_BYTES (CHANNEL_BATCH * PAGE)
-#define AREA_BYTES    (STACK_END + ATTACH_STAGINGS * STAGING_BYTES)
+#define CODE_STAGING  (STACK_END + ATTACH_STAGINGS * STAGING_BYTES)
+#define AREA_BYTES    (CODE_STAGING + ATTACH_STAGINGS * STAGING_BYTES)
 
 struct plan {
 	struct trace *trace;
@@ -79,13 +86,15 @@ static int map_room(const struct plan *plan)
 	target->agent_address = area;
 	target->agent_bytes = AREA_BYTES;
 	target->channel_address = area + CODE_BYTES;
-	for (unsigned int i = 0; i < ATTACH_STAGINGS; i++)
+	for (unsigned int i = 0; i < ATTACH_STAGINGS; i++) {
 		target->staging[i] = area + STACK_END + i * STAGING_BYTES;
+		target->code_staging[i] = area + CODE_STAGING + i * STAGING_BYTES;
+	}
 	got = trace_call(trace, SYS_madvise, area, AREA_BYTES, MADV_DONTFORK);
 	if (!got)
 		got = trace_call(trace, SYS_madvise, area, AREA_BYTES, MADV_DONTDUMP);
 	if (!got)
-		got = trace_call(trace, SYS_mprotect, area + STACK_AT, AREA_BYTES - STACK_AT,
+		got = trace_call(trace, SYS_mprotect, area + STACK_AT, CODE_STAGING - STACK_AT,
 				 PROT_READ | PROT_WRITE);
 	if (got)
 		return fail_call(plan, SYS_mprotect, got, "the agent's memory (mprotect)");
@@ -205,6 +214,12 @@ int area_map(struct trace *trace, struct target *target, char message[ATTACH_MES
 	int error = map_room(&plan);
 
 	return error ?: share_file(&plan);
+}
+
+int area_stage_code(struct trace *trace, const struct target *target)
+{
+	return (int)trace_call(trace, SYS_mprotect, target->code_staging[0],
+			       ATTACH_STAGINGS * STAGING_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC);
 }
 
 void area_unmap(struct trace *trace, struct target *target)

@@ -10,6 +10,9 @@
 /* Maps all of it there and the channel here; fills the target's addresses and channel. 0, or
  * -errno with a message; area_unmap then takes away what there is. */
 int area_map(struct trace *trace, struct target *target, char message[ATTACH_MESSAGE]);
+/* Makes the code staging writable and executable. 0 or -errno: the kernel may forbid it (-EACCES).
+ */
+int area_stage_code(struct trace *trace, const struct target *target);
 void area_unmap(struct trace *trace, struct target *target);
 
 /* Where the agent's stack ends, and a page of it for other uses while no agent runs. */

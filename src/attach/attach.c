@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include "attach/area.h"
 #include "attach/explain.h"
 #include "attach/inject.h"
 #include "attach/kernel.h"
@@ -126,6 +127,25 @@ int attach_stop(struct target *target, int timeout_ms, attach_stopped_fn stopped
 	struct work work = {target, stopped, argument, NULL};
 
 	return trace_session(target->pid, target->agent_tid, timeout_ms, stop_work, &work);
+}
+
+static int stage_code_work(struct trace *trace, void *argument)
+{
+	const struct work *work = argument;
+	int error = trace_is_unfiltered(trace) ? 0 : -EPERM;
+
+	error = error ?: trace_borrow(trace, work->target->agent_tid);
+	return error ?: area_stage_code(trace, work->target);
+}
+
+int attach_stage_code(struct target *target, int timeout_ms)
+{
+	struct work work = {target, NULL, NULL, NULL};
+	int error = trace_session(target->pid, 0, timeout_ms, stage_code_work, &work);
+
+	if (!error)
+		target->stages_code = true;
+	return error;
 }
 
 static int leave_work(struct trace *trace, void *argument)

@@ -38,7 +38,9 @@ struct target {
 	uint64_t agent_address;	  /* the agent's memory (area.c): its code comes first */
 	uint64_t channel_address; /* the target's mapping, in it */
 	uint64_t agent_bytes;
-	uint64_t staging[ATTACH_STAGINGS]; /* target addresses, CHANNEL_BATCH pages each */
+	uint64_t staging[ATTACH_STAGINGS];	/* target addresses, CHANNEL_BATCH pages each */
+	uint64_t code_staging[ATTACH_STAGINGS]; /* the same, for executable pages ... */
+	_Atomic bool stages_code;		/* ... once attach_stage_code was called */
 	pid_t agent_tid;
 	int pagemap;	  /* open /proc/PID/pagemap */
 	int statm;	  /* open /proc/PID/statm */
@@ -68,6 +70,10 @@ int attach_inject(pid_t pid, int userfault, struct target *target, attach_stoppe
 /* Stops all threads for a moment and calls `stopped`. Fails with -ETIMEDOUT (all resumed) when
  * a thread does not stop within timeout_ms; -ESRCH when the process is gone. */
 int attach_stop(struct target *target, int timeout_ms, attach_stopped_fn stopped, void *argument);
+
+/* Pages that are writable and executable can be moved from now on. Stops all threads for a moment.
+ * 0, -ETIMEDOUT (try again), or -errno: the kernel does not allow such staging. */
+int attach_stage_code(struct target *target, int timeout_ms);
 
 /*
  * Takes everything out again: the caller has brought back all pages. Unregisters

@@ -71,6 +71,8 @@ struct channel {
 	uint32_t user;	       /* that the agent is to become: nobody else is; 0: it must not */
 	uint64_t staging;      /* target address of CHANNEL_BATCH pages: destination of MOVE */
 	uint64_t empty;	       /* staging area to empty first; 0: none */
+	uint64_t code_staging; /* where pages go that are executable; 0: nowhere */
+	uint64_t code_empty;   /* like `empty` */
 	uint32_t empty_pages;
 	uint32_t part; /* MOVE: pages that fork left shared are made the program's own first */
 	uint64_t from[CHANNEL_BATCH];

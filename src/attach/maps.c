@@ -39,10 +39,10 @@ static void classify(struct mapping *mapping, const char *mode, const char *name
 
 	mapping->stack = !strncmp(name, "[stack]", 7);
 	/* A name in brackets that we do not know is the kernel's own ([vdso], [uprobes], ...). */
-	ours = mode[2] != 'x' && mode[3] == 'p' &&
-	       (!*name || mapping->stack || !strncmp(name, "[heap]", 6) ||
-		!strncmp(name, "[anon:", 6));
+	ours = mode[3] == 'p' && (!*name || mapping->stack || !strncmp(name, "[heap]", 6) ||
+				  !strncmp(name, "[anon:", 6));
 	mapping->pageable = ours && mode[0] == 'r' && mode[1] == 'w';
+	mapping->code = mapping->pageable && mode[2] == 'x';
 	mapping->joins = ours && !mapping->pageable;
 }
 
@@ -101,9 +101,13 @@ int maps_read(pid_t pid, struct maps *maps)
 	if (!file)
 		return errno == ENOENT ? -ESRCH : -errno;
 	maps->count = 0;
+	maps->code_bytes = 0;
 	while (!error && getline(&line, &size, file) > 0) {
-		if (parse_line(line, &mapping))
-			error = append(maps, &mapping);
+		if (!parse_line(line, &mapping))
+			continue;
+		error = append(maps, &mapping);
+		if (mapping.code)
+			maps->code_bytes += mapping.end - mapping.start;
 	}
 	if (!error && ferror(file))
 		error = -EIO;

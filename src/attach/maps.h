@@ -10,16 +10,18 @@
 
 struct mapping {
 	uint64_t start, end; /* bytes, page-aligned */
-	bool pageable;	     /* whole anonymous private, rw-, not special ([vdso] ...), no file */
-	bool joins; /* the same, but r-- or ---: mprotect could make it one with a pageable one
-		       that it touches, or that touches one that does, ... */
+	bool pageable; /* whole anonymous private, rw- or rwx, not special ([vdso] ...), no file */
+	bool code;     /* pageable, and executable: rwx */
+	bool joins; /* the same, but not to be written (r--, ---, r-x): mprotect could make it one
+		       with a pageable one that it touches, or that touches one that does, ... */
 	bool stack; /* the main thread's [stack] */
 };
 
 struct maps {
 	struct mapping *items;
 	size_t count, capacity;
-	bool registered; /* maps_check_flags: some mapping is, with a userfaultfd */
+	uint64_t code_bytes; /* of mappings that are pageable and executable */
+	bool registered;     /* maps_check_flags: some mapping is, with a userfaultfd */
 };
 
 /* Reads /proc/PID/maps. Reuses `maps`; 0 or -errno. */

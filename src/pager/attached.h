@@ -95,6 +95,7 @@ struct attached {
 	uint64_t scanned_ns;	 /* the last look at its mappings */
 	uint64_t scanned_total;	 /* bytes mapped at that time */
 	uint64_t scan_cost_ns, record_ns;
+	uint64_t code_ns;   /* no staging for executable pages is asked for before */
 	int64_t unknowable; /* pages that the last recording did not find (a library's data) */
 	int64_t unmanaged;  /* so many at least are in no region, and cannot leave */
 };

@@ -32,6 +32,8 @@ struct batch {
 	uint64_t id[CHANNEL_BATCH];    /* slot ids */
 	bool moved[CHANNEL_BATCH];     /* valid from BATCH_READ on */
 	int16_t result[CHANNEL_BATCH]; /* what the agent says of each: a hint */
+	bool is_code[CHANNEL_BATCH];   /* moved: to the code staging */
+	bool code;		       /* executable pages may leave, too */
 	desc_t twin[CHANNEL_BATCH];    /* of a relative that has stored the same bytes, or 0 */
 	unsigned int relatives; /* with whom its pages may be shared; all can be evicted from */
 	bool parting;		/* shared pages may leave, too */

@@ -39,6 +39,43 @@
 #define LATE_SHIFT 9u
 #define LATE_MOST  32u
 
+static void unregister_staging(struct attached *attached, unsigned int which)
+{
+	const struct target *target = &attached->target;
+
+	userfault_unregister(attached->userfault, target->staging[which], STAGING_BYTES);
+	if (target->stages_code)
+		userfault_unregister(attached->userfault, target->code_staging[which],
+				     STAGING_BYTES);
+}
+
+static int register_staging(struct attached *attached)
+{
+	const struct target *target = &attached->target;
+	struct batch *batch = &attached->batch;
+	int error = userfault_register(attached->userfault, target->staging[batch->staging],
+				       STAGING_BYTES);
+
+	batch->code = target->stages_code;
+	if (!error && batch->code)
+		error = userfault_register(attached->userfault,
+					   target->code_staging[batch->staging], STAGING_BYTES);
+	if (error)
+		unregister_staging(attached, batch->staging);
+	return error;
+}
+
+/* The other areas are emptied with the next command. */
+static void empty_next(struct attached *attached)
+{
+	const struct target *target = &attached->target;
+	unsigned int other = !attached->batch.staging;
+
+	target->channel->empty = target->staging[other];
+	target->channel->code_empty = target->stages_code ? target->code_staging[other] : 0;
+	target->channel->empty_pages = CHANNEL_BATCH;
+}
+
 void evict_rest(struct attached *attached, uint64_t ns)
 {
 	uint64_t until = monotonic_ns() + ns;
@@ -58,8 +95,7 @@ static void expel(struct attached *attached)
 	/* Nobody registers staging for the next batch before the agent is expelled. */
 	pthread_mutex_lock(&attached->staging_lock);
 	for (unsigned int i = 0; i < ATTACH_STAGINGS; i++)
-		userfault_unregister(attached->userfault, attached->target.staging[i],
-				     STAGING_BYTES);
+		unregister_staging(attached, i);
 	lock_expel_agent(&attached->lock);
 	pthread_mutex_unlock(&attached->staging_lock);
 	atomic_fetch_add(&attached->pager->counters.revoked, 1);
@@ -147,19 +183,18 @@ static bool move(struct attached *attached)
 	struct target *target = &attached->target;
 	struct channel *channel = target->channel;
 	struct batch *batch = &attached->batch;
-	uint64_t staging = target->staging[batch->staging];
 	int error;
 
 	for (unsigned int i = 0; i < batch->count; i++)
 		batch->result[i] = CHANNEL_NOT_TRIED;
 	pthread_mutex_lock(&attached->staging_lock);
-	error = userfault_register(attached->userfault, staging, STAGING_BYTES);
+	error = register_staging(attached);
 	pthread_mutex_unlock(&attached->staging_lock);
 	if (error)
 		return false;
-	channel->staging = staging;
-	channel->empty = target->staging[!batch->staging];
-	channel->empty_pages = CHANNEL_BATCH;
+	channel->staging = target->staging[batch->staging];
+	channel->code_staging = batch->code ? target->code_staging[batch->staging] : 0;
+	empty_next(attached);
 	channel->part = batch->parting;
 	for (unsigned int i = 0; i < batch->count; i++) {
 		channel->from[i] = batch->address[i];
@@ -167,7 +202,7 @@ static bool move(struct attached *attached)
 	}
 	command_send(attached, CHANNEL_MOVE, batch->count);
 	if (command_wait(attached)) {
-		userfault_unregister(attached->userfault, staging, STAGING_BYTES);
+		unregister_staging(attached, batch->staging);
 	} else {
 		batch->late |= !batch->cancel && !attached->dead;
 		expel(attached);
@@ -182,19 +217,21 @@ static int read_staging(struct attached *attached)
 {
 	struct iovec local[CHANNEL_BATCH], remote[CHANNEL_BATCH];
 	struct batch *batch = &attached->batch;
-	uint64_t staging = attached->target.staging[batch->staging];
+	const uint64_t staging[] = {attached->target.staging[batch->staging],
+				    attached->target.code_staging[batch->staging]};
 	unsigned int runs = 0;
 	ssize_t bytes = 0, got;
 
 	for (unsigned int i = 0; i < batch->count; i++) {
 		if (!batch->moved[i])
 			continue;
-		if (i && batch->moved[i - 1]) {
+		if (i && batch->moved[i - 1] && batch->is_code[i] == batch->is_code[i - 1]) {
 			local[runs - 1].iov_len += PAGE_BYTES;
 			remote[runs - 1].iov_len += PAGE_BYTES;
 		} else {
 			local[runs].iov_base = batch->bytes + ((size_t)i << PAGE_SHIFT);
-			remote[runs].iov_base = (void *)(staging + ((uint64_t)i << PAGE_SHIFT));
+			remote[runs].iov_base =
+				(void *)(staging[batch->is_code[i]] + ((uint64_t)i << PAGE_SHIFT));
 			local[runs].iov_len = remote[runs].iov_len = PAGE_BYTES;
 			runs++;
 		}
@@ -360,11 +397,17 @@ static bool return_kept(struct attached *attached)
 /* Staging was empty before: what stands in it has left. */
 static int find_moved(struct attached *attached)
 {
+	const struct target *target = &attached->target;
 	struct batch *batch = &attached->batch;
-	int error = maps_present_pages(attached->target.pagemap,
-				       attached->target.staging[batch->staging], batch->count,
-				       batch->moved);
+	int error = maps_present_pages(target->pagemap, target->staging[batch->staging],
+				       batch->count, batch->moved);
 
+	memset(batch->is_code, 0, sizeof(batch->is_code));
+	if (!error && batch->code)
+		error = maps_present_pages(target->pagemap, target->code_staging[batch->staging],
+					   batch->count, batch->is_code);
+	for (unsigned int i = 0; i < batch->count; i++)
+		batch->moved[i] |= batch->is_code[i];
 	return error ? error : read_staging(attached);
 }
 
@@ -521,12 +564,9 @@ enum evict_result evict_fixed(struct attached *attached)
 
 void evict_empty_staging(struct attached *attached)
 {
-	struct channel *channel = attached->target.channel;
-
 	if (command_is_busy(attached) || attach_agent_refusal(&attached->target) != CHANNEL_DONE)
 		return;
-	channel->empty = attached->target.staging[!attached->batch.staging];
-	channel->empty_pages = CHANNEL_BATCH;
+	empty_next(attached);
 	command_send(attached, CHANNEL_EMPTY, 0);
 }
 

@@ -27,6 +27,9 @@
 /* What an agent's way out waits for is said after the first; after the second it stays, ns. */
 #define TELL_NS	    2000000000ull
 #define TOO_LONG_NS 60000000000ull
+/* So much writable code is worth staging of that kind in the program. */
+#define CODE_WORTH    (1u << 20)
+#define CODE_AGAIN_NS 5000000000u
 
 struct recording {
 	struct attached *attached;
@@ -188,7 +191,8 @@ static int start_threads(struct pager *pager, char message[PAGER_MESSAGE])
 	if (error)
 		fetch_close(pager);
 	if (error)
-		snprintf(message, PAGER_MESSAGE, "cannot start threads: %s", strerror(-error));
+		snprintf(message, PAGER_MESSAGE, "cannot start threads: %s%s", strerror(-error),
+			 pager_limit_hint(error));
 	pager->threads_run = !error;
 	return error;
 }
@@ -283,6 +287,19 @@ int program_adopt(struct pager *pager, struct process *process, char message[PAG
 	return error;
 }
 
+/* The program has memory that is written to and executed: it needs staging of that kind. Asked for
+ * once, or again later if its threads did not stop. */
+static void stage_code(struct attached *attached, uint64_t bytes)
+{
+	uint64_t now = monotonic_ns();
+	int error;
+
+	if (bytes < CODE_WORTH || now < attached->code_ns || attached->target.stages_code)
+		return;
+	error = attach_stage_code(&attached->target, STOP_PATIENCE_MS);
+	attached->code_ns = error == -ETIMEDOUT ? now + CODE_AGAIN_NS : UINT64_MAX;
+}
+
 int program_register_new(struct attached *attached)
 {
 	struct maps *maps = &attached->pager->maps;
@@ -293,6 +310,7 @@ int program_register_new(struct attached *attached)
 	lock_write(&attached->lock);
 	error = register_running(attached, maps);
 	unlock_write(&attached->lock);
+	stage_code(attached, maps->code_bytes);
 	return error;
 }
 

@@ -81,6 +81,65 @@ stays() {
 	fi
 }
 
+# Memory that is executable, too, leaves as any other.
+code_leaves() {
+	name="executable memory"
+	if ! immobile code 64 5000 -m 24M; then
+		bad "$name" "status $status" "$work/out"
+	elif [ "$(stats fixed_peak_bytes)" -gt $((12 << 20)) ]; then
+		bad "$name" "$(stats fixed_peak_bytes) bytes could not leave" "$work/out"
+	elif [ "$(stats swapped_out)" -lt $((32 << 20)) ]; then
+		bad "$name" "only $(stats swapped_out) bytes left" "$work/out"
+	else
+		good "$name: $(($(stats swapped_out) >> 20)) MiB left"
+	fi
+}
+
+# What would do is said, and not much is done in vain.
+cannot_be_met() {
+	name="a budget that cannot be met"
+	if ! immobile noise 64 20000 -m 24M; then
+		bad "$name" "status $status" "$work/out"
+		return
+	fi
+	need=$(sed -n 's/.*cannot be met: the job needs about \([0-9]*\) MiB.*/\1/p' "$work/out")
+	cpu=$(awk -v cpu="$(stats cpu_seconds)" -v all="$(stats seconds)" 'BEGIN { print int(100 * cpu / all) }')
+	if [ "${need:-0}" -lt 60 ] || [ "$need" -gt 80 ]; then
+		bad "$name" "it says ${need:-nothing}" "$work/out"
+	elif [ "$cpu" -gt 60 ]; then
+		bad "$name" "$cpu % of a CPU in vain" "$work/out"
+	else
+		good "$name: needs $need MiB, $cpu % of a CPU"
+	fi
+}
+
+is_paged() {
+	"$VSWAP" stat "$1" 2>/dev/null | grep -q ' paged$'
+}
+
+# Processes that are too small each, and together above the budget.
+small_ones() {
+	name="many small processes"
+	mkfifo "$work/input"
+	"$VSWAP" run -m 80M --backend "file:$work/tmp" -- "$BUILD/tests/system/immobile" apart 100 300 \
+		<"$work/input" >"$work/out" 2>&1 &
+	owner=$! started="$started $!"
+	exec 7>"$work/input"
+	wait_until 20 eval 'first=$(find_named "$owner" immobile); [ -n "$first" ]'
+	seen=no
+	wait_until 30 is_paged "$first" && seen=yes
+	exec 7>&-
+	wait "$owner"
+	status=$?
+	if [ "$status" != 0 ] || ! grep -q right "$work/out"; then
+		bad "$name" "status $status" "$work/out"
+	elif [ "$seen" = no ]; then
+		bad "$name" "none was paged" "$work/out"
+	else
+		good "$name"
+	fi
+}
+
 if [ ! -x "$measure" ] || [ ! -x "$pressure" ]; then
 	echo "skip: no $measure or no $pressure"
 	exit 77
@@ -90,4 +149,7 @@ for how in area mappings; do
 	holds "$how, with a file" 64 $how 192 --backend "file:$work/tmp"
 done
 stays
+code_leaves
+cannot_be_met
+small_ones
 finish

@@ -7,8 +7,10 @@
  *   plain      read-write memory
  *   readonly   the same, made read-only once it is full
  *   code       memory that is executable, too
- *   apart      the same of so many processes, 2 MiB each, that live until all are done
+ *   noise      plain memory that does not compress; it stays for five seconds more
+ *   apart      plain memory of many processes, 2 MiB each; they read when the input ends
  */
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,9 +29,10 @@ static uint64_t random_next(uint64_t *state)
 	return *state ^= *state << 17;
 }
 
-/* Every page is its own, and compresses well. */
-static char *fill(size_t pages, int protection)
+/* Every page is its own; without noise it compresses well. */
+static char *fill(size_t pages, int protection, bool noise)
 {
+	uint64_t random = 88172645463325252ull;
 	char *memory = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE | protection,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -37,9 +40,12 @@ static char *fill(size_t pages, int protection)
 		perror("immobile: mmap");
 		exit(1);
 	}
-	for (size_t i = 0; i < pages; i++)
+	for (size_t i = 0; i < pages; i++) {
 		for (size_t word = 0; word < PAGE / sizeof(size_t); word += 8)
 			((size_t *)(memory + i * PAGE))[word] = i + word;
+		for (size_t word = 1; noise && word < PAGE / sizeof(size_t); word++)
+			((size_t *)(memory + i * PAGE))[word] = random_next(&random);
+	}
 	return memory;
 }
 
@@ -70,7 +76,7 @@ static int apart(size_t mib, unsigned long steps)
 
 		if (fork())
 			continue;
-		memory = fill(PART << 8, 0);
+		memory = fill(PART << 8, 0, false);
 		if (write(full[1], &byte, 1) != 1 || read(read_now[0], &byte, 1) != 1)
 			_exit(1);
 		read_all(memory, PART << 8, steps);
@@ -79,7 +85,8 @@ static int apart(size_t mib, unsigned long steps)
 	for (size_t i = 0; i < mib / PART; i++)
 		if (read(full[0], &byte, 1) != 1)
 			return 1;
-	sleep(3);
+	while (read(STDIN_FILENO, &byte, 1) > 0)
+		;
 	for (size_t i = 0; i < mib / PART; i++)
 		if (write(read_now[1], &byte, 1) != 1)
 			return 1;
@@ -92,6 +99,7 @@ int main(int argc, char **argv)
 {
 	size_t mib = argc == 4 ? strtoul(argv[2], NULL, 10) : 0;
 	unsigned long steps = argc == 4 ? strtoul(argv[3], NULL, 10) : 0;
+	bool noise = false;
 	int status = 0;
 	char *memory;
 
@@ -100,10 +108,13 @@ int main(int argc, char **argv)
 	if (!strcmp(argv[1], "apart")) {
 		status = apart(mib, steps);
 	} else {
-		memory = fill(mib << 8, strcmp(argv[1], "code") ? 0 : PROT_EXEC);
+		noise = !strcmp(argv[1], "noise");
+		memory = fill(mib << 8, strcmp(argv[1], "code") ? 0 : PROT_EXEC, noise);
 		if (!strcmp(argv[1], "readonly") && mprotect(memory, mib << 20, PROT_READ))
 			return 1;
 		read_all(memory, mib << 8, steps);
+		if (noise)
+			sleep(5);
 	}
 	if (!status)
 		puts("right");
