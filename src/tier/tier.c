@@ -51,8 +51,6 @@
 #define IDLE_PAUSE (2 * SECOND) /* when there was nothing to clean */
 /* Idle is when pages come and go this far apart, or more seldom. */
 #define TRAFFIC_PAUSE (MILLISECOND / 4)
-/* A step of cleaning that gains less is not worth half of a CPU. */
-#define LEAST_GAIN (SEGMENT_BYTES / 5)
 /* A step of cleaning that beats writing back a segment. */
 #define GOOD_GAIN      (SEGMENT_BYTES * 2 / 5)
 #define EMPTIEST_PAUSE (100 * MILLISECOND)
@@ -339,33 +337,26 @@ static bool compact(struct tier *tier)
 
 /* One step in the cheapest way there is: copying what is alive, reading it back from a full
  * backend, encoding it anew. The last makes pages slow to come back, so only if somebody waits.
- * Returns the bytes that it gained; 0: nothing was worth it. */
-static uint64_t clean(struct tier *tier, bool urgent)
+ * False: nothing was worth it. */
+static bool clean(struct tier *tier, bool urgent)
 {
-	uint64_t gain = store_clean(tier->store, tier->cleaner, false);
-
-	if (!gain && compact(tier))
-		gain = SEGMENT_BYTES;
-	if (!gain && urgent)
-		gain = store_clean(tier->store, tier->cleaner, true);
-	if (!gain)
-		return 0;
+	if (!store_clean(tier->store, tier->cleaner, false) && !compact(tier) &&
+	    !(urgent && store_clean(tier->store, tier->cleaner, true)))
+		return false;
 	tier->progress = true;
 	atomic_store(&tier->hopeless, false);
-	return gain;
+	return true;
 }
 
 /* Above the share, nothing on its way, and nobody waits. */
 static void clean_at_leisure(struct tier *tier)
 {
 	int64_t now = now_ns(), began = worked_ns();
-	uint64_t gain;
 
 	if (now < atomic_load(&tier->clean_at))
 		return;
-	gain = clean(tier, false);
-	if (gain)
-		rest(tier, began, gain < LEAST_GAIN ? IDLE_REST : ABOVE_REST);
+	if (clean(tier, false))
+		rest(tier, began, ABOVE_REST);
 	else
 		atomic_store(&tier->clean_at, now + HOPELESS_PAUSE);
 }
