@@ -89,7 +89,7 @@ check "has not run either" [ ! -e "$mark" ]
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null && [ "$(cat /proc/sys/vm/unprivileged_userfaultfd)" = 0 ]; then
 	cp "$vswap" "$work/vswap-copy"
 	chmod 755 "$work"
-	refused 1 "unprivileged_userfaultfd" "no right to serve the kernel's faults" env -u XDG_RUNTIME_DIR \
+	refused 1 "as root, once: vswap setup" "no right to serve the kernel's faults" env -u XDG_RUNTIME_DIR \
 		setpriv --reuid 65534 --clear-groups "$work/vswap-copy" run -q touch "$mark"
 	run setpriv --reuid 65534 --clear-groups "$work/vswap-copy" doctor
 	check "doctor says so too" [ "$status" = 1 ]
