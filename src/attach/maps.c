@@ -337,6 +337,28 @@ bool maps_written(int pagemap, uint64_t start, unsigned int pages)
 	       region.end == end;
 }
 
+int maps_empty(int pagemap, uint64_t start, unsigned int pages)
+{
+	struct page_region region = {0};
+	struct pm_scan_arg scan = {
+		.size = sizeof(scan),
+		.start = start,
+		.end = start + pages * PAGE,
+		.vec = (uintptr_t)&region,
+		.vec_len = 1,
+		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
+		.return_mask = PAGE_IS_PRESENT,
+	};
+	int found;
+
+	do
+		found = ioctl(pagemap, PAGEMAP_SCAN, &scan);
+	while (found < 0 && errno == EINTR);
+	if (found < 0)
+		return -errno;
+	return found ? (int)((region.start - start) / PAGE) : (int)pages;
+}
+
 int maps_present_pages(int pagemap, uint64_t start, unsigned int pages, bool *present)
 {
 	uint64_t entries[PAGEMAP_PAGES];

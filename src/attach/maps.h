@@ -63,6 +63,10 @@ int maps_present(int pagemap, uint64_t start, uint64_t end, maps_run_fn run, voi
  * zero page. */
 bool maps_written(int pagemap, uint64_t start, unsigned int pages);
 
+/* Of `pages` pages, how many from `start` on have nothing at all in their page table entries, not
+ * even a guard. 0..pages, or -errno. */
+int maps_empty(int pagemap, uint64_t start, unsigned int pages);
+
 /* present[i] for `pages` 1..512 pages from start, by reading pagemap. 0 or -errno. */
 int maps_present_pages(int pagemap, uint64_t start, unsigned int pages, bool *present);
 

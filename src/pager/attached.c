@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include "attach/array.h"
@@ -18,7 +21,7 @@ struct attached *attached_new(struct pager *pager, int userfault)
 	attached->id = atomic_fetch_add(&pager->attached_ids, 1);
 	attached->space = pager->space;
 	attached->userfault = userfault;
-	attached->pidfd = attached->target.userfault = -1;
+	attached->pidfd = attached->pagemap = attached->target.userfault = -1;
 	attached->target.leash[0] = attached->target.leash[1] = -1;
 	pthread_mutex_init(&attached->staging_lock, NULL);
 	attached->lock = (struct memory_lock){
@@ -38,6 +41,7 @@ void attached_free(struct attached *attached)
 		attach_forget(&attached->target);
 	if (attached->pidfd >= 0)
 		close(attached->pidfd);
+	attached_forget_pagemap(attached);
 	if (attached->userfault >= 0 && attached->owed && !userfault_is_gone(attached->userfault))
 		doomed_add(attached->pager, attached->userfault);
 	else if (attached->userfault >= 0)
@@ -138,6 +142,66 @@ void attached_lock_private(struct attached *attached, uint64_t address)
 	if (memory_look(attached->memory, address) && memory_must_bind(attached->memory, address))
 		memory_bind(attached->memory, address);
 	lock_downgrade(&attached->lock);
+}
+
+/* Of the process that the pidfd is, and of none that has got its number since. */
+static int open_pagemap(const struct attached *attached)
+{
+	struct pollfd ended = {.fd = attached->pidfd, .events = POLLIN};
+	char path[48];
+	int pagemap;
+
+	if (attached->pidfd < 0)
+		return -1;
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", attached->pid);
+	pagemap = open(path, O_RDONLY | O_CLOEXEC);
+	if (pagemap < 0)
+		return errno == EMFILE || errno == ENFILE ? -1 : -2;
+	if (!poll(&ended, 1, 0))
+		return pagemap;
+	close(pagemap);
+	return -2;
+}
+
+int attached_pagemap(struct attached *attached)
+{
+	int known = attached->pagemap, opened;
+
+	if (attached->has_agent)
+		return attached->target.pagemap;
+	if (known != -1)
+		return known < 0 ? -1 : known;
+	opened = open_pagemap(attached);
+	if (opened == -1 || atomic_compare_exchange_strong(&attached->pagemap, &known, opened))
+		return opened < 0 ? -1 : opened;
+	if (opened >= 0)
+		close(opened);
+	return known < 0 ? -1 : known;
+}
+
+unsigned int attached_count_empty(struct attached *attached, uint64_t address, unsigned int pages)
+{
+	int pagemap, empty;
+
+	if (pages == 1)
+		return 1;
+	pagemap = attached_pagemap(attached);
+	empty = pagemap < 0 ? 1 : maps_empty(pagemap, address, pages);
+	return empty > 1 ? (unsigned int)empty : 1;
+}
+
+bool attached_is_empty(struct attached *attached, uint64_t address)
+{
+	int pagemap = attached_pagemap(attached);
+
+	return pagemap < 0 || maps_empty(pagemap, address, 1) != 0;
+}
+
+void attached_forget_pagemap(struct attached *attached)
+{
+	if (attached->pagemap >= 0)
+		close(attached->pagemap);
+	attached->pagemap = -1;
 }
 
 void attached_count_pages(struct attached *attached, int64_t pages)

@@ -46,6 +46,7 @@ struct attached {
 	struct streams streams[SERVERS]; /* one for each server, its own */
 	int userfault;
 	int pidfd;		/* -1: not known */
+	_Atomic int pagemap;	/* of one without an agent; -1: not open, -2: cannot be opened */
 	pid_t pid;		/* 0: a child of which is not known yet which process it is */
 	uint64_t stack_start;	/* where its stack begins: fork keeps it, exec changes it */
 	uint32_t listeners;	/* servers that wait on it; pager's list lock */
@@ -123,6 +124,16 @@ size_t attached_count_unknown(struct pager *pager);
 /* Takes the lock for reading, with the cluster of the address, if there is one, not shared with
  * a child: a slot may then be changed. */
 void attached_lock_private(struct attached *attached, uint64_t address);
+
+/* Its pagemap, opened when it is first needed. -1: cannot be had now. Memory lock held. */
+int attached_pagemap(struct attached *attached);
+/* How many of the pages one COPY may bring: it must not go over what is not empty, a guard
+ * (MADV_GUARD_INSTALL, which no event tells). At least 1: the first is one that is missing. */
+unsigned int attached_count_empty(struct attached *attached, uint64_t address, unsigned int pages);
+/* Nothing came to a page since its fault was read, long ago: as above. */
+bool attached_is_empty(struct attached *attached, uint64_t address);
+/* For another process than was thought: memory lock held for writing. */
+void attached_forget_pagemap(struct attached *attached);
 
 /* Pages came in (or, negative, left). */
 void attached_count_pages(struct attached *attached, int64_t pages);

@@ -209,6 +209,7 @@ static void set_pid(struct attached *child, pid_t pid)
 
 	if (pid == child->pid || pid <= 0)
 		return;
+	attached_forget_pagemap(child);
 	child->pid = pid;
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (pidfd < 0)

@@ -271,8 +271,9 @@ static void stay(struct attached *attached, unsigned int i)
 
 	if (!settle(batch, i))
 		return;
-	if (why == -ENOENT) {
-		/* The program has dropped it: a missing page without bytes is a zero page. */
+	if (why == -ENOENT || why == -EFAULT) {
+		/* The program has dropped it, or it is a guard: a missing page without bytes is a
+		 * zero page. */
 		slot_unlock(batch->slot[i], DESC_ABSENT);
 		space_drop(attached->space, word);
 		return;

@@ -147,6 +147,8 @@ static enum fault_result first_touch(struct fault *fault, struct fault_buffers *
 	if (!write && pages > ZERO_RUN_READ)
 		pages = ZERO_RUN_READ;
 	pages = count_absent(slots, pages);
+	if (write)
+		pages = attached_count_empty(attached, fault->address, pages);
 	if (!slot_trylock(&slots[0], word))
 		return FAULT_CHANGING;
 	do {

@@ -89,6 +89,7 @@ enum fault_result fill_swapped(struct attached *attached, struct fault_buffers *
 
 	assert(pages <= RUN_PAGES);
 	*filled = 0;
+	pages = attached_count_empty(attached, address, pages);
 	count = gather(attached, slots, pages, buffers->pages, words, &error);
 	if (error)
 		slot_unlock(&slots[count], words[count]);
@@ -158,11 +159,12 @@ enum fault_result fill_fetched(struct attached *attached, uint64_t address,
 	struct pager *pager = attached->pager;
 	enum fault_result result;
 	slot_t *slot = lock_fetched(attached, address, fetch, &result);
-	int done;
+	int done = -EEXIST; /* a guard since: it took the page's bytes */
 
 	if (!slot)
 		return result;
-	done = userfault_copy(attached->userfault, address, page, 1, false);
+	if (attached_is_empty(attached, address))
+		done = userfault_copy(attached->userfault, address, page, 1, false);
 	if (done == 1) {
 		settle(attached, slot, fetch->word);
 		attached_count_pages(attached, 1);
