@@ -252,6 +252,21 @@ static int take_over(struct process *process, struct attached *attached)
 	return attached_list(attached);
 }
 
+/* The program has memory that is written to and executed: it needs staging of that kind. Asked for
+ * once, or again later if its threads did not stop. */
+static void stage_code(struct attached *attached, uint64_t bytes)
+{
+	uint64_t now = monotonic_ns();
+	int error;
+
+	if (bytes < CODE_WORTH || now < attached->code_ns || attached->target.stages_code)
+		return;
+	error = attach_stage_code(&attached->target, STOP_PATIENCE_MS);
+	attached->code_ns = error == -ETIMEDOUT ? now + CODE_AGAIN_NS : UINT64_MAX;
+	if (!error)
+		attached->fixed.next_ns = 0; /* what was refused so far can leave now */
+}
+
 int program_attach(struct pager *pager, struct process *process, char message[PAGER_MESSAGE])
 {
 	int error = start_threads(pager, message);
@@ -265,7 +280,9 @@ int program_attach(struct pager *pager, struct process *process, char message[PA
 		return error;
 	}
 	error = take_over(process, attached);
-	if (error) {
+	if (!error) {
+		stage_code(attached, pager->maps.code_bytes);
+	} else {
 		/* Nothing has left yet: closing the userfaultfd sets it free. */
 		attached->owed = false;
 		snprintf(message, PAGER_MESSAGE, "out of memory");
@@ -285,19 +302,6 @@ int program_adopt(struct pager *pager, struct process *process, char message[PAG
 	if (!error)
 		use_agent(child);
 	return error;
-}
-
-/* The program has memory that is written to and executed: it needs staging of that kind. Asked for
- * once, or again later if its threads did not stop. */
-static void stage_code(struct attached *attached, uint64_t bytes)
-{
-	uint64_t now = monotonic_ns();
-	int error;
-
-	if (bytes < CODE_WORTH || now < attached->code_ns || attached->target.stages_code)
-		return;
-	error = attach_stage_code(&attached->target, STOP_PATIENCE_MS);
-	attached->code_ns = error == -ETIMEDOUT ? now + CODE_AGAIN_NS : UINT64_MAX;
 }
 
 int program_register_new(struct attached *attached)
