@@ -15,6 +15,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 #include "attach/remote.h"
+#include "attach/timeouts.h"
 
 #define INSTRUCTION	2      /* bytes of `syscall` */
 #define GET_RSEQ	0x420f /* PTRACE_GET_RSEQ_CONFIGURATION, Linux 5.13 */
@@ -125,8 +126,11 @@ static bool is_syscall(pid_t tid, uint64_t address)
 	return !remote_read(tid, address, code, sizeof(code)) && code[0] == 0x0f && code[1] == 0x05;
 }
 
-static void repeat(struct user_regs_struct *registers)
+/* Makes the call again, unless its time-out is over meanwhile. */
+static void repeat(pid_t pid, pid_t tid, struct user_regs_struct *registers)
 {
+	if (timeouts_resume(pid, tid, registers))
+		return;
 	registers->rip -= INSTRUCTION;
 	registers->rax = registers->orig_rax;
 	registers->orig_rax = (unsigned long)-1;
@@ -137,10 +141,10 @@ void restart_interrupted(pid_t pid, pid_t tid)
 	struct user_regs_struct registers;
 
 	if (registers_get(tid, &registers) || (long)registers.orig_rax < 0 ||
-	    (long)registers.rax != -EINTR || !may_repeat((long)registers.orig_rax) ||
+	    (long)registers.rax != -EINTR || !may_repeat((int)registers.orig_rax) ||
 	    !is_syscall(tid, registers.rip - INSTRUCTION) || signal_waits(pid, tid))
 		return;
-	repeat(&registers);
+	repeat(pid, tid, &registers);
 	registers_set(tid, &registers);
 }
 
@@ -149,11 +153,12 @@ void restart_masked(pid_t pid, pid_t tid, uint64_t within, struct user_regs_stru
 	long result = (long)registers->rax, number = (long)registers->orig_rax;
 	char status[STATUS_BYTES];
 
-	if (number < 0 || (result != -ERESTARTNOHAND && !(result == -EINTR && may_repeat(number))))
+	if (number < 0 ||
+	    (result != -ERESTARTNOHAND && !(result == -EINTR && may_repeat((int)number))))
 		return;
 	if (is_syscall(tid, registers->rip - INSTRUCTION) && read_status(pid, tid, status) &&
 	    !(waiting_signals(status) & ~within))
-		repeat(registers);
+		repeat(pid, tid, registers);
 }
 
 void restart_sequence(pid_t tid, struct user_regs_struct *registers)

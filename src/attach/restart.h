@@ -14,7 +14,7 @@ int registers_set(pid_t tid, struct user_regs_struct *registers);
  * Most calls that a stop interrupts are restarted by the kernel. Some are not
  * (epoll_wait, semop, reads with a timeout, ...: signal(7)) and return EINTR, which a
  * program without signal handlers has no reason to expect. If our stop alone can
- * have been the cause, this makes the thread call again. A timeout then starts again.
+ * have been the cause, this makes the thread call again (timeouts.h: for what is left of its time).
  */
 void restart_interrupted(pid_t pid, pid_t tid);
 

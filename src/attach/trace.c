@@ -38,6 +38,8 @@
 #define SLEEP_MOST   1000000l
 #define BEST_SUITED  3
 #define STUCK_MS     20	 /* a thread that waits in the kernel for so long is not waited for */
+#define LAST_MS	     100 /* for those that are let go before they have stopped */
+#define TOUCH_MS     1000
 #define LONGER_TURNS 16u /* after so many it sleeps longer */
 #define SLACK_NS     1ul /* the kernel's 50000 would be added to each */
 #define DEAD_TURNS   64u /* then a thread that is waited for may have ended unseen */
@@ -50,7 +52,7 @@
 
 struct session {
 	struct trace trace;
-	pid_t skip;
+	pid_t skip, only; /* one of them; 0: none */
 	trace_fn work;
 	void *argument;
 	int result;
@@ -309,11 +311,19 @@ static void bury(const struct trace *trace, pid_t tid)
 	}
 }
 
+/* Also those that others were given up for: they have been interrupted, and only a thread that
+ * stands still can be made to call again. */
 static void let_go(struct trace *trace)
 {
-	for (size_t i = 0; i < trace->count; i++) {
-		const struct tracee *thread = &trace->threads[i];
+	struct patience patience = patience_of(LAST_MS);
 
+	patience.hurry = true;
+	patience.stuck = time_after(0);
+	for (size_t i = 0; i < trace->count; i++) {
+		struct tracee *thread = &trace->threads[i];
+
+		if (!thread->stopped)
+			thread->stopped = !wait_interrupted(trace, thread->tid, &patience);
 		if (thread->stopped)
 			restart_interrupted(trace->pid, thread->tid);
 		if (thread->stopped && ptrace(PTRACE_DETACH, thread->tid, NULL, NULL))
@@ -328,8 +338,9 @@ static void *run_session(void *argument)
 	struct trace *trace = &session->trace;
 
 	prctl(PR_SET_TIMERSLACK, SLACK_NS);
-	session->result = stop_all(trace, session->skip);
-	if (!session->result)
+	session->result =
+		session->only ? trace_adopt(trace, session->only) : stop_all(trace, session->skip);
+	if (!session->result && session->work)
 		session->result = session->work(trace, session->argument);
 	if (trace->borrowed && trace_give_back(trace) && !session->result)
 		session->result = -ESRCH;
@@ -337,28 +348,44 @@ static void *run_session(void *argument)
 	return NULL;
 }
 
-int trace_session(pid_t pid, pid_t skip, int timeout_ms, trace_fn work, void *argument)
+static int hold_session(struct session *session)
 {
-	struct session session = {
-		.trace = {.pid = pid,
-			  .timeout_ms = timeout_ms,
-			  .our_child = proc_parent(pid) == getpid()},
-		.skip = skip,
-		.work = work,
-		.argument = argument,
-	};
+	struct trace *trace = &session->trace;
 	sigset_t all, old;
 	pthread_t thread;
 	int error;
 
+	trace->our_child = proc_parent(trace->pid) == getpid();
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	error = pthread_create(&thread, NULL, run_session, &session);
+	error = pthread_create(&thread, NULL, run_session, session);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (error)
 		return -error;
 	pthread_join(thread, NULL);
-	return session.result;
+	return session->result;
+}
+
+int trace_session(pid_t pid, pid_t skip, int timeout_ms, trace_fn work, void *argument)
+{
+	struct session session = {
+		.trace = {.pid = pid, .timeout_ms = timeout_ms},
+		.skip = skip,
+		.work = work,
+		.argument = argument,
+	};
+
+	return hold_session(&session);
+}
+
+void trace_touch(pid_t pid, pid_t tid)
+{
+	struct session session = {
+		.trace = {.pid = pid, .timeout_ms = TOUCH_MS},
+		.only = tid,
+	};
+
+	hold_session(&session);
 }
 
 bool trace_is_unfiltered(const struct trace *trace)

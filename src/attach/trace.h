@@ -51,6 +51,10 @@ typedef int (*trace_fn)(struct trace *trace, void *argument);
  */
 int trace_session(pid_t pid, pid_t skip, int timeout_ms, trace_fn work, void *argument);
 
+/* Stops this one thread, if it can be stopped, and lets it go: its call begins anew, or ends
+ * (restart.h). */
+void trace_touch(pid_t pid, pid_t tid);
+
 /* Whether no stopped thread has a seccomp filter: one could kill the program for a call of ours.
  * Asked while they stand still, so that none can be installed meanwhile. */
 bool trace_is_unfiltered(const struct trace *trace);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "attach/timeouts.h"
 #include "pager/budget.h"
 #include "pager/doomed.h"
 #include "pager/futex.h"
@@ -250,5 +251,6 @@ int pager_tick(struct pager *pager)
 	longest = paging_delay(pager);
 	if (paging && delay > longest)
 		delay = longest;
+	delay = timeouts_end(delay);
 	return pager->tree.count || pager->attached_count ? delay : -ESRCH;
 }
