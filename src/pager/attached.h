@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include "attach/attach.h"
+#include "attach/own_userfault.h"
 #include "attach/threads.h"
 #include "pager/batch.h"
 #include "pager/fixed.h"
@@ -97,6 +98,7 @@ struct attached {
 	uint64_t scanned_total;	 /* bytes mapped at that time */
 	uint64_t scan_cost_ns, record_ns;
 	uint64_t code_ns;   /* no staging for executable pages is asked for before */
+	struct own_userfault own_userfault;
 	int64_t unknowable; /* pages that the last recording did not find (a library's data) */
 	int64_t unmanaged;  /* so many at least are in no region, and cannot leave */
 };

@@ -311,6 +311,9 @@ int program_register_new(struct attached *attached)
 
 	if (error)
 		return error;
+	/* What it maps may be for its own. After the list has been read: not before it can be. */
+	if (own_userfault(&attached->own_userfault, attached->pid, attached->target.agent_tid))
+		return 0;
 	lock_write(&attached->lock);
 	error = register_running(attached, maps);
 	unlock_write(&attached->lock);
