@@ -163,6 +163,29 @@ kill -INT $owner
 check "Ctrl-C detaches, status 0" ends_with 0 $owner
 check "its data is right" victim_ends_well
 
+# ---- let go while a debugger is at it ----
+victim_start memory 96
+"$vswap" attach -m 48M "$pid" 2>"$work/attach.err" 9>&- &
+owner=$! started="$started $owner"
+wait_for 20 attached
+mkfifo "$work/debugger.input"
+"$victim" debug "$pid" <"$work/debugger.input" >"$work/debugger" 9>&- &
+debugger=$! started="$started $debugger"
+exec 8>"$work/debugger.input"
+if wait_for 20 [ -s "$work/debugger" ]; then
+	kill -TERM $owner
+	check "vswap says that it waits for the debugger" \
+		wait_for 20 grep -q "under a debugger" "$work/attach.err"
+	check "and waits" kill -0 $owner
+	exec 8>&-
+	check "when that has ended, attach ends with 0" ends_with 0 $owner
+else
+	exec 8>&-
+	skip "a debugger: it cannot trace the process"
+	kill -TERM $owner
+fi
+check "its data is right" victim_ends_well
+
 victim_start memory 96
 "$vswap" attach -q -m 48M "$pid" 2>"$work/attach.err" 9>&- &
 owner=$! started="$started $owner"

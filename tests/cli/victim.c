@@ -5,6 +5,7 @@
  *   victim memory MIB   fills so much memory, checks it until its input ends; 1: it was wrong
  *   victim seccomp      installs a filter that allows everything
  *   victim traced       is traced by its parent
+ *   victim debug PID    traces that process until its own input ends
  */
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -41,6 +42,18 @@ static uint64_t word_of(uint64_t page, uint64_t word)
 	uint64_t x = (page + 1) * 0x9e3779b97f4a7c15ull ^ word * 0xbf58476d1ce4e5b9ull;
 
 	return word % 2 ? x : page;
+}
+
+static int debug(pid_t pid)
+{
+	if (ptrace(PTRACE_SEIZE, pid, NULL, NULL)) {
+		perror("victim: PTRACE_SEIZE");
+		return 1;
+	}
+	if (ready(getpid()))
+		return 1;
+	wait_for_end_of_input();
+	return 0;
 }
 
 static int check_pages(const uint64_t *memory, uint64_t pages)
@@ -116,6 +129,8 @@ int main(int argc, char **argv)
 		return seccomp();
 	if (argc == 2 && !strcmp(argv[1], "traced"))
 		return traced();
-	fputs("usage: victim memory MIB | seccomp | traced\n", stderr);
+	if (argc == 3 && !strcmp(argv[1], "debug"))
+		return debug(atoi(argv[2]));
+	fputs("usage: victim memory MIB | seccomp | traced | debug PID\n", stderr);
 	return 2;
 }
