@@ -136,12 +136,23 @@ size_t attached_count_unknown(struct pager *pager)
 	return count;
 }
 
-void attached_lock_private(struct attached *attached, uint64_t address)
+bool attached_own_slot(struct attached *attached, uint64_t address)
+{
+	if (!memory_must_bind(attached->memory, address) || memory_bind(attached->memory, address))
+		return true;
+	pager_lose(attached);
+	return false;
+}
+
+bool attached_lock_private(struct attached *attached, uint64_t address)
 {
 	lock_write(&attached->lock);
-	if (memory_look(attached->memory, address) && memory_must_bind(attached->memory, address))
-		memory_bind(attached->memory, address);
+	if (memory_look(attached->memory, address) && !attached_own_slot(attached, address)) {
+		unlock_write(&attached->lock);
+		return false;
+	}
 	lock_downgrade(&attached->lock);
+	return true;
 }
 
 /* Of the process that the pidfd is, and of none that has got its number since. */

@@ -123,9 +123,13 @@ void attached_bury(struct attached *attached);
 /* How many served children are processes that are not known yet. Any thread. */
 size_t attached_count_unknown(struct pager *pager);
 
-/* Takes the lock for reading, with the cluster of the address, if there is one, not shared with
- * a child: a slot may then be changed. */
-void attached_lock_private(struct attached *attached, uint64_t address);
+/* The cluster of the address is there, and not shared with a child: a slot may then be changed.
+ * False: no room for one, and the process is killed: in a shared one its relatives would change,
+ * too. Lock held for writing. */
+bool attached_own_slot(struct attached *attached, uint64_t address);
+/* Takes the lock for reading, with the slot its own like that if there is a cluster. False: not
+ * taken. */
+bool attached_lock_private(struct attached *attached, uint64_t address);
 
 /* Its pagemap, opened when it is first needed. -1: cannot be had now. Memory lock held. */
 int attached_pagemap(struct attached *attached);

@@ -370,7 +370,8 @@ static bool return_page(struct attached *attached, uint64_t address)
 	slot_t *slot;
 	bool swapped;
 
-	attached_lock_private(attached, address);
+	if (!attached_lock_private(attached, address))
+		return false;
 	slot = memory_look(attached->memory, address);
 	swapped = slot && region_find(&attached->regions, address) &&
 		  desc_is_swapped(atomic_load(slot));

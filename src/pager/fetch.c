@@ -161,8 +161,7 @@ static enum fault_result conclude(struct fetch_pool *pool, struct fetch_request 
 
 	pthread_rwlock_rdlock(&pager->serving);
 	attached = attached_find(pager, request->attached);
-	if (attached && !attached->dead) {
-		attached_lock_private(attached, request->address);
+	if (attached && !attached->dead && attached_lock_private(attached, request->address)) {
 		if (request->read)
 			result = fill_fetched(attached, request->address, &request->fetch,
 					      page_of(pool, request));

@@ -80,8 +80,10 @@ static void serve(struct server *server, struct fault *fault)
 	struct fault_buffers *buffers = server->buffers;
 	enum fault_result result;
 
-	if (memory_must_bind(attached->memory, fault->address))
-		memory_bind(attached->memory, fault->address);
+	if (!attached_own_slot(attached, fault->address)) {
+		unlock_write(&attached->lock);
+		return;
+	}
 	lock_downgrade(&attached->lock);
 	buffers->quiet = server->polite;
 	buffers->installed = 1;

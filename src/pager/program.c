@@ -358,7 +358,8 @@ static unsigned int bring_back_one(struct attached *attached, uint64_t address, 
 	if (!error || work->stuck)
 		return 0;
 	if (work->lose || error == -EILSEQ) {
-		attached_lock_private(attached, address);
+		if (!attached_lock_private(attached, address))
+			return 1;
 		result = fill_give_up(attached, address);
 		unlock_read(&attached->lock);
 		return result == FAULT_DONE;
@@ -378,7 +379,8 @@ static unsigned int bring_back_run(struct attached *attached, uint64_t address, 
 	const struct region *region;
 	slot_t *slot;
 
-	attached_lock_private(attached, address);
+	if (!attached_lock_private(attached, address))
+		return slots;
 	slot = memory_look(attached->memory, address);
 	region = region_find(&attached->regions, address);
 	while (slot && passed < slots &&

@@ -67,7 +67,8 @@ static bool look_at(const struct look *look, uint64_t address, struct mapping *f
 	} else if (!find_in_list(look->maps, address, found)) {
 		return false;
 	}
-	return (found->pageable || found->joins) && !is_ours(&look->attached->target, found);
+	return (found->pageable || found->joins) && found->end <= MEMORY_END &&
+	       !is_ours(&look->attached->target, found);
 }
 
 /* Where the hole behind `end` ends; `end` if there is none, or nothing is known. */

@@ -91,7 +91,7 @@ uint64_t memory_slot_id(const struct memory *memory, uint64_t address)
 
 bool memory_must_bind(const struct memory *memory, uint64_t address)
 {
-	uint32_t cluster = root_get(memory, address);
+	uint32_t cluster = address < MEMORY_END ? root_get(memory, address) : 0;
 
 	return !cluster || cluster_references(memory->space, cluster) > 1;
 }
@@ -273,7 +273,8 @@ static int move_slots(struct memory *memory, uint64_t from, uint64_t to, uint64_
 
 int memory_move(struct memory *memory, uint64_t from, uint64_t to, uint64_t length)
 {
-	int error = memory_clear(memory, to, to + length);
+	bool beyond = from + length > MEMORY_END || to + length > MEMORY_END;
+	int error = beyond ? -ENOMEM : memory_clear(memory, to, to + length);
 	uint64_t done = 0;
 
 	assert(from + length <= to || to + length <= from);

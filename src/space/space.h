@@ -141,7 +141,7 @@ void memory_close(struct memory *memory);
 slot_t *memory_look(const struct memory *memory, uint64_t address);
 /* The descriptor of an address for changing: binds a new cluster or splits a
  * shared one first (caller holds the memory's lock for writing if either may be
- * needed: memory_must_bind says so). NULL: no room. */
+ * needed: memory_must_bind says so). NULL: no room, or no address below MEMORY_END. */
 slot_t *memory_bind(struct memory *memory, uint64_t address);
 bool memory_must_bind(const struct memory *memory, uint64_t address);
 /* The slot id of an address, 0 when no cluster is bound. */
@@ -155,7 +155,7 @@ int memory_clear(struct memory *memory, uint64_t start, uint64_t end);
 /* The descriptors of [from, from + length) go to `to`; the old ones become
  * absent. What was at the destination is dropped. Where both ends lie alike in
  * their 2 MiB, whole clusters move; else stored slots become anchors. The ranges
- * do not overlap. 0 or -ENOMEM. Lock held for writing. */
+ * do not overlap. 0 or -ENOMEM, also for what ends beyond MEMORY_END. Lock held for writing. */
 int memory_move(struct memory *memory, uint64_t from, uint64_t to, uint64_t length);
 /* `child` (empty) shares every cluster of `parent`, but the ranges that
  * memory_clear takes away later. Lock of the parent held for writing. */

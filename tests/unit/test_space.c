@@ -168,6 +168,10 @@ static void test_look_and_bind(void **state)
 	set(memory, 5 * PAGE_BYTES, DESC_ZERO);
 	assert_false(memory_must_bind(memory, high));
 	assert_null(memory_look(memory, MEMORY_END));
+	assert_true(memory_must_bind(memory, MEMORY_END));
+	assert_null(memory_bind(memory, MEMORY_END));
+	assert_int_not_equal(memory_move(memory, 4 * MIB2, MEMORY_END, MIB2), 0);
+	assert_int_not_equal(memory_move(memory, MEMORY_END - MIB2, 4 * MIB2, 2 * MIB2), 0);
 	assert_int_equal(*memory_look(memory, high), DESC_RESIDENT);
 	assert_ptr_equal(space_slot(*state, memory_slot_id(memory, high)),
 			 memory_look(memory, high));
