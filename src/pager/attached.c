@@ -48,6 +48,7 @@ void attached_free(struct attached *attached)
 		close(attached->userfault);
 	memory_close(attached->memory);
 	region_free(&attached->regions);
+	limbo_free(&attached->limbo);
 	kept_pages_free(&attached->kept);
 	free(attached);
 }

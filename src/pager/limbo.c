@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "pager/limbo.h"
 
-#include <string.h>
+#include <stdlib.h>
+#include "attach/array.h"
 #include "pager/mapping.h"
 #include "pager/state.h"
 
 /* Where nothing is mapped and no region is: far below where the kernel puts mappings. */
 #define LIMBO_FIRST 0x200000000000ull
-#define LIMBO_STEP  0x010000000000ull
+#define LIMBO_STEP  0x000400000000ull
 #define LIMBO_LAST  0x500000000000ull
 
 static bool is_free(const struct attached *attached, uint64_t start, uint64_t end)
@@ -15,7 +16,7 @@ static bool is_free(const struct attached *attached, uint64_t start, uint64_t en
 	const struct limbo *limbo = &attached->limbo;
 	uint64_t from, to, at;
 
-	for (unsigned int i = 0; i < limbo->count; i++) {
+	for (size_t i = 0; i < limbo->count; i++) {
 		const struct limbo_item *item = &limbo->items[i];
 
 		if (item->at < end && item->at + (item->end - item->start) > start)
@@ -26,24 +27,18 @@ static bool is_free(const struct attached *attached, uint64_t start, uint64_t en
 	return region_gap(&attached->regions, start, end, &from, &to) && from == start && to == end;
 }
 
-/* Whole clusters move as they are: each page lies in its cluster as it did before. */
+/* Whole clusters move as they are: each page lies in its cluster as it did before. LIMBO_LAST or
+ * more: there is none. */
 static uint64_t find_place(const struct attached *attached, uint64_t start, uint64_t length)
 {
+	const struct limbo *limbo = &attached->limbo;
 	uint64_t place = LIMBO_FIRST + (start & ((1ull << CLUSTER_SHIFT) - 1));
 
+	if (limbo->count)
+		place += (limbo->items[limbo->count - 1].at - LIMBO_FIRST) & ~(LIMBO_STEP - 1);
 	while (place < LIMBO_LAST && !is_free(attached, place, place + length))
 		place += LIMBO_STEP;
 	return place;
-}
-
-static void drop_first(struct attached *attached)
-{
-	struct limbo *limbo = &attached->limbo;
-	struct limbo_item item = limbo->items[0];
-
-	limbo->count--;
-	memmove(&limbo->items[0], &limbo->items[1], limbo->count * sizeof(item));
-	mapping_forget(attached, item.at, item.at + (item.end - item.start));
 }
 
 void limbo_put(struct attached *attached, uint64_t start, uint64_t end)
@@ -51,9 +46,12 @@ void limbo_put(struct attached *attached, uint64_t start, uint64_t end)
 	struct limbo *limbo = &attached->limbo;
 	struct limbo_item item = {.start = start, .end = end};
 
-	if (limbo->count == LIMBO_ITEMS)
-		drop_first(attached);
 	item.at = find_place(attached, start, end - start);
+	if (item.at >= LIMBO_LAST ||
+	    array_grow((void **)&limbo->items, &limbo->capacity, limbo->count + 1, sizeof(item))) {
+		pager_lose(attached);
+		return;
+	}
 	mapping_move(attached, start, item.at, end - start);
 	limbo->items[limbo->count++] = item;
 }
@@ -62,7 +60,7 @@ uint64_t limbo_find(const struct attached *attached, uint64_t start, uint64_t le
 {
 	const struct limbo *limbo = &attached->limbo;
 
-	for (unsigned int i = limbo->count; i--;) {
+	for (size_t i = limbo->count; i--;) {
 		const struct limbo_item *item = &limbo->items[i];
 
 		if (item->start <= start && start + length <= item->end)
@@ -75,7 +73,7 @@ bool limbo_overlaps(const struct attached *attached, uint64_t start, uint64_t en
 {
 	const struct limbo *limbo = &attached->limbo;
 
-	for (unsigned int i = 0; i < limbo->count; i++)
+	for (size_t i = 0; i < limbo->count; i++)
 		if (limbo->items[i].start < end && limbo->items[i].end > start)
 			return true;
 	return false;
@@ -83,6 +81,18 @@ bool limbo_overlaps(const struct attached *attached, uint64_t start, uint64_t en
 
 void limbo_drop(struct attached *attached)
 {
-	while (attached->limbo.count)
-		drop_first(attached);
+	struct limbo *limbo = &attached->limbo;
+
+	for (size_t i = 0; i < limbo->count; i++) {
+		const struct limbo_item *item = &limbo->items[i];
+
+		mapping_forget(attached, item->at, item->at + (item->end - item->start));
+	}
+	limbo->count = 0;
+}
+
+void limbo_free(struct limbo *limbo)
+{
+	free(limbo->items);
+	*limbo = (struct limbo){0};
 }

@@ -10,22 +10,21 @@
 #define PAGER_LIMBO_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct attached;
-
-/* Most that wait at a time; beyond, the oldest is given up. */
-#define LIMBO_ITEMS 64u
 
 struct limbo {
 	struct limbo_item {
 		uint64_t start, end; /* where they were, addresses */
 		uint64_t at;	     /* where they are */
-	} items[LIMBO_ITEMS];	     /* oldest first */
-	unsigned int count;
+	} *items;		     /* oldest first */
+	size_t count, capacity;
 };
 
-/* Takes what the regions have in [start, end) there. Nothing of it may be leaving. */
+/* Takes what the regions have in [start, end) there. Nothing of it may be leaving. Without memory
+ * or a place for it the process is killed, with a word. */
 void limbo_put(struct attached *attached, uint64_t start, uint64_t end);
 /* Where that is which was in all of [start, start + length), the newest; 0: nothing. */
 uint64_t limbo_find(const struct attached *attached, uint64_t start, uint64_t length);
@@ -33,5 +32,7 @@ uint64_t limbo_find(const struct attached *attached, uint64_t start, uint64_t le
 bool limbo_overlaps(const struct attached *attached, uint64_t start, uint64_t end);
 /* Nothing will come for it: its bytes are forgotten. */
 void limbo_drop(struct attached *attached);
+/* Frees the list alone. */
+void limbo_free(struct limbo *limbo);
 
 #endif

@@ -451,16 +451,24 @@ static void bring_back_pass(struct attached *attached, struct bring_back *work)
 	}
 }
 
+/* Nothing leaves any more. What waits in limbo cannot be brought back there: if nothing is in flight
+ * it is nobody's. */
+static void settle_moves(struct attached *attached)
+{
+	attached->paused = true;
+	lock_write(&attached->lock);
+	evict_quiesce(attached);
+	moved_settle(attached);
+	unlock_write(&attached->lock);
+}
+
 int program_bring_back(struct attached *attached, struct bring_back *work)
 {
 	uint64_t progress_ns = monotonic_ns(), least = UINT64_MAX;
 
-	attached->paused = true;
-	lock_write(&attached->lock);
-	evict_quiesce(attached);
-	unlock_write(&attached->lock);
 	work->stuck = false;
 	for (;;) {
+		settle_moves(attached);
 		bring_back_pass(attached, work);
 		if (attached->dead)
 			return -ESRCH;
@@ -497,7 +505,7 @@ static int last_stop(struct target *target, void *argument)
 	int error = 0;
 
 	lock_write(&attached->lock);
-	if (program_swapped_pages(attached))
+	if (!moved_settle(attached) || program_swapped_pages(attached))
 		error = -EAGAIN;
 	if (!error)
 		unregister_all(attached);
