@@ -45,18 +45,35 @@ static pid_t process_of(const struct attached *attached)
 	return attached->has_agent ? attached->target.agent_tid : attached->pid;
 }
 
+static bool is_twin(void *argument, pid_t pid)
+{
+	const struct attached *attached = argument;
+
+	return pid != attached->pid && tree_same_memory(attached->pid, pid);
+}
+
+/* Another process has the same memory (CLONE_VM): a child, a sibling, or the parent. */
+static bool has_twin(struct attached *attached)
+{
+	pid_t parent = proc_parent(attached->pid);
+
+	return tree_each_child(attached->pid, is_twin, attached) ||
+	       (parent &&
+		(is_twin(attached, parent) || tree_each_child(parent, is_twin, attached)));
+}
+
 /*
  * Its events come in the order of what happened: it has but one thread that calls, and its event
  * has just been read. A thread in the middle of one is counted until it is through.
  */
-static bool is_alone(const struct attached *attached)
+static bool is_alone(struct attached *attached)
 {
 	char text[PROC_STAT];
 	const char *threads = NULL;
 
 	if (attached->pid)
 		threads = proc_field(proc_stat(attached->pid, 0, text), STAT_THREADS);
-	return threads && atoi(threads) == 1 + (attached->has_agent ? 1 : 0);
+	return threads && atoi(threads) == 1 + (attached->has_agent ? 1 : 0) && !has_twin(attached);
 }
 
 static bool has_region(const struct attached *attached, uint64_t start, uint64_t end)
