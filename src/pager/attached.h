@@ -32,7 +32,7 @@ struct process;
 
 struct unborn {
 	struct attached *child;
-	unsigned int moves;	  /* of its parent's moves so many had been read before its FORK */
+	uint64_t moves;		  /* its parent's moves before this one were read before its FORK */
 	unsigned long long ticks; /* it started then, or later */
 };
 

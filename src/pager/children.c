@@ -250,29 +250,51 @@ void children_look(struct attached *child)
 	maps_free(&maps);
 }
 
-/* A mapping of its parent that moved while the FORK was in flight: whether it had moved before it
- * is seen from where it is in the child. (Of moves read before the FORK nothing is known: they may
- * be old, and something else have come to lie where they began.) */
-static void follow_move(struct attached *child, const struct region_list *registered,
-			const struct remap *remap)
+struct birthplace {
+	struct attached *child;
+	struct region_list registered; /* in the child */
+};
+
+/* A move that was read after the FORK, though it had happened before: the child has its mapping
+ * where it went to. (Its slots came to limbo in between, or before: then the child's did.) */
+static void follow_move(struct birthplace *place, const struct remap *remap)
 {
-	if (region_find(registered, remap->to) && !region_find(registered, remap->from))
-		mapping_move(child, remap->source, remap->to, remap->length);
+	const struct region_list *known = &place->child->regions;
+	uint64_t from = region_find(known, remap->source) ? remap->source : remap->from;
+
+	if (region_find(known, from) && region_find(&place->registered, remap->to) &&
+	    (!region_find(&place->registered, remap->from) || !region_find(known, remap->to)))
+		mapping_move(place->child, from, remap->to, remap->length);
 }
 
+/* The other way round: it was read before the FORK, though it happened after. What is registered
+ * where a move began is what moved, since nothing new is registered meanwhile (register.c). */
+static void undo_move(struct birthplace *place, const struct remap *remap)
+{
+	if (region_find(&place->child->regions, remap->to) &&
+	    region_find(&place->registered, remap->from) &&
+	    !region_find(&place->registered, remap->to))
+		mapping_move(place->child, remap->to, remap->from, remap->length);
+}
+
+/* Each step asks where the one before has put the mapping: it may go to and fro. */
 static void follow_moves(const struct attached *parent, const struct unborn *unborn)
 {
 	const struct moved *moved = &parent->moved;
-	struct region_list registered = {0};
-	unsigned int i;
+	struct birthplace place = {.child = unborn->child};
+	unsigned int first = 0;
 
 	if (!moved->count || !unborn->child->pid)
 		return;
-	if (!mapping_registered(unborn->child->pid, &registered)) {
-		for (i = unborn->moves; i < moved->count; i++)
-			follow_move(unborn->child, &registered, &moved->items[i]);
+	if (unborn->moves > moved->forgotten)
+		first = (unsigned int)(unborn->moves - moved->forgotten);
+	if (!mapping_registered(unborn->child->pid, &place.registered)) {
+		for (unsigned int i = first; i--;)
+			undo_move(&place, &moved->items[i]);
+		for (unsigned int i = first; i < moved->count; i++)
+			follow_move(&place, &moved->items[i]);
 	}
-	region_free(&registered);
+	region_free(&place.registered);
 }
 
 static void be_born(struct attached *parent, const struct unborn *unborn)
@@ -299,7 +321,7 @@ void children_add(struct attached *parent, int userfault)
 	struct attached *child = attached_new(pager, userfault);
 	struct unborn unborn = {
 		.child = child,
-		.moves = parent->moved.count,
+		.moves = parent->moved.forgotten + parent->moved.count,
 		.ticks = ticks_now(),
 	};
 

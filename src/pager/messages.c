@@ -21,6 +21,13 @@
 /* How long forks may wait for a descriptor. */
 #define SHORT_NS       2000000000u
 #define SHORT_PAUSE_US 1000
+/*
+ * How long more is read after a FORK, ns, and how many moves. Events are handed out in the order
+ * in which they were queued, so what is read last was queued so much later. A thread that moved
+ * something before the fork would have had to stand for all that time before it queued its REMAP.
+ */
+#define READ_ON_NS    100000000u
+#define READ_ON_MOVES (MOVES / 2)
 /* Most messages read in one hold of the lock. */
 #define READ_MOST 256u
 /* Reads that had to be interrupted (watchdog.h) before a process is killed for it. */
@@ -199,12 +206,23 @@ static void wait_a_moment(const struct attached *attached)
 		sched_yield();
 }
 
-/* Reads on as long as something is in flight; faults are put aside. */
+/* The threads of the program need not ever stop: its faults, and its children, wait. */
+static bool has_read_enough(const struct attached *attached, uint64_t since)
+{
+	const struct moved *moved = &attached->moved;
+
+	return moved->forgotten + moved->count - attached->unborn[0].moves >= READ_ON_MOVES ||
+	       monotonic_ns() - since > READ_ON_NS;
+}
+
+/* Reads on after a FORK as long as something is in flight, within reason; faults are put aside. */
 static void read_on(struct server *server, struct attached *attached)
 {
+	uint64_t since = monotonic_ns();
 	struct uffd_msg message;
 
-	while (!attached->dead && userfault_is_changing(attached->userfault)) {
+	while (!attached->dead && !has_read_enough(attached, since) &&
+	       userfault_is_changing(attached->userfault)) {
 		if (!next_message(server, attached, &message)) {
 			wait_a_moment(attached);
 		} else if (message.event == UFFD_EVENT_PAGEFAULT) {
@@ -223,6 +241,7 @@ static void read_on(struct server *server, struct attached *attached)
  * read next. Events of different threads may overtake each other (moved.h).
  *
  *   FORK   what else is in flight happened to the child, too, or did not: its mappings tell
+ *          (children.c)
  */
 static void apply(struct server *server, struct attached *attached, const struct uffd_msg *message)
 {

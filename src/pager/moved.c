@@ -34,9 +34,11 @@ static void note(struct attached *attached, const struct remap *remap)
 {
 	struct moved *moved = &attached->moved;
 
-	if (moved->count == MOVES)
+	if (moved->count == MOVES) {
 		memmove(&moved->items[0], &moved->items[1],
 			--moved->count * sizeof(moved->items[0]));
+		moved->forgotten++;
+	}
 	moved->items[moved->count++] = *remap;
 }
 
@@ -300,6 +302,7 @@ bool moved_settle(struct attached *attached)
 	if (moved->spared && !drop_unregistered(attached))
 		return false;
 	limbo_drop(attached);
+	moved->forgotten += moved->count;
 	moved->count = 0;
 	moved->spared = false;
 	return true;

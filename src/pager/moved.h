@@ -35,7 +35,8 @@ struct remap {
 struct moved {
 	struct remap items[MOVES];
 	unsigned int count;
-	bool spared; /* some UNMAP was taken for one of what was there before */
+	uint64_t forgotten; /* so many came before items[0]: a move keeps its number */
+	bool spared;	    /* some UNMAP was taken for one of what was there before */
 };
 
 /* Slots and regions follow a mapping that has moved. Nothing of it may be leaving. */
