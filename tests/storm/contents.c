@@ -105,6 +105,8 @@ static const struct advice advices[] = {
 	{MADV_DONTNEED, "madvise dontneed", 0, PAGE_FREED, true, false, false},
 	{MADV_DONTNEED, "madvise dontneed", 0, PAGE_FREED, true, false, false},
 	{MADV_DONTNEED, "madvise dontneed", 0, PAGE_FREED, true, false, false},
+	{MADV_DONTNEED_LOCKED, "madvise dontneed locked", 0, PAGE_FREED, true, false, false},
+	{MADV_REMOVE, "madvise remove", 0, 0, false, false, false},
 	{MADV_FREE, "madvise free", PAGE_FREED, 0, false, true, false},
 	{MADV_FREE, "madvise free", PAGE_FREED, 0, false, true, false},
 	{MADV_WIPEONFORK, "madvise wipeonfork", PAGE_WIPE, 0, false, false, true},
@@ -147,8 +149,9 @@ void op_advise(struct worker *worker)
 			if (region->model[i].flags & PAGE_FREED)
 				page_poke(worker, region, i);
 	if (madvise(at, count * PAGE, a->advice)) {
-		/* What this kernel was built without. */
-		if (errno == EINVAL && (a->advice == MADV_MERGEABLE || a->splits))
+		/* What this kernel was built without, or has for files only. */
+		if (errno == EINVAL &&
+		    (a->advice == MADV_MERGEABLE || a->advice == MADV_REMOVE || a->splits))
 			return;
 		storm_fail(worker, "%s of %zu pages at %p: %m", a->name, count, (void *)at);
 	}

@@ -7,6 +7,7 @@
 #include "storm.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #ifndef MADV_COLLAPSE
@@ -109,6 +110,40 @@ static bool step(struct course *course)
 	default:
 		return grow(course);
 	}
+}
+
+/* A part goes elsewhere, and leaves a hole. */
+void op_remap_part(struct worker *worker)
+{
+	struct region *region = region_any(worker), *moved;
+	size_t first, count;
+	struct page_model *model;
+	char *from, *to;
+
+	if (!region || region->brk || !region->single || region->pages < 2 ||
+	    worker->region_count + 2 > MAX_REGIONS)
+		return;
+	count = 1 + random_below(worker, region->pages - 1);
+	first = random_below(worker, region->pages - count + 1);
+	from = region->base + first * PAGE;
+	to = mmap(NULL, count * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	model = model_new(count);
+	if (to == MAP_FAILED || !model)
+		storm_fail(worker, "no memory for a part: %m");
+	memcpy(model, region->model + first, count * sizeof *model);
+	storm_record(worker, "mremap of a part from here", from, count);
+	region_cut(worker, region, first, count);
+	if (remap_patiently(from, count * PAGE, count * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to) ==
+	    MAP_FAILED) {
+		if (errno != EFAULT)
+			storm_fail(worker, "mremap of a part: %m");
+		to = from; /* it stays, as a region of its own */
+	}
+	storm_record(worker, "mremap of a part to here", to, count);
+	moved = region_add(worker, to, count, 0);
+	memcpy(moved->model, model, count * sizeof *model);
+	model_free(model, count);
+	pages_check(worker, moved, 0, count > 4 ? 4 : count);
 }
 
 void op_remap_row(struct worker *worker)

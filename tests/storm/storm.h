@@ -192,6 +192,7 @@ void op_map_fixed(struct worker *worker);
 void op_reserve(struct worker *worker);
 void op_unmap(struct worker *worker);
 void op_remap(struct worker *worker);
+void op_remap_part(struct worker *worker);
 void op_remap_row(struct worker *worker);
 void op_protect(struct worker *worker);
 void op_advise(struct worker *worker);
