@@ -8,7 +8,7 @@
  * Functions that stop the process do it from a short-lived thread of their own (see
  * trace.h) and wait for it; one at a time for one process. Their caller must not be a
  * thread that serves faults: a thread asleep in a fault cannot stop until it is served.
- * While they run, no other thread of the owner may wait (waitpid) for stopped children.
+ * While they run, no other thread of the owner may take (waitpid) a stop that is a tracee's.
  *
  * The program's first thread may end before the others. From then on /proc/PID/maps,
  * process_vm_readv(PID) and the like find no memory; the agent's tid always does: use

@@ -348,6 +348,9 @@ static void *run_session(void *argument)
 	return NULL;
 }
 
+/* One at a time: the pager has two threads that ask for them. */
+static pthread_mutex_t one_session = PTHREAD_MUTEX_INITIALIZER;
+
 static int hold_session(struct session *session)
 {
 	struct trace *trace = &session->trace;
@@ -356,13 +359,16 @@ static int hold_session(struct session *session)
 	int error;
 
 	trace->our_child = proc_parent(trace->pid) == getpid();
+	pthread_mutex_lock(&one_session);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	error = pthread_create(&thread, NULL, run_session, session);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (!error)
+		pthread_join(thread, NULL);
+	pthread_mutex_unlock(&one_session);
 	if (error)
 		return -error;
-	pthread_join(thread, NULL);
 	return session->result;
 }
 

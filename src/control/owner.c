@@ -193,9 +193,12 @@ static void follow_stop(struct owner *owner)
 {
 	siginfo_t info = {0};
 
-	if (owner->gone || waitid(P_PIDFD, (id_t)owner->pidfd, &info, WSTOPPED | WNOHANG) ||
-	    !info.si_pid)
+	/* What a thread of ours that traces the program waits for is left to it. */
+	if (owner->gone ||
+	    waitid(P_PIDFD, (id_t)owner->pidfd, &info, WSTOPPED | WNOHANG | WNOWAIT) ||
+	    !info.si_pid || info.si_code != CLD_STOPPED)
 		return;
+	waitid(P_PIDFD, (id_t)owner->pidfd, &info, WSTOPPED | WNOHANG);
 	if (info.si_code != CLD_STOPPED || info.si_status == SIGSTOP)
 		return;
 	if (is_stopped(owner->pid))

@@ -56,11 +56,16 @@ struct attached {
 	bool needs_wipe;	/* child: look for MADV_WIPEONFORK before its first fault */
 	_Atomic bool
 		owed; /* it lacks bytes that only we have: not to be closed before it is gone */
-	_Atomic bool dead;	     /* ESRCH: the address space is gone */
-	_Atomic bool short_of;	     /* a descriptor, to read its FORK (messages.c) */
-	_Atomic bool forked;	     /* it has relatives, or had */
-	_Atomic bool held;	     /* its faults wait: others work (load.h) */
-	_Atomic bool paused;	     /* nothing of it may leave any more */
+	_Atomic bool dead;     /* ESRCH: the address space is gone */
+	_Atomic bool short_of; /* a descriptor, to read its FORK (messages.c) */
+	_Atomic bool forked;   /* it has relatives, or had */
+	_Atomic bool held;     /* its faults wait: others work (load.h) */
+	_Atomic bool paused;   /* nothing of it may leave any more */
+	/* starve.h: what waits for an event's end; too long; and when a stop helped it last. */
+	_Atomic unsigned int starving;
+	_Atomic bool starves;
+	_Atomic uint64_t relieved_ns;
+	uint64_t relief_ns;	     /* not stopped again before; pager's list lock */
 	const char *_Atomic refused; /* why control is to bring all back (evict_refuse), or NULL */
 
 	/* Server: children whose FORK was read, while events that were in flight with it are. */

@@ -26,7 +26,8 @@ struct fault {
 	uint64_t since;		 /* ns, when it was read */
 	pid_t thread;
 	bool write;
-	bool overdue; /* has waited so long that the brake no longer holds it */
+	bool starving; /* put aside, and counted in attached->starving */
+	bool overdue;  /* has waited so long that the brake no longer holds it */
 };
 
 enum fault_result {

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include "pager/futex.h"
+#include "pager/starve.h"
 #include "pager/state.h"
 #include "pager/userfault.h"
 
@@ -38,6 +39,7 @@ struct fetch_request {
 	int error;		       /* for good: the page cannot be had */
 	bool read;		       /* its bytes are here */
 	bool distrusted;	       /* the checksum did not match once */
+	uint64_t changing_ns;	       /* since when an event is in its way; 0: not */
 	bool once;		       /* the control thread asks: tell it, do not try again */
 };
 
@@ -171,6 +173,7 @@ static enum fault_result conclude(struct fetch_pool *pool, struct fetch_request 
 		else
 			userfault_wake(attached->userfault, request->address, 1);
 		unlock_read(&attached->lock);
+		starve_mark(attached, &request->changing_ns, result == FAULT_CHANGING);
 		if (result == FAULT_DONE)
 			count_fault(attached, request);
 	}

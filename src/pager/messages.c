@@ -15,6 +15,7 @@
 #include "pager/futex.h"
 #include "pager/load.h"
 #include "pager/server.h"
+#include "pager/starve.h"
 #include "pager/state.h"
 #include "pager/userfault.h"
 
@@ -39,22 +40,43 @@
  */
 #define BRAKE_LEAST_NS 200000u
 
+static void count_starving(struct fault *fault)
+{
+	if (fault->starving)
+		return;
+	fault->starving = true;
+	atomic_fetch_add(&fault->attached->starving, 1);
+}
+
 /* A thread with a signal pending does not sleep in its fault: it raises it again and again. One
  * answer wakes all who wait for the page. */
-static void put_aside(struct server *server, const struct fault *fault)
+static struct fault *put_aside(struct server *server, const struct fault *fault)
 {
 	for (unsigned int i = 0; i < server->aside_count; i++) {
 		struct fault *known = &server->aside[i];
 
 		if (known->address == fault->address && known->attached == fault->attached) {
 			known->write |= fault->write;
-			return;
+			return known;
 		}
 	}
-	if (server->aside_count < ASIDE)
-		server->aside[server->aside_count++] = *fault;
-	else
-		userfault_wake(fault->attached->userfault, fault->address, 1);
+	if (server->aside_count < ASIDE) {
+		server->aside[server->aside_count] = *fault;
+		return &server->aside[server->aside_count++];
+	}
+	userfault_wake(fault->attached->userfault, fault->address, 1);
+	return NULL;
+}
+
+/* The same for one that waits for an event's end. */
+static void put_aside_changing(struct server *server, const struct fault *fault)
+{
+	struct fault *aside = put_aside(server, fault);
+
+	server->changing = true;
+	if (aside)
+		count_starving(aside);
+	starve_note(fault->attached, aside ? aside->since : fault->since);
 }
 
 static void finish(struct server *server, struct fault *fault, enum fault_result result)
@@ -67,10 +89,11 @@ static void finish(struct server *server, struct fault *fault, enum fault_result
 	}
 	if (result == FAULT_FETCHED)
 		return;
-	if (result == FAULT_CHANGING)
-		server->changing = true;
-	else
-		server->deferred = true;
+	if (result == FAULT_CHANGING) {
+		put_aside_changing(server, fault);
+		return;
+	}
+	server->deferred = true;
 	if (result == FAULT_BRAKED)
 		evictor_kick(server->pager);
 	put_aside(server, fault);
@@ -224,13 +247,14 @@ static void read_on(struct server *server, struct attached *attached)
 	while (!attached->dead && !has_read_enough(attached, since) &&
 	       userfault_is_changing(attached->userfault)) {
 		if (!next_message(server, attached, &message)) {
+			starve_note(attached, since);
 			wait_a_moment(attached);
 		} else if (message.event == UFFD_EVENT_PAGEFAULT) {
 			struct fault fault = fault_of(server, attached, &message);
 
-			server->changing = true;
-			put_aside(server, &fault);
+			put_aside_changing(server, &fault);
 		} else {
+			starve_note(attached, since);
 			apply(server, attached, &message);
 		}
 	}
@@ -258,8 +282,7 @@ static bool must_wait(struct server *server, const struct fault *fault)
 {
 	if (!userfault_is_changing(fault->attached->userfault))
 		return false;
-	server->changing = true;
-	put_aside(server, fault);
+	put_aside_changing(server, fault);
 	return true;
 }
 
@@ -312,6 +335,19 @@ static bool is_overdue(struct pager *pager, const struct fault *fault, uint64_t 
 	return true;
 }
 
+static void retry(struct server *server, struct fault *fault, uint64_t now)
+{
+	if (fault->attached->dead)
+		return;
+	fault->overdue = is_overdue(server->pager, fault, now);
+	if (must_wait(server, fault))
+		return;
+	lock_write(&fault->attached->lock);
+	answer(server, fault);
+}
+
+/* Counted no more only after it was put aside anew: whoever looks meanwhile must not believe that
+ * nothing waits. */
 void messages_retry(struct server *server)
 {
 	unsigned int count = server->aside_count;
@@ -322,14 +358,12 @@ void messages_retry(struct server *server)
 	server->deferred = false;
 	for (unsigned int i = 0; i < count; i++) {
 		struct fault fault = server->aside[i];
+		bool starving = fault.starving;
 
-		if (fault.attached->dead)
-			continue;
-		fault.overdue = is_overdue(server->pager, &fault, now);
-		if (must_wait(server, &fault))
-			continue;
-		lock_write(&fault.attached->lock);
-		answer(server, &fault);
+		fault.starving = false;
+		retry(server, &fault, now);
+		if (starving)
+			atomic_fetch_sub(&fault.attached->starving, 1);
 	}
 }
 

@@ -12,6 +12,7 @@
 #include "pager/futex.h"
 #include "pager/mapping.h"
 #include "pager/register.h"
+#include "pager/starve.h"
 #include "pager/state.h"
 #include "pager/userfault.h"
 #include "pager/watchdog.h"
@@ -170,6 +171,22 @@ static int adopting_stop(struct target *target, void *argument)
 	return error;
 }
 
+static int start_helpers(struct pager *pager)
+{
+	int error = evictor_start(pager);
+
+	if (error)
+		return error;
+	error = watchdog_start(pager);
+	if (!error && (error = starve_start(pager)))
+		watchdog_stop(pager);
+	if (error) {
+		evictor_stop(pager);
+		evictor_free(pager);
+	}
+	return error;
+}
+
 static int start_threads(struct pager *pager, char message[PAGER_MESSAGE])
 {
 	int error;
@@ -180,11 +197,7 @@ static int start_threads(struct pager *pager, char message[PAGER_MESSAGE])
 	if (!error)
 		error = servers_start(pager);
 	if (!error) {
-		error = evictor_start(pager);
-		if (!error && (error = watchdog_start(pager))) {
-			evictor_stop(pager);
-			evictor_free(pager);
-		}
+		error = start_helpers(pager);
 		if (error)
 			servers_stop(pager);
 	}
@@ -203,6 +216,7 @@ void program_stop_threads(struct pager *pager)
 		return;
 	evictor_stop(pager);
 	watchdog_stop(pager);
+	starve_stop(pager);
 	evictor_free(pager);
 	servers_stop(pager);
 	fetch_close(pager);
@@ -398,6 +412,7 @@ static unsigned int bring_back_run(struct attached *attached, uint64_t address, 
 		result = fill_swapped(attached, buffers, address, run, &filled);
 		passed = filled;
 	}
+	starve_mark(attached, &work->changing_ns, result == FAULT_CHANGING);
 	if (result == FAULT_DEVICE)
 		return bring_back_one(attached, address, slot, work);
 	unlock_read(&attached->lock);
@@ -470,6 +485,7 @@ int program_bring_back(struct attached *attached, struct bring_back *work)
 	for (;;) {
 		settle_moves(attached);
 		bring_back_pass(attached, work);
+		starve_mark(attached, &work->changing_ns, false);
 		if (attached->dead)
 			return -ESRCH;
 		if (work->stuck)

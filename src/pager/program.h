@@ -35,6 +35,7 @@ struct bring_back {
 	bool lose;	  /* a page that cannot be read is given up: touching it raises SIGBUS */
 	bool hasty;	  /* tries each page once only */
 	uint64_t told_ns; /* when progress was told last */
+	uint64_t changing_ns; /* starve_mark's */
 	/* What came of it: */
 	uint64_t unreadable; /* pages that are not back */
 	int error;	     /* of the device, -errno */

@@ -15,7 +15,6 @@
 #include "store/store.h"
 #include "tier/tier.h"
 
-
 struct server;
 struct fetch_pool;
 
@@ -90,6 +89,9 @@ struct pager {
 	struct remote_guard *evictor_guard; /* of its thread; watchdog and evictor */
 	uint32_t evictor_ended;		    /* futex */
 	uint32_t watchdog_stop;		    /* futex */
+	pthread_t starve;		    /* starve.c */
+	uint32_t starve_wake;		    /* futex */
+	_Atomic bool starve_stop;
 	bool threads_run;
 	_Atomic bool stop, evictor_stop;
 	uint32_t wake_evictor; /* futex */
