@@ -223,8 +223,9 @@ bool remote_give_up(struct remote_guard *guard, uint32_t reads)
 	return atomic_compare_exchange_strong(&guard->reads, &reads, reads + 1);
 }
 
-/* Looks for the instruction in [start, end); 0: it is not there. */
-static uint64_t search(pid_t tid, uint64_t start, uint64_t end)
+/* Looks for the instruction in [start, end): 0, -ENOEXEC when it is not there, or what reading
+ * said. */
+static int search(pid_t tid, uint64_t start, uint64_t end, uint64_t *address)
 {
 	static const uint8_t instruction[2] = {0x0f, 0x05};
 	uint8_t code[CHUNK];
@@ -232,42 +233,44 @@ static uint64_t search(pid_t tid, uint64_t start, uint64_t end)
 	/* Chunks overlap by a byte. */
 	for (uint64_t at = start; at + sizeof(instruction) <= end; at += CHUNK - 1) {
 		size_t bytes = end - at < CHUNK ? end - at : CHUNK;
+		int error = remote_read(tid, at, code, bytes);
 		const uint8_t *found;
 
-		if (remote_read(tid, at, code, bytes))
-			return 0;
+		if (error)
+			return error;
 		found = memmem(code, bytes, instruction, sizeof(instruction));
-		if (found)
-			return at + (uint64_t)(found - code);
+		if (found) {
+			*address = at + (uint64_t)(found - code);
+			return 0;
+		}
 	}
-	return 0;
+	return -ENOEXEC;
 }
 
 /* In the mappings of code whose line in maps has `name`. */
-static uint64_t search_code(pid_t tid, const char *name)
+static int search_code(pid_t tid, const char *name, uint64_t *address)
 {
 	unsigned long from, to;
 	char path[48], line[256], access[8];
-	uint64_t found = 0;
+	int error = -ENOEXEC;
 	FILE *file;
 
 	snprintf(path, sizeof(path), "/proc/%d/maps", (int)tid);
 	file = fopen(path, "re");
-	while (file && !found && fgets(line, sizeof(line), file)) {
+	while (file && error && fgets(line, sizeof(line), file)) {
 		if (strstr(line, name) && sscanf(line, "%lx-%lx %7s", &from, &to, access) == 3 &&
 		    access[0] == 'r' && access[2] == 'x')
-			found = search(tid, from, to);
+			error = search(tid, from, to, address);
 	}
 	if (file)
 		fclose(file);
-	return found;
+	return error;
 }
 
 int remote_syscall(pid_t tid, uint64_t *address)
 {
-	*address = search_code(tid, "[vdso]");
 	/* Taken away by valgrind, or by the kernel (vdso=0): then the C library's, or any. */
-	if (!*address)
-		*address = search_code(tid, " r-xp ");
-	return *address ? 0 : -ENOEXEC;
+	if (!search_code(tid, "[vdso]", address))
+		return 0;
+	return search_code(tid, " r-xp ", address);
 }

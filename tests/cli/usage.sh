@@ -38,7 +38,7 @@ for pid in 0 -1 12x 99999999999999 ''; do
 	refused 2 "process id|invalid option|unrecognized" "attach: the pid '$pid'" "$vswap" attach "$pid"
 done
 refused 2 "one process id" "attach: two pids" "$vswap" attach 1 2
-refused 2 "give the process id" "detach: no pid" "$vswap" detach
+refused 2 "give the id of the process" "detach: no pid" "$vswap" detach
 refused 2 "give the process id" "thaw: no pid" "$vswap" thaw
 refused 2 "one process id" "stat: two pids" "$vswap" stat 1 2
 refused 2 "give the new budget" "limit: no size" "$vswap" limit
