@@ -240,6 +240,14 @@ static void tell_need(struct evictor *evictor, uint64_t now)
 				     : "give a file for what does not fit (-b file:PATH)");
 }
 
+/* Above the budget by more than what comes and goes between two batches. */
+static bool is_far_above(const struct pager *pager)
+{
+	int64_t far = (int64_t)(pager->limit_bytes / FAR_SHARE >> PAGE_SHIFT);
+
+	return pager->resident_pages >= pager->room_pages + far;
+}
+
 /*
  * Without a device that could still take pages, what is stored can only be packed better, which
  * gains less and less: after a second of that, the evictor tries ever less often, and nobody is
@@ -248,10 +256,9 @@ static void tell_need(struct evictor *evictor, uint64_t now)
 static bool cannot_be_met(struct evictor *evictor, bool room)
 {
 	struct pager *pager = evictor->pager;
-	int64_t far = (int64_t)(pager->limit_bytes / FAR_SHARE >> PAGE_SHIFT);
 	uint64_t now = monotonic_ns();
 
-	if ((room && pager->backend_count) || pager->resident_pages < pager->room_pages + far) {
+	if ((room && pager->backend_count) || !is_far_above(pager)) {
 		met(evictor);
 		return false;
 	}
@@ -406,6 +413,9 @@ static void work(struct evictor *evictor, uint32_t seen)
 	case EVICT_DONE:
 		evictor->success_ns = evictor->worked_ns;
 		evictor->idle = 0;
+		/* A program that grows in bursts is above it now and then: that is no lack of room. */
+		if (!is_far_above(pager))
+			met(evictor);
 		pager->no_room = evictor->nap_ns > 0;
 		break;
 	case EVICT_NO_ROOM:
