@@ -23,7 +23,7 @@
 #include <asm/unistd.h>
 #include "attach/agent.h"
 #include "attach/channel.h"
-#include "attach/kernel.h"
+#include "base/kernel.h"
 
 #define AGENT	   __attribute__((section("agent_text"), used))
 #define PAGE	   4096ul

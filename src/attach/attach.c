@@ -15,7 +15,7 @@
 #include "attach/area.h"
 #include "attach/explain.h"
 #include "attach/inject.h"
-#include "attach/kernel.h"
+#include "base/kernel.h"
 #include "attach/leash.h"
 #include "attach/probe.h"
 #include "attach/trace.h"

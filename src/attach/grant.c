@@ -9,7 +9,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
-#include "attach/kernel.h"
+#include "base/kernel.h"
 #include "attach/remote.h"
 
 /* Laid out in the program's scratch page, for its recvmsg. */

@@ -20,7 +20,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#include "attach/kernel.h"
+#include "base/kernel.h"
 #include "attach/proc.h"
 
 #define PAGE 4096ull

@@ -17,7 +17,7 @@
 #include "attach/area.h"
 #include "attach/explain.h"
 #include "attach/grant.h"
-#include "attach/kernel.h"
+#include "base/kernel.h"
 #include "attach/leash.h"
 #include "attach/proc.h"
 #include "attach/rights.h"
@@ -111,9 +111,10 @@ static int take_userfault(struct injection *in)
 	if (error == -EPERM)
 		error = fork_right_enable(in->target->userfault, features);
 	if (error == -EPERM)
-		return explain(in->message, -EPERM,
-			       "following forks needs CAP_SYS_PTRACE: run vswap as root, or have "
-			       "root run `vswap setup` once for your user; `vswap doctor` says more");
+		return explain(
+			in->message, -EPERM,
+			"following forks needs CAP_SYS_PTRACE: run vswap as root, or have "
+			"root run `vswap setup` once for your user; `vswap doctor` says more");
 	if (error)
 		return explain(in->message, error,
 			       "the kernel refuses its userfaultfd features: %s; vswap needs Linux "

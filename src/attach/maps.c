@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "attach/array.h"
-#include "attach/kernel.h"
+#include "base/kernel.h"
 
 #define PAGE	       4096u
 #define PAGEMAP_PAGES  512u

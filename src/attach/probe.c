@@ -2,7 +2,7 @@
 #include "attach/probe.h"
 
 #include <errno.h>
-#include "attach/kernel.h"
+#include "base/kernel.h"
 
 /* Every address that any process may have, but the last page of them, and the lowest: kernels may
  * refuse those below vm.mmap_min_addr before they look. */

@@ -22,7 +22,7 @@
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "attach/kernel.h"
+#include "base/kernel.h"
 #include "control/cgroup_budget.h"
 #include "control/harden.h"
 #include "base/size.h"

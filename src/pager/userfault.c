@@ -5,16 +5,8 @@
 #include <linux/userfaultfd.h>
 #include <sys/ioctl.h>
 #include "attach/probe.h"
+#include "base/kernel.h"
 #include "pager/protocol.h"
-
-#ifndef UFFDIO_POISON
-struct uffdio_poison {
-	struct uffdio_range range;
-	__u64 mode;
-	__s64 updated;
-};
-#define UFFDIO_POISON _IOWR(UFFDIO, 0x08, struct uffdio_poison)
-#endif
 
 static int call(int fd, unsigned long request, void *argument)
 {

@@ -17,7 +17,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-#include "attach/kernel.h"
+#include "base/kernel.h"
 #include "rights/fork_right.h"
 
 static int is_userfault(int descriptor)

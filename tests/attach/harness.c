@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include "attach/kernel.h"
+#include "base/kernel.h"
 
 struct board *board;
 

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "attach/keeper.h"
-#include "attach/kernel.h"
+#include "base/kernel.h"
 #include "harness.h"
 
 static pid_t program_pid;

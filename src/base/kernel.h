@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Kernel interfaces that are newer than the headers of the oldest distribution we build on. */
-#ifndef ATTACH_KERNEL_H
-#define ATTACH_KERNEL_H
+#ifndef BASE_KERNEL_H
+#define BASE_KERNEL_H
 
 #include <stdint.h>
 #include <linux/userfaultfd.h>
