@@ -102,10 +102,13 @@ struct attached {
 	uint64_t scanned_ns;	 /* the last look at its mappings */
 	uint64_t scanned_total;	 /* bytes mapped at that time */
 	uint64_t scan_cost_ns, record_ns;
-	uint64_t code_ns;   /* no staging for executable pages is asked for before */
+	uint64_t code_ns; /* no staging for executable pages is asked for before */
 	struct own_userfault own_userfault;
-	int64_t unknowable; /* pages that the last recording did not find (a library's data) */
-	int64_t unmanaged;  /* so many at least are in no region, and cannot leave */
+	int64_t unknowable;    /* pages that the last recording did not find (a library's data) */
+	int64_t unmanaged;     /* so many at least are in no region, and cannot leave */
+	int64_t unknown_least; /* the fewest unknown ones that were counted ... */
+	uint64_t unknown_ns;   /* ... since then ... */
+	unsigned int unknown_looks; /* ... and how often */
 };
 
 /* Starts with no region, not listed. NULL: out of memory. `userfault` is its own from now on. */

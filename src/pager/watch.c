@@ -37,6 +37,9 @@
 /* Unknown pages: recorded when they are this part of the budget, at most this often. */
 #define UNKNOWN_PARTS 50
 #define RECORD_NS     10000000u
+/* Pages that are unknown for so long, at each of so many looks, stay so. */
+#define LASTING_NS    1000000000u
+#define LASTING_LOOKS 4
 /* ... counting them takes this part of the time at most... */
 #define COUNT_SHARE 100
 /* ... and, since it holds up the program, at most this part of the time. */
@@ -119,6 +122,27 @@ static bool is_pressed(const struct attached *attached)
 	       !group_until_near(attached->group);
 }
 
+/*
+ * What stays unknown can be no page of ours. New mappings are unknown, too, until they are
+ * registered and recorded: taken for what cannot leave, they would raise the target while a program
+ * fills one after the other.
+ */
+static void note_unknown(struct attached *attached, int64_t unknown, uint64_t now)
+{
+	if (unknown < 0)
+		unknown = 0;
+	if (unknown < attached->unmanaged)
+		attached->unmanaged = unknown;
+	if (!attached->unknown_looks || unknown < attached->unknown_least)
+		attached->unknown_least = unknown;
+	if (!attached->unknown_looks++)
+		attached->unknown_ns = now;
+	if (attached->unknown_looks < LASTING_LOOKS || now - attached->unknown_ns < LASTING_NS)
+		return;
+	attached->unmanaged = attached->unknown_least;
+	attached->unknown_looks = 0;
+}
+
 static void record_unknown(struct attached *attached)
 {
 	struct pager *pager = attached->pager;
@@ -134,14 +158,12 @@ static void record_unknown(struct attached *attached)
 	attached->record_ns = now + RECORD_NS + (monotonic_ns() - now) * COUNT_SHARE;
 	if (unknown < attached->unknowable)
 		attached->unknowable = unknown;
-	if (unknown < attached->unmanaged)
-		attached->unmanaged = unknown > 0 ? unknown : 0;
+	note_unknown(attached, unknown, now);
 	if (unknown <= attached->unknowable + many)
 		return;
 	now = monotonic_ns();
 	program_record(attached); /* failed: later; gone: attend sees it */
 	attached->unknowable = count_unknown(attached);
-	attached->unmanaged = attached->unknowable > 0 ? attached->unknowable : 0;
 	/* A stop costs the program time: the longer it took, the later the next. */
 	attached->record_ns += (monotonic_ns() - now) * RECORD_SHARE;
 }
