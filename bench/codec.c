@@ -26,8 +26,8 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-#include "store/codec.h"
-#include "store/codec_word.h"
+#include "codec/codec.h"
+#include "codec/codec_word.h"
 
 #define PAGE	  4096u
 #define ROOM	  (2 * PAGE)

@@ -54,7 +54,7 @@ static void open_all(uint64_t slots, const char *folder)
 		.segments = 1 << 16,
 	};
 	struct backend_spec spec;
-	char text[4200], message[512];
+	char text[4200], message[MESSAGE_BYTES];
 	int error = store_open(&it.store, &config, (uint32_t)(slots / CLUSTER_SLOTS + 8));
 
 	if (error)
@@ -68,8 +68,7 @@ static void open_all(uint64_t slots, const char *folder)
 	if (!folder)
 		return;
 	snprintf(text, sizeof(text), "file:%s,size=16G", folder);
-	if (backend_parse_spec(text, &spec, message, sizeof(message)) ||
-	    backend_open(&spec, &it.backend, message, sizeof(message))) {
+	if (backend_parse_spec(text, &spec, message) || backend_open(&spec, &it.backend, message)) {
 		fprintf(stderr, "overhead: %s\n", message);
 		exit(1);
 	}
@@ -127,8 +126,7 @@ static void stop(uint64_t used, uint64_t slots)
 	       "\"stored\":%llu,\"said_metadata_bytes\":%llu,\"segments\":%u}\n",
 	       (unsigned long long)slots, (unsigned long long)used,
 	       (unsigned long long)store.ram_bytes, (unsigned long long)store.header_bytes,
-	       (unsigned long long)store.stored,
-	       (unsigned long long)store.metadata_bytes,
+	       (unsigned long long)store.stored, (unsigned long long)store.metadata_bytes,
 	       store.segments_ram + store.segments_backend);
 	fflush(stdout);
 	for (int byte; (byte = getchar()) != '\n' && byte != EOF;)

@@ -12,21 +12,22 @@
  * gives up, for good, all that the program could give up later (retire). It may be stopped or
  * killed at any instruction.
  */
+#include "attach/agent.h"
+
+#include <asm/errno.h>
+#include <asm/mman.h>
+#include <asm/unistd.h>
 #include <linux/capability.h>
 #include <linux/futex.h>
 #include <linux/keyctl.h>
 #include <linux/mount.h>
 #include <linux/prctl.h>
 #include <linux/securebits.h>
-#include <asm/errno.h>
-#include <asm/mman.h>
-#include <asm/unistd.h>
-#include "attach/agent.h"
 #include "attach/channel.h"
 #include "base/kernel.h"
+#include "base/page.h"
 
 #define AGENT	   __attribute__((section("agent_text"), used))
-#define PAGE	   4096ul
 #define NO_SECCOMP 0
 
 #define MOUNT_ATTR_EMPTY \
@@ -155,15 +156,17 @@ AGENT static int move_chunk(struct channel *channel, struct aim *aim, uint32_t a
 		uint32_t run = 1, moved;
 		long error;
 
-		while (at + run < end && channel->from[at + run] == channel->from[at] + run * PAGE)
+		while (at + run < end &&
+		       channel->from[at + run] == channel->from[at] + run * PAGE_BYTES)
 			run++;
-		move.dst = aim->staging[aim->kind] + at * PAGE;
+		move.dst = aim->staging[aim->kind] + at * PAGE_BYTES;
 		move.src = channel->from[at];
-		move.len = run * PAGE;
+		move.len = run * PAGE_BYTES;
 		move.mode = 0;
 		move.move = 0;
 		error = call(__NR_ioctl, channel->userfault, (long)UFFDIO_MOVE, (long)&move, 0);
-		moved = error ? (move.move > 0 ? (uint32_t)(move.move / (long)PAGE) : 0) : run;
+		moved = error ? (move.move > 0 ? (uint32_t)(move.move / (long)PAGE_BYTES) : 0)
+			      : run;
 		if (!moved && error == -EINVAL && !other && aim->staging[!aim->kind]) {
 			aim->kind = !aim->kind;
 			other = 1;
@@ -196,7 +199,8 @@ AGENT static int part_chunk(struct channel *channel, struct aim *aim, uint32_t a
 		for (; stop < end && channel->result[stop] == -EBUSY; stop++)
 			call6(__NR_futex, (long)&channel->started,
 			      FUTEX_WAKE_OP | FUTEX_PRIVATE_FLAG, 0, 0,
-			      (long)(channel->from[stop] + PAGE - sizeof(uint32_t)), WRITE_NOTHING);
+			      (long)(channel->from[stop] + PAGE_BYTES - sizeof(uint32_t)),
+			      WRITE_NOTHING);
 		if (stop > at && !move_chunk(channel, aim, at, stop))
 			return 0;
 		for (; at < stop; at++)
@@ -235,7 +239,7 @@ AGENT static void move_batch(struct channel *channel)
 
 AGENT static void empty_staging(const struct channel *channel)
 {
-	long bytes = (long)(channel->empty_pages * PAGE);
+	long bytes = (long)(channel->empty_pages * PAGE_BYTES);
 
 	if (!bytes || channel->empty_pages > CHANNEL_BATCH)
 		return;

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Whether a process may be attached at all, in words that say what to do otherwise. */
-#include "attach/attach.h"
-
 #include <dirent.h>
 #include <elf.h>
 #include <errno.h>
@@ -12,7 +10,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "attach/agent.h"
+#include "attach/attach.h"
 #include "attach/explain.h"
+#include "base/message.h"
 
 /* The parent of all kernel threads. */
 #define KTHREADD 2
@@ -150,7 +150,7 @@ static int check_right(pid_t pid, const struct status *status, char *message)
 		       (int)pid);
 }
 
-int attach_allowed(pid_t pid, char message[ATTACH_MESSAGE])
+int attach_allowed(pid_t pid, char message[MESSAGE_BYTES])
 {
 	struct status status;
 	bool agent;

@@ -40,15 +40,16 @@
 #include "attach/explain.h"
 #include "attach/grant.h"
 #include "attach/remote.h"
+#include "base/message.h"
+#include "base/page.h"
 
-#define PAGE	      4096ull
-#define CODE_BYTES    PAGE
-#define CHANNEL_BYTES ((sizeof(struct channel) + PAGE - 1) & ~(PAGE - 1))
+#define CODE_BYTES    PAGE_BYTES
+#define CHANNEL_BYTES ((sizeof(struct channel) + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1))
 #define FILE_BYTES    (CODE_BYTES + CHANNEL_BYTES)
 #define STACK_PAGES   4ull
-#define STACK_AT      (FILE_BYTES + PAGE)
-#define STACK_END     (STACK_AT + STACK_PAGES * PAGE)
-#define STAGING_BYTES (CHANNEL_BATCH * PAGE)
+#define STACK_AT      (FILE_BYTES + PAGE_BYTES)
+#define STACK_END     (STACK_AT + STACK_PAGES * PAGE_BYTES)
+#define STAGING_BYTES (CHANNEL_BATCH * PAGE_BYTES)
 #define CODE_STAGING  (STACK_END + ATTACH_STAGINGS * STAGING_BYTES)
 #define AREA_BYTES    (CODE_STAGING + ATTACH_STAGINGS * STAGING_BYTES)
 
@@ -208,7 +209,7 @@ static int share_file(const struct plan *plan)
 	return error;
 }
 
-int area_map(struct trace *trace, struct target *target, char message[ATTACH_MESSAGE])
+int area_map(struct trace *trace, struct target *target, char message[MESSAGE_BYTES])
 {
 	struct plan plan = {trace, target, message};
 	int error = map_room(&plan);

@@ -6,10 +6,11 @@
 #include <stdint.h>
 #include "attach/attach.h"
 #include "attach/trace.h"
+#include "base/message.h"
 
 /* Maps all of it there and the channel here; fills the target's addresses and channel. 0, or
  * -errno with a message; area_unmap then takes away what there is. */
-int area_map(struct trace *trace, struct target *target, char message[ATTACH_MESSAGE]);
+int area_map(struct trace *trace, struct target *target, char message[MESSAGE_BYTES]);
 /* Makes the code staging writable and executable. 0 or -errno: the kernel may forbid it (-EACCES).
  */
 int area_stage_code(struct trace *trace, const struct target *target);

@@ -15,12 +15,13 @@
 #include "attach/area.h"
 #include "attach/explain.h"
 #include "attach/inject.h"
-#include "base/kernel.h"
 #include "attach/leash.h"
 #include "attach/probe.h"
 #include "attach/trace.h"
+#include "base/kernel.h"
+#include "base/message.h"
+#include "base/page.h"
 
-#define PAGE	  4096ull
 #define INJECT_MS 3000
 #define LEAVE_MS  3000
 
@@ -51,26 +52,25 @@ static int inject_work(struct trace *trace, void *argument)
 	return error;
 }
 
-static void explain_stop(pid_t pid, int error, char message[ATTACH_MESSAGE])
+static void explain_stop(pid_t pid, int error, char message[MESSAGE_BYTES])
 {
 	if (*message)
 		return;
 	if (error == -ETIMEDOUT)
 		snprintf(
-			message, ATTACH_MESSAGE,
+			message, MESSAGE_BYTES,
 			"a thread of process %d does not stop (it waits in the kernel): it goes on "
 			"as before; try again later",
 			(int)pid);
 	else if (error == -ESRCH)
-		snprintf(message, ATTACH_MESSAGE, "process %d has ended", (int)pid);
+		explain(message, 0, "process %d has ended", (int)pid);
 	else if (error == -EPERM)
-		snprintf(message, ATTACH_MESSAGE,
-			 "process %d may not be traced: run vswap as its user, or as root, and end "
-			 "any debugger that is at it",
-			 (int)pid);
+		explain(message, 0,
+			"process %d may not be traced: run vswap as its user, or as root, and end "
+			"any debugger that is at it",
+			(int)pid);
 	else
-		snprintf(message, ATTACH_MESSAGE, "cannot attach to process %d: %s", (int)pid,
-			 strerror(-error));
+		explain(message, 0, "cannot attach to process %d: %s", (int)pid, strerror(-error));
 }
 
 /* True if it counts processes as we do: the thread ids in its memory are those that we see. */
@@ -85,7 +85,7 @@ static bool shares_pids(pid_t pid)
 }
 
 int attach_inject(pid_t pid, int userfault, struct target *target, attach_stopped_fn stopped,
-		  void *argument, char message[ATTACH_MESSAGE])
+		  void *argument, char message[MESSAGE_BYTES])
 {
 	struct work work = {target, stopped, argument, message};
 	int error;
@@ -155,7 +155,7 @@ static int leave_work(struct trace *trace, void *argument)
 	return inject_leave(trace, work->target);
 }
 
-int attach_leave(struct target *target, char message[ATTACH_MESSAGE])
+int attach_leave(struct target *target, char message[MESSAGE_BYTES])
 {
 	struct work work = {target, NULL, NULL, message};
 	int error = -ESRCH;
@@ -189,7 +189,8 @@ void attach_forget(struct target *target)
 	close_one(&target->agent_status);
 	close_one(&target->pidfd);
 	if (target->channel)
-		munmap(target->channel, (sizeof(struct channel) + PAGE - 1) & ~(PAGE - 1));
+		munmap(target->channel,
+		       (sizeof(struct channel) + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1));
 	target->channel = NULL;
 }
 

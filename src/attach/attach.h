@@ -22,8 +22,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include "attach/channel.h"
-
-#define ATTACH_MESSAGE 512
+#include "base/message.h"
 
 /* One staging area; there are two, used in turn. */
 #define ATTACH_STAGINGS 2
@@ -56,7 +55,7 @@ typedef int (*attach_stopped_fn)(struct target *target, void *argument);
  * kernel thread, no seccomp filter, not traced, not attached already, not
  * the caller. 0 or -errno with a message that says what to do.
  */
-int attach_allowed(pid_t pid, char message[ATTACH_MESSAGE]);
+int attach_allowed(pid_t pid, char message[MESSAGE_BYTES]);
 
 /*
  * Stops all threads, injects the userfaultfd and the agent, calls `stopped`
@@ -65,7 +64,7 @@ int attach_allowed(pid_t pid, char message[ATTACH_MESSAGE]);
  * On failure the program is as it was. 0 or -errno with a message.
  */
 int attach_inject(pid_t pid, int userfault, struct target *target, attach_stopped_fn stopped,
-		  void *argument, char message[ATTACH_MESSAGE]);
+		  void *argument, char message[MESSAGE_BYTES]);
 
 /* Stops all threads for a moment and calls `stopped`. Fails with -ETIMEDOUT (all resumed) when
  * a thread does not stop within timeout_ms; -ESRCH when the process is gone. */
@@ -81,7 +80,7 @@ int attach_stage_code(struct target *target, int timeout_ms);
  * unmaps what was mapped, resumes. After it the target is free of us and closed (attach_forget).
  * -ETIMEDOUT with a message: still attached, try again. -ESRCH: gone, closed.
  */
-int attach_leave(struct target *target, char message[ATTACH_MESSAGE]);
+int attach_leave(struct target *target, char message[MESSAGE_BYTES]);
 
 /* Closes the owner's side only (the process has died or called exec). */
 void attach_forget(struct target *target);

@@ -7,16 +7,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include "attach/attach.h"
-
-int explain(char *message, int error, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(message, ATTACH_MESSAGE, format, arguments);
-	va_end(arguments);
-	return error;
-}
+#include "base/message.h"
 
 /* Which limit of the program an error means; NULL: none. */
 static const char *limit_of(long number, int error)

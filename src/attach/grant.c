@@ -9,8 +9,8 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
-#include "base/kernel.h"
 #include "attach/remote.h"
+#include "base/kernel.h"
 
 /* Laid out in the program's scratch page, for its recvmsg. */
 struct parcel {

@@ -21,9 +21,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "base/kernel.h"
-#include "attach/proc.h"
+#include "base/page.h"
+#include "base/proc.h"
 
-#define PAGE 4096ull
 /* Most that are looked at in one go. */
 #define CANDIDATES 65536u
 /* So many different pages are remembered as done: relatives have the same. */
@@ -179,7 +179,7 @@ static bool add_candidate(void *argument, int pid)
 static void mark(int userfault, const struct mapping *mapping)
 {
 	struct uffdio_register page = {
-		.range = {.start = mapping->start, .len = PAGE},
+		.range = {.start = mapping->start, .len = PAGE_BYTES},
 		.mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP,
 	};
 
@@ -252,7 +252,7 @@ void hunt_release(int userfault)
 	while (poll(&wait, 1, 0) > 0 && wait.revents == POLLIN &&
 	       read(userfault, &message, sizeof(message)) == (ssize_t)sizeof(message)) {
 		struct uffdio_poison poison = {
-			.range = {message.arg.pagefault.address & ~(PAGE - 1), PAGE}};
+			.range = {message.arg.pagefault.address & ~(PAGE_BYTES - 1), PAGE_BYTES}};
 
 		if (message.event == UFFD_EVENT_PAGEFAULT)
 			ioctl(userfault, UFFDIO_POISON, &poison);

@@ -17,11 +17,12 @@
 #include "attach/area.h"
 #include "attach/explain.h"
 #include "attach/grant.h"
-#include "base/kernel.h"
 #include "attach/leash.h"
-#include "attach/proc.h"
-#include "attach/rights.h"
 #include "attach/remote.h"
+#include "attach/rights.h"
+#include "base/futex.h"
+#include "base/kernel.h"
+#include "base/proc.h"
 #include "rights/fork_right.h"
 
 #define CLONE_AGENT (CLONE_VM | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM)
@@ -132,10 +133,8 @@ static bool started(void *argument)
 
 static bool wait_started(struct channel *channel, int milliseconds)
 {
-	struct timespec slice = {0, 1000000};
-
 	for (int i = 0; i < milliseconds && !started(channel); i++)
-		syscall(SYS_futex, &channel->started, FUTEX_WAIT, 0, &slice, NULL, 0);
+		futex_wait(&channel->started, 0, 1000000);
 	return started(channel);
 }
 
@@ -226,7 +225,7 @@ static void close_theirs(struct injection *in)
 			trace_call(in->trace, SYS_close, (uint64_t)theirs[i]);
 }
 
-int inject_all(struct trace *trace, struct target *target, char message[ATTACH_MESSAGE])
+int inject_all(struct trace *trace, struct target *target, char message[MESSAGE_BYTES])
 {
 	struct injection in = {trace, target, message, -1, {-1, -1}};
 	bool given = target->userfault >= 0; /* features come with it */

@@ -10,7 +10,7 @@
  * Fills everything of *target but pid and pidfd. On failure nothing is left in
  * the process, and a message says why. The threads are stopped, one is borrowed.
  */
-int inject_all(struct trace *trace, struct target *target, char message[ATTACH_MESSAGE]);
+int inject_all(struct trace *trace, struct target *target, char message[MESSAGE_BYTES]);
 
 /* Makes the agent leave and unmaps everything; closes nothing of the owner's. A thread is borrowed.
  */

@@ -29,7 +29,7 @@
 #include <unistd.h>
 #include "attach/hunt.h"
 #include "attach/probe.h"
-#include "attach/proc.h"
+#include "base/proc.h"
 
 /* Not the owner's name: who kills all of that name must not get both. */
 #define KEEPER_NAME    "swap-keeper"

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "attach/array.h"
+#include "base/array.h"
 #include "base/kernel.h"
+#include "base/page.h"
 
-#define PAGE	       4096u
 #define PAGEMAP_PAGES  512u
 #define PAGEMAP_REGION 64u
 
@@ -320,7 +320,7 @@ int maps_present(int pagemap, uint64_t start, uint64_t end, maps_run_fn run, voi
 
 bool maps_written(int pagemap, uint64_t start, unsigned int pages)
 {
-	uint64_t end = start + pages * PAGE;
+	uint64_t end = start + pages * PAGE_BYTES;
 	struct page_region region = {0};
 	struct pm_scan_arg scan = {
 		.size = sizeof(scan),
@@ -343,7 +343,7 @@ int maps_empty(int pagemap, uint64_t start, unsigned int pages)
 	struct pm_scan_arg scan = {
 		.size = sizeof(scan),
 		.start = start,
-		.end = start + pages * PAGE,
+		.end = start + pages * PAGE_BYTES,
 		.vec = (uintptr_t)&region,
 		.vec_len = 1,
 		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
@@ -356,7 +356,7 @@ int maps_empty(int pagemap, uint64_t start, unsigned int pages)
 	while (found < 0 && errno == EINTR);
 	if (found < 0)
 		return -errno;
-	return found ? (int)((region.start - start) / PAGE) : (int)pages;
+	return found ? (int)((region.start - start) / PAGE_BYTES) : (int)pages;
 }
 
 int maps_present_pages(int pagemap, uint64_t start, unsigned int pages, bool *present)
@@ -367,7 +367,7 @@ int maps_present_pages(int pagemap, uint64_t start, unsigned int pages, bool *pr
 	if (!pages || pages > PAGEMAP_PAGES)
 		return -EINVAL;
 	got = pread(pagemap, entries, pages * sizeof(*entries),
-		    (off_t)(start / PAGE * sizeof(*entries)));
+		    (off_t)(start / PAGE_BYTES * sizeof(*entries)));
 	if (got < 0)
 		return -errno;
 	/* Bit 63: present; 62: in the kernel's own swap, which is as good; 61: a page of a file or
@@ -391,9 +391,9 @@ int maps_size(int statm, struct process_size *size)
 		return -EIO;
 	if (!total)
 		return -ESRCH;
-	size->total = (uint64_t)total * PAGE;
-	size->resident = (uint64_t)resident * PAGE;
-	size->anonymous = resident > shared ? (uint64_t)(resident - shared) * PAGE : 0;
+	size->total = (uint64_t)total * PAGE_BYTES;
+	size->resident = (uint64_t)resident * PAGE_BYTES;
+	size->anonymous = resident > shared ? (uint64_t)(resident - shared) * PAGE_BYTES : 0;
 	return 0;
 }
 

@@ -7,8 +7,9 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-#include "attach/proc.h"
 #include "attach/trace.h"
+#include "base/clock.h"
+#include "base/proc.h"
 
 #define NAME "anon_inode:[userfaultfd]"
 
@@ -16,14 +17,6 @@ struct search {
 	pid_t pid, agent_tid;
 	int descriptors; /* the folder, once there is one */
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 /* A thread that has ended has no descriptors any more. */
 static bool open_of(void *argument, int tid)
@@ -73,10 +66,10 @@ bool own_userfault(struct own_userfault *own, pid_t pid, pid_t agent_tid)
 	if (descriptors < 0)
 		return own->has;
 	if (fstat(descriptors, &status) || status.st_size != own->descriptors ||
-	    now_ns() - own->asked_ns > OWN_USERFAULT_NS) {
+	    coarse_ns() - own->asked_ns > OWN_USERFAULT_NS) {
 		own->has = proc_each_number(descriptors, is_userfault, &descriptors);
 		own->descriptors = status.st_size;
-		own->asked_ns = now_ns();
+		own->asked_ns = coarse_ns();
 	}
 	close(descriptors);
 	return own->has;

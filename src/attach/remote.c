@@ -11,9 +11,11 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-#include "attach/proc.h"
+#include "base/futex.h"
+#include "base/proc.h"
 
 #define CHUNK	    16384
+#define SLICE_NS    100000000u
 #define STACK_BYTES (64u << 10)
 
 enum { JOB_RUNS = 0, JOB_DONE = 1, JOB_GIVEN_UP = 2 };
@@ -33,15 +35,7 @@ struct job {
 static _Atomic unsigned int stuck;
 /* Which process was given up last, and when. */
 static _Atomic pid_t blocked;
-static _Atomic uint64_t blocked_ms;
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
+static _Atomic uint64_t blocked_ns;
 
 static pid_t process_of(pid_t tid)
 {
@@ -79,7 +73,7 @@ static void *job_main(void *argument)
 
 	job->result = transfer(job);
 	if (atomic_compare_exchange_strong(&job->state, &running, JOB_DONE)) {
-		syscall(SYS_futex, &job->state, FUTEX_WAKE, 1, NULL, NULL, 0);
+		futex_wake(&job->state, 1);
 	} else {
 		stuck--;
 		free_job(job);
@@ -90,12 +84,11 @@ static void *job_main(void *argument)
 /* True if it is done; else it is given up. */
 static bool await(struct job *job)
 {
-	struct timespec slice = {0, 100000000};
-	uint64_t until = now_ms() + REMOTE_MS;
+	uint64_t until = monotonic_ns() + REMOTE_NS;
 	uint32_t running = JOB_RUNS;
 
-	while (job->state == JOB_RUNS && now_ms() < until)
-		syscall(SYS_futex, &job->state, FUTEX_WAIT, JOB_RUNS, &slice, NULL, 0);
+	while (job->state == JOB_RUNS && monotonic_ns() < until)
+		futex_wait(&job->state, JOB_RUNS, SLICE_NS);
 	stuck++;
 	if (atomic_compare_exchange_strong(&job->state, &running, JOB_GIVEN_UP))
 		return false;
@@ -114,7 +107,7 @@ static ssize_t run(struct job **taken)
 
 	if (stuck >= REMOTE_STUCK)
 		return -EAGAIN;
-	if (tid && blocked && now_ms() - blocked_ms < REMOTE_MS && process_of(tid) == blocked)
+	if (tid && blocked && monotonic_ns() - blocked_ns < REMOTE_NS && process_of(tid) == blocked)
 		return -ETIMEDOUT;
 	pthread_attr_init(&detached);
 	pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
@@ -128,7 +121,7 @@ static ssize_t run(struct job **taken)
 	*taken = NULL;
 	if (tid) {
 		blocked = process_of(tid);
-		blocked_ms = now_ms();
+		blocked_ns = monotonic_ns();
 	}
 	return -ETIMEDOUT;
 }

@@ -8,7 +8,7 @@
  * reads by itself: a thread that does is one that can be given up. It is forgotten, and ends when
  * its read does.
  *
- *   remote_read, _write, _file   a thread for each read, waited for REMOTE_MS at most
+ *   remote_read, _write, _file   a thread for each read, waited for REMOTE_NS at most
  *   remote_readv                 in the caller's thread, which somebody watches (remote_guard),
  * since the evictor reads too often for more
  */
@@ -22,8 +22,8 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-/* Longest wait for one read; the process is then not read for REMOTE_MS again. */
-#define REMOTE_MS 2000
+/* Longest wait for one read; the process is then not read for REMOTE_NS again. */
+#define REMOTE_NS 2000000000ull
 /* Most threads that wait for reads that were given up. */
 #define REMOTE_STUCK 64u
 
@@ -49,8 +49,8 @@ ssize_t remote_readv(pid_t tid, const struct iovec *to, const struct iovec *from
 /* Gives up the thread, which was seen in this read. False: the read has ended. */
 bool remote_give_up(struct remote_guard *guard, uint32_t reads);
 
-/* The address of a syscall instruction: in the vDSO, or, where there is none, in any code that may be
- * read. -ENOEXEC: none. */
+/* The address of a syscall instruction: in the vDSO, or, where there is none, in any code that may
+ * be read. -ENOEXEC: none. */
 int remote_syscall(pid_t tid, uint64_t *address);
 
 #endif

@@ -15,11 +15,12 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-#include "attach/array.h"
-#include "attach/proc.h"
 #include "attach/remote.h"
+#include "base/array.h"
+#include "base/clock.h"
+#include "base/page.h"
+#include "base/proc.h"
 
-#define PAGE_MASK     (~4095ull)
 #define NEAR_START    1024u /* a head this near its page's start may have its tid word before it */
 #define LOCKS_WALKED  64u
 #define READ_HEADS    256u
@@ -35,14 +36,6 @@ struct kept_thread {
 struct robust_head {
 	uint64_t next, futex_offset, pending;
 };
-
-static time_t seconds_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return now.tv_sec;
-}
 
 static int grow_threads(struct kept_pages *kept, size_t need)
 {
@@ -164,7 +157,7 @@ static int note_gone(struct kept_pages *kept, size_t count)
 static void merge(struct kept_pages *kept, size_t count)
 {
 	size_t left = 0, at = 0;
-	time_t now = seconds_now();
+	time_t now = (time_t)(coarse_ns() / SECOND_NS);
 
 	for (size_t i = 0; i < kept->thread_count; i++) {
 		while (at < count && kept->seen[at] < kept->threads[i])
@@ -191,7 +184,7 @@ static void merge(struct kept_pages *kept, size_t count)
 static bool ask_heads(struct kept_pages *kept)
 {
 	bool changed = false, ask_old = !(kept->scans % ASK_AGAIN);
-	time_t now = seconds_now();
+	time_t now = (time_t)(coarse_ns() / SECOND_NS);
 
 	for (size_t i = 0; i < kept->thread_count; i++) {
 		struct kept_thread *record = &kept->records[i];
@@ -226,7 +219,7 @@ static int keep_head(struct kept_pages *kept, uint64_t head)
 
 	if (!error && (head & ~PAGE_MASK) < NEAR_START)
 		error = keep(kept, head - NEAR_START);
-	if (!error && (head & ~PAGE_MASK) > 4096 - sizeof(struct robust_head))
+	if (!error && (head & ~PAGE_MASK) > PAGE_BYTES - sizeof(struct robust_head))
 		error = keep(kept, head + sizeof(struct robust_head));
 	return error;
 }
@@ -354,7 +347,7 @@ static void find_arguments(pid_t pid, struct kept_pages *kept)
 		return;
 	if (field[0] && field[3] >= field[0]) {
 		kept->arguments_start = field[0] & PAGE_MASK;
-		kept->arguments_end = (field[3] + 4095) & PAGE_MASK;
+		kept->arguments_end = (field[3] + PAGE_BYTES - 1) & PAGE_MASK;
 	}
 }
 

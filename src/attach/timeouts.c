@@ -10,15 +10,16 @@
 #include <sys/user.h>
 #include <time.h>
 #include <unistd.h>
-#include "attach/array.h"
-#include "attach/proc.h"
 #include "attach/remote.h"
 #include "attach/restart.h"
 #include "attach/trace.h"
+#include "base/array.h"
+#include "base/clock.h"
+#include "base/page.h"
+#include "base/proc.h"
 
 #define MARK_SHIFT 32
-#define MARK_MOST  0x7fffffffu /* orig_rax stays positive */
-#define PAGE	   4096u
+#define MARK_MOST  0x7fffffffu	/* orig_rax stays positive */
 #define PRESENT	   (1ull << 63) /* in /proc/PID/pagemap */
 #define SECOND	   1000000000ull
 #define SLACK	   50000000u		 /* so much, or ... */
@@ -42,14 +43,6 @@ static struct {
 	size_t count, capacity;
 } table = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec;
-}
-
 /* Reads it only if that cannot fault: what the program put there must not hold up the owner. */
 static bool read_time(pid_t pid, uint64_t address, struct timespec *time)
 {
@@ -58,13 +51,13 @@ static bool read_time(pid_t pid, uint64_t address, struct timespec *time)
 	ssize_t got;
 	int file;
 
-	if (address % PAGE > PAGE - sizeof(*time))
+	if (address % PAGE_BYTES > PAGE_BYTES - sizeof(*time))
 		return false;
 	snprintf(path, sizeof(path), "/proc/%d/pagemap", (int)pid);
 	file = open(path, O_RDONLY | O_CLOEXEC);
 	if (file < 0)
 		return false;
-	got = pread(file, &entry, sizeof(entry), (off_t)(address / PAGE * sizeof(entry)));
+	got = pread(file, &entry, sizeof(entry), (off_t)(address / PAGE_BYTES * sizeof(entry)));
 	close(file);
 	return got == (ssize_t)sizeof(entry) && entry & PRESENT &&
 	       !remote_read(pid, address, time, sizeof(*time));
@@ -154,7 +147,7 @@ static bool take_late(struct waiting *late)
 
 	pthread_mutex_lock(&table.lock);
 	first = earliest();
-	is_late = first && first->look <= now_ns();
+	is_late = first && first->look <= monotonic_ns();
 	if (is_late)
 		*late = *first;
 	pthread_mutex_unlock(&table.lock);
@@ -181,8 +174,8 @@ int timeouts_end(int most)
 	}
 	pthread_mutex_lock(&table.lock);
 	first = earliest();
-	if (first && first->look > now_ns())
-		left = (first->look - now_ns()) / 1000;
+	if (first && first->look > monotonic_ns())
+		left = (first->look - monotonic_ns()) / 1000;
 	pthread_mutex_unlock(&table.lock);
 	return first && left < (uint64_t)most ? (int)left : most;
 }
@@ -190,7 +183,7 @@ int timeouts_end(int most)
 /* From now on the kernel lets it wait for its whole time again. */
 static void wait_again(struct waiting *waiting)
 {
-	uint64_t slack = waiting->length / SLACK_PART, end = now_ns() + waiting->length;
+	uint64_t slack = waiting->length / SLACK_PART, end = monotonic_ns() + waiting->length;
 
 	if (slack < SLACK)
 		slack = SLACK;
@@ -212,7 +205,7 @@ static void begin(pid_t pid, pid_t tid, struct user_regs_struct *registers)
 		.tid = tid,
 		.mark = table.marks,
 		.length = length,
-		.due = now_ns() + length,
+		.due = monotonic_ns() + length,
 	};
 	wait_again(&table.items[table.count++]);
 	registers->orig_rax = (uint32_t)registers->orig_rax | (uint64_t)table.marks << MARK_SHIFT;
@@ -225,7 +218,7 @@ bool timeouts_resume(pid_t pid, pid_t tid, struct user_regs_struct *registers)
 
 	pthread_mutex_lock(&table.lock);
 	waiting = find(tid, (uint32_t)(registers->orig_rax >> MARK_SHIFT));
-	over = waiting && waiting->due <= now_ns();
+	over = waiting && waiting->due <= monotonic_ns();
 	if (over) {
 		registers->rax = (unsigned long)result_of((int)registers->orig_rax);
 		registers->orig_rax = (unsigned long)-1;

@@ -25,10 +25,11 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include "attach/array.h"
-#include "attach/proc.h"
 #include "attach/remote.h"
 #include "attach/restart.h"
+#include "base/array.h"
+#include "base/clock.h"
+#include "base/proc.h"
 
 #define SYSCALL_STOP (SIGTRAP | 0x80)
 #define EVENT_STOP   128 /* PTRACE_EVENT_STOP: glibc's and the kernel's headers do not mix */
@@ -62,37 +63,14 @@ struct session {
  * that yields instead comes after all others for it, since Linux 6.18 for long. */
 struct patience {
 	unsigned int turns;
-	struct timespec deadline;
+	uint64_t deadline;
 	bool hurry; /* while threads stand still: none that waits in the kernel is waited for */
-	struct timespec stuck;
+	uint64_t stuck;
 };
-
-static struct timespec time_after(int milliseconds)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	time.tv_sec += milliseconds / 1000;
-	time.tv_nsec += milliseconds % 1000 * 1000000l;
-	if (time.tv_nsec >= 1000000000l) {
-		time.tv_nsec -= 1000000000l;
-		time.tv_sec++;
-	}
-	return time;
-}
-
-static bool is_over(const struct timespec *time)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec > time->tv_sec ||
-	       (now.tv_sec == time->tv_sec && now.tv_nsec > time->tv_nsec);
-}
 
 static struct patience patience_of(int milliseconds)
 {
-	return (struct patience){.deadline = time_after(milliseconds)};
+	return (struct patience){.deadline = monotonic_ns() + milliseconds * 1000000ull};
 }
 
 /* False when the time is over. */
@@ -100,7 +78,7 @@ static bool patience_wait(struct patience *patience)
 {
 	struct timespec sleep = {0, SLEEP_LEAST};
 
-	if (is_over(&patience->deadline))
+	if (monotonic_ns() > patience->deadline)
 		return false;
 	sleep.tv_nsec *= 1 + patience->turns++ / LONGER_TURNS;
 	if (sleep.tv_nsec > SLEEP_MOST)
@@ -180,7 +158,8 @@ static int wait_stop(const struct trace *trace, pid_t tid, struct patience *pati
 		/* A leader that left before its threads is not reported to anybody. */
 		if (patience->turns > DEAD_TURNS && thread_dead(trace->pid, tid))
 			return -ESRCH;
-		if (patience->hurry && is_over(&patience->stuck) && is_stuck(trace->pid, tid))
+		if (patience->hurry && monotonic_ns() > patience->stuck &&
+		    is_stuck(trace->pid, tid))
 			return -ETIMEDOUT;
 		if (!patience_wait(patience))
 			return -ETIMEDOUT;
@@ -276,7 +255,7 @@ static int stop_all(struct trace *trace, pid_t skip)
 	int fresh, error;
 
 	patience.hurry = true;
-	patience.stuck = time_after(STUCK_MS);
+	patience.stuck = monotonic_ns() + STUCK_MS * 1000000ull;
 
 	while ((fresh = interrupt_new(trace, skip)) > 0) {
 		for (size_t i = 0; i < trace->count;) {
@@ -318,7 +297,7 @@ static void let_go(struct trace *trace)
 	struct patience patience = patience_of(LAST_MS);
 
 	patience.hurry = true;
-	patience.stuck = time_after(0);
+	patience.stuck = monotonic_ns();
 	for (size_t i = 0; i < trace->count; i++) {
 		struct tracee *thread = &trace->threads[i];
 

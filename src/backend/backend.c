@@ -5,15 +5,14 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
 #include "backend/kinds.h"
+#include "base/message.h"
 
 static const struct backend_operations *const kinds[] = {
 	&file_operations,
 };
 
-int backend_open(const struct backend_spec *spec, struct backend **backend, char *message,
-		 size_t message_size)
+int backend_open(const struct backend_spec *spec, struct backend **backend, char *message)
 {
 	message[0] = '\0';
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
@@ -21,14 +20,14 @@ int backend_open(const struct backend_spec *spec, struct backend **backend, char
 
 		if (strcmp(kinds[i]->kind, spec->kind) != 0)
 			continue;
-		error = kinds[i]->open(spec, backend, message, message_size);
+		error = kinds[i]->open(spec, backend, message);
 		if (!error)
 			(*backend)->seals = !spec->plain;
 		return error;
 	}
-	snprintf(message, message_size,
-		 "\"%s\" is no kind of backend that can be opened; use file:PATH", spec->kind);
-	return -EINVAL;
+	return explain(message, -EINVAL,
+		       "\"%s\" is no kind of backend that can be opened; use file:PATH",
+		       spec->kind);
 }
 
 void backend_close(struct backend *backend)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "base/message.h"
 
 #define BACKEND_EXTENT_BYTES (1u << 20)
 #define BACKEND_NO_EXTENT    UINT64_MAX
@@ -27,8 +28,7 @@ struct backend_spec {
 /* Parses "KIND[:PATH][,key=value]..."; 0, or -EINVAL with a message that says
  * what is wrong and what is allowed. `ram` is accepted (its size limits RAM segments). In
  * PATH and in values, "\," stands for a comma and "\\" for a backslash. */
-int backend_parse_spec(const char *text, struct backend_spec *spec, char *message,
-		       size_t message_size);
+int backend_parse_spec(const char *text, struct backend_spec *spec, char *message);
 struct backend;
 
 enum backend_health { BACKEND_OK, BACKEND_FAILING, BACKEND_DEAD };
@@ -45,8 +45,7 @@ struct backend_operations {
 	const char *kind;
 	/* Opens; on failure says why and what to do in `message`; nothing is left behind. On
 	 * success `message` is empty, or a note that the user should see. */
-	int (*open)(const struct backend_spec *spec, struct backend **backend, char *message,
-		    size_t message_size);
+	int (*open)(const struct backend_spec *spec, struct backend **backend, char *message);
 	/* No request is in flight. Frees extents and memory; removes nothing of the user's. */
 	void (*close)(struct backend *backend);
 	/* An extent of BACKEND_EXTENT_BYTES: its byte offset, a multiple of that, or
@@ -84,8 +83,7 @@ struct backend {
 
 /* Opens the kind that spec names. 0 (message: empty or a note) or -errno with a message.
  * `ram` is not opened: the store itself is that tier. */
-int backend_open(const struct backend_spec *spec, struct backend **backend, char *message,
-		 size_t message_size);
+int backend_open(const struct backend_spec *spec, struct backend **backend, char *message);
 void backend_close(struct backend *backend);
 
 #endif

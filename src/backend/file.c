@@ -11,8 +11,6 @@
  *
  * Known weakness: discards run on the submitting thread, a few at every poll.
  */
-#include "backend/backend.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -24,11 +22,13 @@
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
-
+#include "backend/backend.h"
 #include "backend/extents.h"
 #include "backend/file_place.h"
 #include "backend/kinds.h"
 #include "backend/window.h"
+#include "base/clock.h"
+#include "base/message.h"
 
 #define DEPTH		8
 #define RETRIES		16
@@ -68,14 +68,6 @@ static struct file_backend *of(struct backend *backend)
 	return (struct file_backend *)backend;
 }
 
-static int64_t now_seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return now.tv_sec;
-}
-
 static bool is_full_error(int result)
 {
 	return result == -ENOSPC || result == -EDQUOT || result == -EFBIG;
@@ -83,19 +75,16 @@ static bool is_full_error(int result)
 
 /* ---- opening ---- */
 
-static int file_open(const struct backend_spec *spec, struct backend **backend, char *message,
-		     size_t message_size)
+static int file_open(const struct backend_spec *spec, struct backend **backend, char *message)
 {
 	struct file_backend *file = calloc(1, sizeof(*file));
 	int error;
 
 	*backend = NULL;
-	if (!file) {
-		snprintf(message, message_size, "no memory to open %s; free some and try again",
-			 spec->path);
-		return -ENOMEM;
-	}
-	error = file_place_open(spec, &file->place, message, message_size);
+	if (!file)
+		return explain(message, -ENOMEM, "no memory to open %s; free some and try again",
+			       spec->path);
+	error = file_place_open(spec, &file->place, message);
 	if (error) {
 		free(file);
 		return error;
@@ -107,11 +96,10 @@ static int file_open(const struct backend_spec *spec, struct backend **backend, 
 			extents_close(&file->extents);
 	}
 	if (error) {
-		snprintf(message, message_size,
-			 "no memory to keep track of %s; give a smaller size=", spec->path);
 		file_place_close(&file->place);
 		free(file);
-		return error;
+		return explain(message, error,
+			       "no memory to keep track of %s; give a smaller size=", spec->path);
 	}
 	file->has_ring = io_uring_queue_init(DEPTH, &file->ring, 0) == 0;
 	file->backend.operations = &file_operations;
@@ -141,7 +129,7 @@ static uint64_t file_allocate(struct backend *backend)
 	struct file_backend *file = of(backend);
 	uint64_t extent;
 
-	if (atomic_load(&file->full_until) > now_seconds())
+	if (atomic_load(&file->full_until) > (int64_t)(coarse_ns() / SECOND_NS))
 		return BACKEND_NO_EXTENT;
 	extent = extents_take(&file->extents);
 	if (extent == EXTENTS_NONE)
@@ -183,7 +171,7 @@ static void finish(struct request *request, int result)
 	backend_done_fn done = request->done;
 
 	if (is_full_error(result)) {
-		atomic_store(&file->full_until, now_seconds() + FULL_SECONDS);
+		atomic_store(&file->full_until, (int64_t)(coarse_ns() / SECOND_NS) + FULL_SECONDS);
 		result = -ENOSPC;
 	} else if (result) {
 		atomic_fetch_add(&file->errors, 1);

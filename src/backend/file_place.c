@@ -36,6 +36,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+#include "base/message.h"
 
 #define DEFAULT_HIGHEST (64ull << 30)
 #define MIB		(1ull << 20)
@@ -44,19 +45,7 @@ struct opening {
 	const struct backend_spec *spec;
 	struct file_place *place;
 	char *message;
-	size_t message_size;
 };
-
-__attribute__((format(printf, 3, 4))) static int fail(struct opening *opening, int error,
-						      const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(opening->message, opening->message_size, format, arguments);
-	va_end(arguments);
-	return error;
-}
 
 /* The way out for the errors that opening a path can meet. */
 static const char *way_out(int error)
@@ -87,8 +76,8 @@ static const char *way_out(int error)
 
 static int fail_errno(struct opening *opening, const char *what, int error)
 {
-	return fail(opening, -error, "cannot %s %s: %s; %s", what, opening->spec->path,
-		    strerror(error), way_out(error));
+	return explain(opening->message, -error, "cannot %s %s: %s; %s", what, opening->spec->path,
+		       strerror(error), way_out(error));
 }
 
 static int open_in_folder(struct opening *opening)
@@ -126,18 +115,18 @@ static int lock_file(struct opening *opening)
 		return 0;
 	if (errno != EWOULDBLOCK)
 		return fail_errno(opening, "lock", errno);
-	return fail(opening, -EBUSY,
-		    "%s is in use by another program; wait for it to end, or name another file "
-		    "(a folder can serve any number: --backend file:/var/tmp)",
-		    opening->spec->path);
+	return explain(opening->message, -EBUSY,
+		       "%s is in use by another program; wait for it to end, or name another file "
+		       "(a folder can serve any number: --backend file:/var/tmp)",
+		       opening->spec->path);
 }
 
 static int fail_changing(struct opening *opening)
 {
-	return fail(opening, -EAGAIN,
-		    "%s became something else while it was opened; name a place that others "
-		    "cannot change",
-		    opening->spec->path);
+	return explain(opening->message, -EAGAIN,
+		       "%s became something else while it was opened; name a place that others "
+		       "cannot change",
+		       opening->spec->path);
 }
 
 /* Who else can get at the file could read the program's memory, or write to it. */
@@ -148,20 +137,21 @@ static int check_file_ours(struct opening *opening, const struct stat *status)
 	if (!S_ISREG(status->st_mode))
 		return fail_changing(opening);
 	if (status->st_uid != geteuid())
-		return fail(opening, -EPERM,
-			    "%s belongs to another user, who could read your program's memory; "
-			    "name a new file, or a folder (--backend file:/var/tmp)",
-			    path);
+		return explain(opening->message, -EPERM,
+			       "%s belongs to another user, who could read your program's memory; "
+			       "name a new file, or a folder (--backend file:/var/tmp)",
+			       path);
 	if (status->st_mode & 077)
-		return fail(opening, -EPERM,
-			    "%s may be used by others (mode %04o), who could read your program's "
-			    "memory; run: chmod 600 %s",
-			    path, status->st_mode & 07777, path);
+		return explain(
+			opening->message, -EPERM,
+			"%s may be used by others (mode %04o), who could read your program's "
+			"memory; run: chmod 600 %s",
+			path, status->st_mode & 07777, path);
 	if (status->st_nlink != 1)
-		return fail(opening, -EPERM,
-			    "%s has %lu names, and others may get at it by another; name a new "
-			    "file, or a folder (--backend file:/var/tmp)",
-			    path, (unsigned long)status->st_nlink);
+		return explain(opening->message, -EPERM,
+			       "%s has %lu names, and others may get at it by another; name a new "
+			       "file, or a folder (--backend file:/var/tmp)",
+			       path, (unsigned long)status->st_nlink);
 	return 0;
 }
 
@@ -185,10 +175,10 @@ static int open_file(struct opening *opening)
 	if (fstat(opening->place->fd, &status))
 		return fail_errno(opening, "look at", errno);
 	if (status.st_size)
-		return fail(opening, -EEXIST,
-			    "%s exists and is not empty: vswap would overwrite it; remove it or "
-			    "name a new one",
-			    path);
+		return explain(opening->message, -EEXIST,
+			       "%s exists and is not empty: vswap would overwrite it; remove it or "
+			       "name a new one",
+			       path);
 	opening->place->keep = true;
 	return 0;
 }
@@ -202,16 +192,17 @@ static int check_device_unused(struct opening *opening)
 	int error = 0;
 
 	if (!bytes)
-		return fail(opening, -ENOMEM, "no memory to look at %s; free some and try again",
-			    opening->spec->path);
+		return explain(opening->message, -ENOMEM,
+			       "no memory to look at %s; free some and try again",
+			       opening->spec->path);
 	if (pread(opening->place->fd, bytes, MIB, 0) != (ssize_t)MIB)
-		error = fail(opening, -EIO,
-			     "%s cannot be read, or is smaller than 1 MiB; name another device",
-			     opening->spec->path);
+		error = explain(opening->message, -EIO,
+				"%s cannot be read, or is smaller than 1 MiB; name another device",
+				opening->spec->path);
 	else if (memcmp(bytes + at, swap_mark, sizeof(swap_mark) - 1) &&
 		 (bytes[0] || memcmp(bytes, bytes + 1, MIB - 1)))
-		error = fail(
-			opening, -EEXIST,
+		error = explain(
+			opening->message, -EEXIST,
 			"%s holds data (its first MiB is neither empty nor a swap header): "
 			"vswap would overwrite it; if nothing on it is needed, run: mkswap -f %s",
 			opening->spec->path, opening->spec->path);
@@ -230,15 +221,15 @@ static int check_device_ours(struct opening *opening)
 	if (!S_ISBLK(status.st_mode))
 		return fail_changing(opening);
 	if (status.st_uid && status.st_uid != geteuid())
-		return fail(opening, -EPERM,
-			    "%s belongs to another user, who could read your program's memory; "
-			    "run: chown root %s",
-			    path, path);
+		return explain(opening->message, -EPERM,
+			       "%s belongs to another user, who could read your program's memory; "
+			       "run: chown root %s",
+			       path, path);
 	if (status.st_mode & 07)
-		return fail(opening, -EPERM,
-			    "everybody may use %s (mode %04o) and could read your program's "
-			    "memory; run: chmod o= %s",
-			    path, status.st_mode & 07777, path);
+		return explain(opening->message, -EPERM,
+			       "everybody may use %s (mode %04o) and could read your program's "
+			       "memory; run: chmod o= %s",
+			       path, status.st_mode & 07777, path);
 	return 0;
 }
 
@@ -266,9 +257,9 @@ static int open_device(struct opening *opening, const char *path)
 	place->start = MIB;
 	place->bytes = bytes - MIB;
 	if (opening->spec->size > place->bytes)
-		return fail(opening, -ENOSPC,
-			    "%s has only %llu MiB for vswap; leave size out to use all of it",
-			    opening->spec->path, (unsigned long long)(place->bytes / MIB));
+		return explain(opening->message, -ENOSPC,
+			       "%s has only %llu MiB for vswap; leave size out to use all of it",
+			       opening->spec->path, (unsigned long long)(place->bytes / MIB));
 	if (opening->spec->size)
 		place->bytes = opening->spec->size;
 	return 0;
@@ -286,10 +277,11 @@ static int open_link(struct opening *opening, uid_t owner)
 	if (S_ISDIR(status.st_mode))
 		return open_in_folder(opening);
 	if (!S_ISBLK(status.st_mode) || owner)
-		return fail(opening, -ELOOP,
-			    "%s is a symbolic link, which others may change; name what it points "
-			    "to: %s",
-			    opening->spec->path, target);
+		return explain(
+			opening->message, -ELOOP,
+			"%s is a symbolic link, which others may change; name what it points "
+			"to: %s",
+			opening->spec->path, target);
 	return open_device(opening, target);
 }
 
@@ -312,9 +304,9 @@ static int open_path(struct opening *opening)
 	case S_IFBLK:
 		return open_device(opening, opening->spec->path);
 	default:
-		return fail(opening, -EINVAL,
-			    "%s is no file, block device or folder; name one of these",
-			    opening->spec->path);
+		return explain(opening->message, -EINVAL,
+			       "%s is no file, block device or folder; name one of these",
+			       opening->spec->path);
 	}
 }
 
@@ -343,12 +335,13 @@ static int size_file(struct opening *opening)
 	if (place->bytes && ftruncate(place->fd, (off_t)place->bytes))
 		return fail_errno(opening, "make a file of that size at", errno);
 	if (system.f_type == TMPFS_MAGIC || system.f_type == RAMFS_MAGIC)
-		fail(opening, 0,
-		     "%s lies in RAM (tmpfs): it frees no memory; name a place on a disk",
-		     opening->spec->path);
+		explain(opening->message, 0,
+			"%s lies in RAM (tmpfs): it frees no memory; name a place on a disk",
+			opening->spec->path);
 	else if (place->bytes > room)
-		fail(opening, 0, "%s has only %llu MiB of free room now, less than its size says",
-		     opening->spec->path, (unsigned long long)(room / MIB));
+		explain(opening->message, 0,
+			"%s has only %llu MiB of free room now, less than its size says",
+			opening->spec->path, (unsigned long long)(room / MIB));
 	return 0;
 }
 
@@ -360,8 +353,9 @@ static int try_direct(struct opening *opening)
 	void *probe = aligned_alloc(BACKEND_ALIGN, BACKEND_ALIGN);
 
 	if (!probe)
-		return fail(opening, -ENOMEM, "no memory to open %s; free some and try again",
-			    opening->spec->path);
+		return explain(opening->message, -ENOMEM,
+			       "no memory to open %s; free some and try again",
+			       opening->spec->path);
 	place->direct = fcntl(place->fd, F_SETFL, flags | O_DIRECT) == 0 &&
 			pread(place->fd, probe, BACKEND_ALIGN, (off_t)place->start) ==
 				(ssize_t)BACKEND_ALIGN;
@@ -370,17 +364,16 @@ static int try_direct(struct opening *opening)
 		return 0;
 	fcntl(place->fd, F_SETFL, flags);
 	if (!opening->message[0])
-		fail(opening, 0,
-		     "%s cannot be written past the page cache (no O_DIRECT there): it will be "
-		     "slower; a local ext4, xfs or btrfs file system can",
-		     opening->spec->path);
+		explain(opening->message, 0,
+			"%s cannot be written past the page cache (no O_DIRECT there): it will be "
+			"slower; a local ext4, xfs or btrfs file system can",
+			opening->spec->path);
 	return 0;
 }
 
-int file_place_open(const struct backend_spec *spec, struct file_place *place, char *message,
-		    size_t message_size)
+int file_place_open(const struct backend_spec *spec, struct file_place *place, char *message)
 {
-	struct opening opening = {spec, place, message, message_size};
+	struct opening opening = {spec, place, message};
 	int error;
 
 	*place = (struct file_place){.fd = -1};
@@ -390,9 +383,9 @@ int file_place_open(const struct backend_spec *spec, struct file_place *place, c
 		error = size_file(&opening);
 	place->bytes -= place->bytes % BACKEND_EXTENT_BYTES;
 	if (!error && !place->bytes)
-		error = fail(&opening, -ENOSPC,
-			     "%s has room for less than 1 MiB; %s or give a larger size=",
-			     spec->path, way_out(ENOSPC));
+		error = explain(opening.message, -ENOSPC,
+				"%s has room for less than 1 MiB; %s or give a larger size=",
+				spec->path, way_out(ENOSPC));
 	if (!error)
 		error = try_direct(&opening);
 	if (error)

@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
 #include "backend/backend.h"
+#include "base/message.h"
 
 struct file_place {
 	int fd;
@@ -20,8 +20,7 @@ struct file_place {
 };
 
 /* 0 (message: empty or a note) or -errno with a message; nothing is left behind. */
-int file_place_open(const struct backend_spec *spec, struct file_place *place, char *message,
-		    size_t message_size);
+int file_place_open(const struct backend_spec *spec, struct file_place *place, char *message);
 /* Also discards everything. */
 void file_place_close(struct file_place *place);
 /* Tells the file system or device that these bytes are no longer needed. May fail: no harm. */

@@ -5,15 +5,14 @@
  * It comes from a command line, so every refusal names the part that is wrong and
  * says what would be right.
  */
-#include "backend/backend.h"
-
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
+#include "backend/backend.h"
+#include "base/message.h"
 #include "base/size.h"
 
 #define PRIORITY_HIGHEST 32767
@@ -24,19 +23,7 @@ static const char usage[] = "a backend is file:PATH[,size=SIZE][,prio=N][,name=N
 struct parser {
 	const char *at;
 	char *message;
-	size_t message_size;
 };
-
-__attribute__((format(printf, 2, 3))) static int refuse(struct parser *parser, const char *format,
-							...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(parser->message, parser->message_size, format, arguments);
-	va_end(arguments);
-	return -EINVAL;
-}
 
 /* Copies up to the next comma or the end; a backslash keeps a comma or a backslash. Returns the
  * length, or -1 when it does not fit. */
@@ -66,12 +53,13 @@ static bool is_printable(const char *text)
 
 static int take_size(struct parser *parser, struct backend_spec *spec)
 {
-	char value[32], why[200];
+	char value[32], why[MESSAGE_BYTES];
 
 	if (take_value(parser, value, sizeof(value)) < 0)
-		return refuse(parser, "the value of size= is too long for a size: size=512M");
-	if (size_parse(value, size_of_ram(), &spec->size, why, sizeof(why)))
-		return refuse(parser, "size=: %s", why);
+		return explain(parser->message, -EINVAL,
+			       "the value of size= is too long for a size: size=512M");
+	if (size_parse(value, size_of_ram(), &spec->size, why))
+		return explain(parser->message, -EINVAL, "size=: %s", why);
 	return 0;
 }
 
@@ -87,10 +75,10 @@ static int take_priority(struct parser *parser, struct backend_spec *spec)
 		       priority <= PRIORITY_HIGHEST;
 	}
 	if (!good)
-		return refuse(parser,
-			      "prio must be a whole number from -%d to %d; the highest is used "
-			      "first: prio=10",
-			      PRIORITY_HIGHEST, PRIORITY_HIGHEST);
+		return explain(parser->message, -EINVAL,
+			       "prio must be a whole number from -%d to %d; the highest is used "
+			       "first: prio=10",
+			       PRIORITY_HIGHEST, PRIORITY_HIGHEST);
 	spec->priority = (int)priority;
 	return 0;
 }
@@ -98,8 +86,9 @@ static int take_priority(struct parser *parser, struct backend_spec *spec)
 static int take_name(struct parser *parser, struct backend_spec *spec)
 {
 	if (take_value(parser, spec->name, sizeof(spec->name)) <= 0 || !is_printable(spec->name))
-		return refuse(parser, "name must be 1 to %zu printable characters: name=scratch",
-			      sizeof(spec->name) - 1);
+		return explain(parser->message, -EINVAL,
+			       "name must be 1 to %zu printable characters: name=scratch",
+			       sizeof(spec->name) - 1);
 	return 0;
 }
 
@@ -108,10 +97,12 @@ static int take_seal(struct parser *parser, struct backend_spec *spec)
 	char value[8] = "";
 
 	if (strcmp(spec->kind, "ram") == 0)
-		return refuse(parser, "ram is never sealed: what is in it does not leave vswap");
+		return explain(parser->message, -EINVAL,
+			       "ram is never sealed: what is in it does not leave vswap");
 	if (take_value(parser, value, sizeof(value)) < 0 ||
 	    (strcmp(value, "yes") && strcmp(value, "no")))
-		return refuse(parser, "seal must be yes (the default) or no: seal=no");
+		return explain(parser->message, -EINVAL,
+			       "seal must be yes (the default) or no: seal=no");
 	spec->plain = value[0] == 'n';
 	return 0;
 }
@@ -133,16 +124,18 @@ static int take_option(struct parser *parser, struct backend_spec *spec, unsigne
 		if (strlen(options[i].key) != length || strncmp(options[i].key, parser->at, length))
 			continue;
 		if (parser->at[length] != '=')
-			return refuse(parser, "%s needs a value: %s=...; %s", options[i].key,
-				      options[i].key, usage);
+			return explain(parser->message, -EINVAL, "%s needs a value: %s=...; %s",
+				       options[i].key, options[i].key, usage);
 		if (*seen & 1u << i)
-			return refuse(parser, "%s is given twice; give it once", options[i].key);
+			return explain(parser->message, -EINVAL, "%s is given twice; give it once",
+				       options[i].key);
 		*seen |= 1u << i;
 		parser->at += length + 1;
 		return options[i].take(parser, spec);
 	}
-	return refuse(parser, "unknown option \"%.*s\"; %s (a comma in a path is written \"\\,\")",
-		      (int)(length > 40 ? 40 : length), parser->at, usage);
+	return explain(parser->message, -EINVAL,
+		       "unknown option \"%.*s\"; %s (a comma in a path is written \"\\,\")",
+		       (int)(length > 40 ? 40 : length), parser->at, usage);
 }
 
 static int take_kind(struct parser *parser, struct backend_spec *spec)
@@ -154,8 +147,8 @@ static int take_kind(struct parser *parser, struct backend_spec *spec)
 	else if (length == strlen("ram") && strncmp(parser->at, "ram", length) == 0)
 		strcpy(spec->kind, "ram");
 	else
-		return refuse(parser, "unknown kind of backend \"%.*s\"; %s",
-			      (int)(length > 40 ? 40 : length), parser->at, usage);
+		return explain(parser->message, -EINVAL, "unknown kind of backend \"%.*s\"; %s",
+			       (int)(length > 40 ? 40 : length), parser->at, usage);
 	parser->at += length;
 	return 0;
 }
@@ -167,18 +160,20 @@ static int take_path(struct parser *parser, struct backend_spec *spec)
 
 	if (*parser->at == ':') {
 		if (!wanted)
-			return refuse(parser, "%s takes no path; %s", spec->kind, usage);
+			return explain(parser->message, -EINVAL, "%s takes no path; %s", spec->kind,
+				       usage);
 		parser->at++;
 		length = take_value(parser, spec->path, sizeof(spec->path));
 	}
 	if (length < 0)
-		return refuse(parser, "the path is longer than %zu bytes; use a shorter one",
-			      sizeof(spec->path) - 1);
+		return explain(parser->message, -EINVAL,
+			       "the path is longer than %zu bytes; use a shorter one",
+			       sizeof(spec->path) - 1);
 	if (wanted && length == 0)
-		return refuse(parser,
-			      "%s needs a path: a file, a block device or a folder; for example "
-			      "%s:/var/tmp",
-			      spec->kind, spec->kind);
+		return explain(parser->message, -EINVAL,
+			       "%s needs a path: a file, a block device or a folder; for example "
+			       "%s:/var/tmp",
+			       spec->kind, spec->kind);
 	return 0;
 }
 
@@ -201,10 +196,9 @@ static void make_name(struct backend_spec *spec)
 	}
 }
 
-int backend_parse_spec(const char *text, struct backend_spec *spec, char *message,
-		       size_t message_size)
+int backend_parse_spec(const char *text, struct backend_spec *spec, char *message)
 {
-	struct parser parser = {text, message, message_size};
+	struct parser parser = {text, message};
 	unsigned int seen = 0;
 	int error;
 

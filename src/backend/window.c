@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-
 #include "backend/backend.h"
 
 /* How far behind the end of an earlier read one still goes on (the pages between were dropped, or

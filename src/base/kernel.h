@@ -3,8 +3,8 @@
 #ifndef BASE_KERNEL_H
 #define BASE_KERNEL_H
 
-#include <stdint.h>
 #include <linux/userfaultfd.h>
+#include <stdint.h>
 #include <sys/ioctl.h>
 
 #ifndef UFFD_FEATURE_POISON

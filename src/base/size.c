@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
+#include "base/message.h"
 
 #define SIZE_LIMIT	(1ull << 62)
 #define FRACTION_DIGITS 9
@@ -20,13 +21,13 @@ uint64_t size_of_ram(void)
 	return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-static int refuse(int error, const char *text, const char *why, char *message, size_t size)
+static int refuse(int error, const char *text, const char *why, char *message)
 {
-	snprintf(message, size,
-		 "'%.64s' is not a size: %s; give bytes, or K, M, G, T behind the number (256M, "
-		 "1.5G), or a percentage of RAM (25%%)",
-		 text, why);
-	return error;
+	return explain(
+		message, error,
+		"'%.64s' is not a size: %s; give bytes, or K, M, G, T behind the number (256M, "
+		"1.5G), or a percentage of RAM (25%%)",
+		text, why);
 }
 
 /* Reads digits[.digits] as a fixed-point number of FRACTION_SCALE. Returns what follows, or NULL.
@@ -74,35 +75,32 @@ static uint64_t parse_unit(const char *unit)
 	return 1ull << (10 * (letter - letters + 1));
 }
 
-int size_parse(const char *text, uint64_t ram, uint64_t *bytes, char *message, size_t message_size)
+int size_parse(const char *text, uint64_t ram, uint64_t *bytes, char *message)
 {
 	wide_t number, result;
 	uint64_t factor;
 	const char *unit = parse_number(text, &number);
 
 	if (!unit)
-		return refuse(-EINVAL, text, "it does not start with a number", message,
-			      message_size);
+		return refuse(-EINVAL, text, "it does not start with a number", message);
 	if (!strcmp(unit, "%")) {
 		if (number > 100 * (wide_t)FRACTION_SCALE)
-			return refuse(-ERANGE, text, "it is more than 100 %", message,
-				      message_size);
+			return refuse(-ERANGE, text, "it is more than 100 %", message);
 		/* Two steps: ram times a scaled percentage stays far below 128 bits. */
 		result = number * ram / 100 / FRACTION_SCALE;
 	} else {
 		factor = parse_unit(unit);
 		if (!factor)
-			return refuse(-EINVAL, text, "its unit is not known", message,
-				      message_size);
+			return refuse(-EINVAL, text, "its unit is not known", message);
 		/* The largest number times the largest unit would pass 128 bits. */
 		if (number > (wide_t)SIZE_LIMIT * FRACTION_SCALE / factor)
-			return refuse(-ERANGE, text, "it is too large", message, message_size);
+			return refuse(-ERANGE, text, "it is too large", message);
 		result = number * factor / FRACTION_SCALE;
 	}
 	if (result == 0)
-		return refuse(-ERANGE, text, "it is zero", message, message_size);
+		return refuse(-ERANGE, text, "it is zero", message);
 	if (result > SIZE_LIMIT)
-		return refuse(-ERANGE, text, "it is too large", message, message_size);
+		return refuse(-ERANGE, text, "it is too large", message);
 	*bytes = (uint64_t)result;
 	return 0;
 }

@@ -8,13 +8,14 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include "base/message.h"
 
 /* The machine's RAM, bytes. */
 uint64_t size_of_ram(void);
 
 /* 0; -EINVAL: not a size; -ERANGE: zero, over 100 %, or more than 2^62 bytes. On error `message`
  * says what is wrong and what is allowed. */
-int size_parse(const char *text, uint64_t ram, uint64_t *bytes, char *message, size_t message_size);
+int size_parse(const char *text, uint64_t ram, uint64_t *bytes, char *message);
 
 /* "1.5 GiB", "512 KiB", "17 B": three figures. Returns `text`. */
 #define SIZE_TEXT 24

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <unistd.h>
+#include "base/message.h"
 #include "cli/check.h"
 #include "cli/cli.h"
 
@@ -51,7 +52,7 @@ static const struct argp argp = {
 
 static int attach(const struct owner_config *config, pid_t pid)
 {
-	char message[OWNER_MESSAGE];
+	char message[MESSAGE_BYTES];
 	struct owner *owner;
 	sigset_t before;
 	int pidfd, result;
@@ -62,7 +63,7 @@ static int attach(const struct owner_config *config, pid_t pid)
 				errno == ESRCH	  ? "there is no such process"
 				: errno == EINVAL ? "this is the id of a thread; give its process"
 						  : strerror(errno));
-	if (!check_kernel(message, sizeof(message))) {
+	if (!check_kernel(message)) {
 		close(pidfd);
 		return cli_fail("%s", message);
 	}

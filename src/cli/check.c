@@ -23,9 +23,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/kernel.h"
-#include "control/cgroup_budget.h"
-#include "control/harden.h"
+#include "base/page.h"
 #include "base/size.h"
+#include "cgroup/cgroup_budget.h"
+#include "owner/harden.h"
 #include "rights/fork_right.h"
 
 #define KERNEL_MAJOR 6
@@ -245,12 +246,12 @@ static enum check_state probe_read_memory(char *detail)
 
 static enum check_state probe_pagemap(char *detail)
 {
-	static char page[2 * 4096];
+	static char page[2 * PAGE_BYTES];
 	struct page_region region;
 	struct pm_scan_arg scan = {
 		.size = sizeof(scan),
-		.start = (uintptr_t)page & ~4095ull,
-		.end = ((uintptr_t)page & ~4095ull) + 4096,
+		.start = (uintptr_t)page & PAGE_MASK,
+		.end = ((uintptr_t)page & PAGE_MASK) + PAGE_BYTES,
 		.vec = (uintptr_t)&region,
 		.vec_len = 1,
 		.category_anyof_mask = PAGE_IS_PRESENT,
@@ -319,7 +320,7 @@ static enum check_state probe_ram(char *detail)
 static enum check_state probe_cgroup(char *detail)
 {
 	struct cgroup_budget following;
-	char message[CGROUP_MESSAGE], limit[SIZE_TEXT];
+	char message[MESSAGE_BYTES], limit[SIZE_TEXT];
 	int error = cgroup_budget_open(&following, "", getpid(), 0, message);
 
 	if (error)
@@ -405,16 +406,14 @@ const size_t check_count = sizeof(checks) / sizeof(checks[0]);
 /* The first of the list: what is asked without starting a process, but for the helper. */
 #define KERNEL_CHECKS 7
 
-bool check_kernel(char *message, size_t message_size)
+bool check_kernel(char *message)
 {
 	char detail[CHECK_DETAIL] = "", fix[CHECK_FIX];
 
 	for (size_t i = 0; i < KERNEL_CHECKS; i++)
-		if (checks[i].probe(detail) == CHECK_MISSING) {
-			snprintf(message, message_size, "missing: %s (%s); %s", checks[i].name,
-				 detail, check_fix(&checks[i], fix));
-			return false;
-		}
+		if (checks[i].probe(detail) == CHECK_MISSING)
+			return explain(message, false, "missing: %s (%s); %s", checks[i].name,
+				       detail, check_fix(&checks[i], fix));
 	return true;
 }
 

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include "base/message.h"
 
 enum check_state {
 	CHECK_OK,
@@ -26,7 +27,7 @@ struct check {
 
 /* Tries what every space needs of the kernel, in the order of doctor's list. False with the
  * first thing that is missing, and its fix, in `message`. Takes well under a millisecond. */
-bool check_kernel(char *message, size_t message_size);
+bool check_kernel(char *message);
 
 extern const struct check checks[];
 extern const size_t check_count;

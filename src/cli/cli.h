@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
-#include "control/owner.h"
 #include "control/request.h"
+#include "owner/owner.h"
 
 enum {
 	CLI_OK = 0,

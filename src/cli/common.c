@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/cli.h"
-
 #include <errno.h>
 #include <json-c/json.h>
 #include <limits.h>
@@ -8,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/message.h"
+#include "cli/cli.h"
 #include "control/client.h"
 #include "control/progress.h"
 
@@ -48,14 +48,14 @@ pid_t cli_parse_pid(const char *text, struct argp_state *state)
 
 unsigned int cli_parse_weight(const char *text, struct argp_state *state)
 {
-	char message[128], *end;
+	char message[MESSAGE_BYTES], *end;
 	unsigned long weight;
 
 	errno = 0;
 	weight = strtoul(text, &end, 10);
 	if (errno || end == text || *end || *text == '-')
 		weight = 0;
-	if (group_check_weight(weight, message, sizeof(message)))
+	if (group_check_weight(weight, message))
 		argp_error(state, "'%s': %s", text, message);
 	return (unsigned int)weight;
 }
@@ -99,7 +99,7 @@ static void show_progress(void *argument, uint64_t done, uint64_t total)
 int cli_long_request(pid_t pid, const struct request *request, const char *what)
 {
 	struct progress progress = {.what = what};
-	char message[CLIENT_MESSAGE];
+	char message[MESSAGE_BYTES];
 	struct json_object *answer;
 	int result = client_ask(pid, request, show_progress, &progress, &answer, message);
 

@@ -5,9 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include "base/message.h"
+#include "base/size.h"
 #include "cli/cli.h"
 #include "control/client.h"
-#include "base/size.h"
 
 struct group_options {
 	struct group_settings settings;
@@ -16,19 +17,19 @@ struct group_options {
 
 static void parse_limit(struct group_settings *settings, const char *text, struct argp_state *state)
 {
-	char message[256];
+	char message[MESSAGE_BYTES];
 
-	if (size_parse(text, size_of_ram(), &settings->limit_bytes, message, sizeof(message)) ||
-	    group_check_limit(settings->limit_bytes, message, sizeof(message)))
+	if (size_parse(text, size_of_ram(), &settings->limit_bytes, message) ||
+	    group_check_limit(settings->limit_bytes, message))
 		argp_error(state, "%s", message);
 	settings->has_limit = true;
 }
 
 static void parse_name(struct group_settings *settings, const char *text, struct argp_state *state)
 {
-	char message[256];
+	char message[MESSAGE_BYTES];
 
-	if (group_check_name(text, message, sizeof(message)))
+	if (group_check_name(text, message))
 		argp_error(state, "%s", message);
 	snprintf(settings->name, sizeof(settings->name), "%s", text);
 }
@@ -108,7 +109,7 @@ static int enter(const struct group_settings *settings)
 {
 	struct request request = {.kind = REQUEST_GROUP, .group = *settings};
 	struct json_object *answer, *path;
-	char message[CLIENT_MESSAGE];
+	char message[MESSAGE_BYTES];
 	pid_t job = client_find_job(getpid());
 	int result;
 

@@ -2,9 +2,10 @@
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
+#include "base/message.h"
+#include "base/size.h"
 #include "cli/cli.h"
 #include "control/client.h"
-#include "base/size.h"
 
 struct limit_options {
 	struct request request;
@@ -15,7 +16,7 @@ struct limit_options {
 static void parse_size(struct limit_options *options, struct argp_state *state)
 {
 	struct group_settings *group = &options->request.group;
-	char message[256];
+	char message[MESSAGE_BYTES];
 	uint64_t bytes = 0;
 	bool of_group = group->name[0] != '\0';
 
@@ -26,8 +27,8 @@ static void parse_size(struct limit_options *options, struct argp_state *state)
 		return;
 	}
 	if ((!of_group || strcmp(options->size, "none")) &&
-	    (size_parse(options->size, size_of_ram(), &bytes, message, sizeof(message)) ||
-	     (of_group && group_check_limit(bytes, message, sizeof(message)))))
+	    (size_parse(options->size, size_of_ram(), &bytes, message) ||
+	     (of_group && group_check_limit(bytes, message))))
 		argp_error(state, "%s", message);
 	options->request.number = group->limit_bytes = bytes;
 	group->has_limit = true;
@@ -121,7 +122,7 @@ static pid_t choose(void)
 int verb_limit(int argc, char **argv)
 {
 	struct limit_options options = {.request.kind = REQUEST_LIMIT};
-	char message[CLIENT_MESSAGE];
+	char message[MESSAGE_BYTES];
 	struct json_object *answer;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &options);

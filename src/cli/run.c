@@ -9,7 +9,7 @@
 #include "attach/attach.h"
 #include "cli/check.h"
 #include "cli/cli.h"
-#include "control/spawn.h"
+#include "owner/spawn.h"
 
 #define ENDING_MS 100
 
@@ -78,7 +78,7 @@ static bool is_ending(const struct spawn *spawn)
 /* Everything up to the program's first instruction. 0, or the exit status. */
 static int start(struct owner **owner, const struct owner_config *config, struct spawn *spawn)
 {
-	char message[OWNER_MESSAGE];
+	char message[MESSAGE_BYTES];
 	int result;
 
 	/* Rights are asked about before anything runs; what the program itself forbids (a setuid
@@ -105,13 +105,13 @@ static int start(struct owner **owner, const struct owner_config *config, struct
 
 static int run(const struct owner_config *config, char **command)
 {
-	char message[OWNER_MESSAGE];
+	char message[MESSAGE_BYTES];
 	struct spawn spawn;
 	struct owner *owner;
 	sigset_t before;
 	int result, status;
 
-	if (!check_kernel(message, sizeof(message)))
+	if (!check_kernel(message))
 		return cli_fail("%s", message);
 	owner_block_signals(&before);
 	result = spawn_prepare(&spawn, command, &before);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdio.h>
 #include <unistd.h>
+#include "base/message.h"
 #include "cli/cli.h"
 #include "rights/setup.h"
 
@@ -42,7 +43,7 @@ static const struct argp argp = {
 
 static int undo(void)
 {
-	char message[SETUP_MESSAGE];
+	char message[MESSAGE_BYTES];
 
 	if (setup_undo(message))
 		return cli_fail("%s", message);
@@ -53,7 +54,7 @@ static int undo(void)
 
 static int set_up(char **users)
 {
-	char message[SETUP_MESSAGE];
+	char message[MESSAGE_BYTES];
 
 	if (setup_machine(message))
 		return cli_fail("%s", message);

@@ -4,8 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "cli/cli.h"
+#include "base/message.h"
 #include "base/size.h"
+#include "cli/cli.h"
 #include "pager/pager.h"
 
 /* Half of RAM leaves room for the rest of the machine whatever the program does. */
@@ -13,12 +14,12 @@
 
 static void parse_limit(struct owner_config *owner, const char *text, struct argp_state *state)
 {
-	char message[256], least[SIZE_TEXT], given[SIZE_TEXT];
+	char message[MESSAGE_BYTES], least[SIZE_TEXT], given[SIZE_TEXT];
 
 	owner->cgroup = !strcmp(text, CLI_CGROUP);
 	if (owner->cgroup)
 		return;
-	if (size_parse(text, size_of_ram(), &owner->limit_bytes, message, sizeof(message)))
+	if (size_parse(text, size_of_ram(), &owner->limit_bytes, message))
 		argp_error(state, "%s", message);
 	if (owner->limit_bytes < pager_least_limit())
 		argp_error(state, "a budget of %s is too small; the least is %s (-m %llu)",
@@ -31,7 +32,7 @@ static void add_backend(struct space_options *options, const char *text, struct 
 {
 	struct owner_config *owner = &options->owner;
 	struct backend_spec *backends;
-	char message[512];
+	char message[MESSAGE_BYTES];
 
 	if (owner->backend_count == PAGER_BACKENDS)
 		argp_error(state, "more than %d backends", PAGER_BACKENDS);
@@ -39,7 +40,7 @@ static void add_backend(struct space_options *options, const char *text, struct 
 	if (!backends)
 		argp_failure(state, CLI_FAILED, ENOMEM, "backends");
 	owner->backends = options->backends = backends;
-	if (backend_parse_spec(text, &backends[owner->backend_count], message, sizeof(message)))
+	if (backend_parse_spec(text, &backends[owner->backend_count], message))
 		argp_error(state, "%s", message);
 	owner->backend_count++;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <json-c/json.h>
 #include <stdio.h>
+#include "base/message.h"
 #include "cli/cli.h"
 #include "control/client.h"
 #include "control/report.h"
@@ -38,7 +39,7 @@ static const struct argp argp = {
 	.doc = "Shows the figures of process PID's space, or one line for each of your spaces.",
 };
 
-static int ask_report(pid_t pid, struct report *report, char message[CLIENT_MESSAGE])
+static int ask_report(pid_t pid, struct report *report, char message[MESSAGE_BYTES])
 {
 	const struct request request = {.kind = REQUEST_REPORT};
 	struct json_object *answer, *object;
@@ -55,7 +56,7 @@ static int ask_report(pid_t pid, struct report *report, char message[CLIENT_MESS
 
 static int show_one(const struct stat_options *options)
 {
-	char message[CLIENT_MESSAGE];
+	char message[MESSAGE_BYTES];
 	struct report report;
 
 	if (ask_report(options->pid, &report, message))
@@ -84,7 +85,7 @@ static int list_json(const struct report *reports, unsigned int count)
 static int show_all(bool json)
 {
 	static struct report reports[MOST_SPACES];
-	char message[CLIENT_MESSAGE];
+	char message[MESSAGE_BYTES];
 	pid_t pids[MOST_SPACES];
 	unsigned int found = client_list(pids, MOST_SPACES), count = 0;
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/message.h"
 #include "cli/cli.h"
 #include "control/client.h"
 
@@ -89,7 +90,7 @@ int verb_where(int argc, char **argv)
 {
 	struct where_options options = {0};
 	struct request request = {.kind = REQUEST_WHERE};
-	char message[CLIENT_MESSAGE];
+	char message[MESSAGE_BYTES];
 	struct json_object *answer, *where;
 
 	pid_t job;

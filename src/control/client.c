@@ -10,7 +10,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "attach/proc.h"
+#include "base/message.h"
+#include "base/proc.h"
 #include "control/socket.h"
 
 /* An owner that is stopped together with its program does not answer. */
@@ -151,13 +152,13 @@ static int read_answer(FILE *from, client_progress_fn progress, void *argument,
 	return errno == EAGAIN ? -ETIMEDOUT : -EPIPE;
 }
 
-static int refused(struct json_object **answer, char message[CLIENT_MESSAGE])
+static int refused(struct json_object **answer, char message[MESSAGE_BYTES])
 {
 	struct json_object *value;
 
 	if (!json_object_object_get_ex(*answer, "error", &value))
 		return 0;
-	snprintf(message, CLIENT_MESSAGE, "%s", json_object_get_string(value));
+	explain(message, 0, "%s", json_object_get_string(value));
 	proc_clean(message);
 	json_object_put(*answer);
 	*answer = NULL;
@@ -165,14 +166,14 @@ static int refused(struct json_object **answer, char message[CLIENT_MESSAGE])
 }
 
 int client_ask(pid_t pid, const struct request *request, client_progress_fn progress,
-	       void *argument, struct json_object **answer, char message[CLIENT_MESSAGE])
+	       void *argument, struct json_object **answer, char message[MESSAGE_BYTES])
 {
 	int descriptor = connect_pid(pid), result;
 	FILE *from;
 
 	if (descriptor < 0) {
 		snprintf(
-			message, CLIENT_MESSAGE,
+			message, MESSAGE_BYTES,
 			"process %d has no virtual swap space that you may ask; `vswap stat' lists "
 			"those that have one",
 			(int)pid);
@@ -182,23 +183,22 @@ int client_ask(pid_t pid, const struct request *request, client_progress_fn prog
 	from = fdopen(descriptor, "r");
 	if (!from) {
 		close(descriptor);
-		snprintf(message, CLIENT_MESSAGE, "out of memory");
-		return -ENOMEM;
+		return explain(message, -ENOMEM, "out of memory");
 	}
 	if (!result)
 		result = read_answer(from, progress, argument, answer);
 	fclose(from);
 	if (!result)
 		return refused(answer, message);
-	snprintf(message, CLIENT_MESSAGE,
-		 result != -ETIMEDOUT ? "the owner of process %d ended before it answered"
-		 : proc_is_frozen(pid)
-			 ? "process %d is frozen, or its owner is (cgroup freezer); this is done "
-			   "when it "
-			   "is thawed"
-			 : "the owner of process %d does not answer; is it stopped (Ctrl-Z)?",
-		 (int)pid);
-	return result;
+	return explain(
+		message, result,
+		result != -ETIMEDOUT ? "the owner of process %d ended before it answered"
+		: proc_is_frozen(pid)
+			? "process %d is frozen, or its owner is (cgroup freezer); this is done "
+			  "when it "
+			  "is thawed"
+			: "the owner of process %d does not answer; is it stopped (Ctrl-Z)?",
+		(int)pid);
 }
 
 static int compare_pids(const void *left, const void *right)

@@ -6,9 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include "base/message.h"
 #include "control/request.h"
-
-#define CLIENT_MESSAGE 512
 
 struct json_object;
 
@@ -18,7 +17,7 @@ typedef void (*client_progress_fn)(void *argument, uint64_t done, uint64_t total
  * answer (the caller puts it), or -errno with a message: no such space, refused by the owner,
  * no answer. */
 int client_ask(pid_t pid, const struct request *request, client_progress_fn progress,
-	       void *argument, struct json_object **answer, char message[CLIENT_MESSAGE]);
+	       void *argument, struct json_object **answer, char message[MESSAGE_BYTES]);
 
 /* The process whose space has `pid` in its job; the innermost; 0: there is none. */
 pid_t client_find_job(pid_t pid);

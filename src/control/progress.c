@@ -5,25 +5,18 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include "base/clock.h"
+#include "base/say.h"
 #include "base/size.h"
-#include "control/say.h"
 
 #define BAR_CELLS    32
 #define REDRAW_NS    100000000ull
 #define CLEAR_TO_END "\r\033[K"
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
-}
-
 void progress_show(struct progress *progress, uint64_t done, uint64_t total)
 {
 	char bar[BAR_CELLS + 1], done_text[SIZE_TEXT], total_text[SIZE_TEXT], line[160];
-	uint64_t now = now_ns();
+	uint64_t now = monotonic_ns();
 	double part = total ? (double)done / (double)total : 1;
 	int cells;
 

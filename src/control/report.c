@@ -9,7 +9,7 @@
 #include <json-c/json.h>
 #include <stddef.h>
 #include <string.h>
-#include "attach/proc.h"
+#include "base/proc.h"
 
 enum field_type { FIELD_U64, FIELD_INT, FIELD_DOUBLE, FIELD_TEXT, FIELD_BOOL };
 

@@ -5,6 +5,7 @@
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
+#include "base/message.h"
 
 /* Requests are flat; deeper nesting is garbage and not worth a stack. */
 #define REQUEST_DEPTH 4
@@ -20,10 +21,9 @@ static const struct {
 	{"where", REQUEST_WHERE, "address"},
 };
 
-static int refuse(char *message, size_t size, const char *why)
+static int refuse(char *message, const char *why)
 {
-	snprintf(message, size, "the request was not understood: %s", why);
-	return -EINVAL;
+	return explain(message, -EINVAL, "the request was not understood: %s", why);
 }
 
 static struct json_object *parse_object(const char *line, size_t length)
@@ -51,45 +51,44 @@ static struct json_object *parse_object(const char *line, size_t length)
 }
 
 static int parse_number(struct json_object *object, const char *name, uint64_t *number,
-			char *message, size_t size)
+			char *message)
 {
 	struct json_object *value;
-	char why[64];
+	char why[MESSAGE_BYTES];
 
 	snprintf(why, sizeof(why), "\"%s\" must be a whole number, not negative", name);
 	if (!json_object_object_get_ex(object, name, &value) ||
 	    !json_object_is_type(value, json_type_int))
-		return refuse(message, size, why);
+		return refuse(message, why);
 	/* json-c saturates: a negative number reads as 0 here and below 0 as int64. */
 	if (json_object_get_int64(value) < 0)
-		return refuse(message, size, why);
+		return refuse(message, why);
 	*number = json_object_get_uint64(value);
 	return 0;
 }
 
 /* A member that is true or false, if it is there. */
-static int parse_flag(struct json_object *object, const char *name, bool *flag, char *message,
-		      size_t size)
+static int parse_flag(struct json_object *object, const char *name, bool *flag, char *message)
 {
 	struct json_object *value;
-	char why[64];
+	char why[MESSAGE_BYTES];
 
 	snprintf(why, sizeof(why), "\"%s\" must be true or false", name);
 	*flag = false;
 	if (!json_object_object_get_ex(object, name, &value))
 		return 0;
 	if (!json_object_is_type(value, json_type_boolean))
-		return refuse(message, size, why);
+		return refuse(message, why);
 	*flag = json_object_get_boolean(value);
 	return 0;
 }
 
 /* The text of a member, if it is there. */
 static int parse_text(struct json_object *object, const char *name, char *text, size_t room,
-		      char *message, size_t size)
+		      char *message)
 {
 	struct json_object *value;
-	char why[64];
+	char why[MESSAGE_BYTES];
 	size_t length;
 
 	text[0] = '\0';
@@ -99,57 +98,55 @@ static int parse_text(struct json_object *object, const char *name, char *text, 
 	snprintf(why, sizeof(why), "\"%s\" must be a text of 1 to %zu bytes", name, room - 1);
 	if (!json_object_is_type(value, json_type_string) || !length || length >= room ||
 	    strlen(json_object_get_string(value)) != length)
-		return refuse(message, size, why);
+		return refuse(message, why);
 	memcpy(text, json_object_get_string(value), length + 1);
 	return 0;
 }
 
 /* What is asked of the group whose name or path the member `name` says. */
 static int parse_group(struct json_object *object, const char *name, struct group_settings *group,
-		       char *message, size_t size)
+		       char *message)
 {
 	uint64_t weight = 0;
-	int error = parse_text(object, name, group->name, sizeof(group->name), message, size);
+	int error = parse_text(object, name, group->name, sizeof(group->name), message);
 
 	group->has_limit = json_object_object_get_ex(object, "bytes", NULL);
 	if (!error)
-		error = parse_text(object, "tiers", group->tiers, sizeof(group->tiers), message,
-				   size);
+		error = parse_text(object, "tiers", group->tiers, sizeof(group->tiers), message);
 	if (!error && group->has_limit)
-		error = parse_number(object, "bytes", &group->limit_bytes, message, size);
+		error = parse_number(object, "bytes", &group->limit_bytes, message);
 	if (error || !json_object_object_get_ex(object, "weight", NULL))
 		return error;
-	error = parse_number(object, "weight", &weight, message, size);
+	error = parse_number(object, "weight", &weight, message);
 	if (!error)
-		error = group_check_weight(weight, message, size);
+		error = group_check_weight(weight, message);
 	if (!error)
 		group->weight = (unsigned int)weight;
 	return error;
 }
 
 /* The process that the request is about, if it names one. */
-static int parse_pid(struct json_object *object, int *pid, char *message, size_t size)
+static int parse_pid(struct json_object *object, int *pid, char *message)
 {
 	uint64_t number = 0;
 	int error = 0;
 
 	if (json_object_object_get_ex(object, "pid", NULL))
-		error = parse_number(object, "pid", &number, message, size);
+		error = parse_number(object, "pid", &number, message);
 	if (number > INT32_MAX)
-		return refuse(message, size, "\"pid\" is no process id");
+		return refuse(message, "\"pid\" is no process id");
 	*pid = (int)number;
 	return error;
 }
 
-static int parse_members(struct json_object *object, struct request *request, char *message,
-			 size_t size)
+static int parse_members(struct json_object *object, struct request *request, char *message)
 {
 	struct json_object *value;
 	const char *name;
 
 	if (!json_object_object_get_ex(object, "request", &value) ||
 	    !json_object_is_type(value, json_type_string))
-		return refuse(message, size, "\"request\" is missing");
+		return refuse(message, "\"request\" is missing");
 	name = json_object_get_string(value);
 	for (size_t i = 0; i < sizeof(request_kinds) / sizeof(request_kinds[0]); i++) {
 		if (strcmp(name, request_kinds[i].name))
@@ -157,36 +154,32 @@ static int parse_members(struct json_object *object, struct request *request, ch
 		request->kind = request_kinds[i].kind;
 		if (request->kind == REQUEST_GROUP &&
 		    !json_object_object_get_ex(object, "name", NULL))
-			return refuse(message, size, "\"name\" is missing");
+			return refuse(message, "\"name\" is missing");
 		if (request->kind == REQUEST_GROUP)
-			return parse_group(object, "name", &request->group, message, size);
+			return parse_group(object, "name", &request->group, message);
 		if (request->kind == REQUEST_LIMIT &&
 		    json_object_object_get_ex(object, "group", NULL))
-			return parse_group(object, "group", &request->group, message, size);
+			return parse_group(object, "group", &request->group, message);
 		if (request->kind == REQUEST_DETACH)
-			return parse_flag(object, "lose", &request->lose, message, size);
+			return parse_flag(object, "lose", &request->lose, message);
 		if (!request_kinds[i].number)
 			return 0;
-		if (request->kind == REQUEST_WHERE &&
-		    parse_pid(object, &request->pid, message, size))
+		if (request->kind == REQUEST_WHERE && parse_pid(object, &request->pid, message))
 			return -EINVAL;
-		return parse_number(object, request_kinds[i].number, &request->number, message,
-				    size);
+		return parse_number(object, request_kinds[i].number, &request->number, message);
 	}
-	return refuse(message, size,
-		      "it is none of report, limit, follow, group, thaw, detach, where");
+	return refuse(message, "it is none of report, limit, follow, group, thaw, detach, where");
 }
 
-int request_parse(const char *line, size_t length, struct request *request, char *message,
-		  size_t message_size)
+int request_parse(const char *line, size_t length, struct request *request, char *message)
 {
 	struct json_object *object = parse_object(line, length);
 	int result;
 
 	memset(request, 0, sizeof(*request));
 	if (!object)
-		return refuse(message, message_size, "it is not one JSON object on one line");
-	result = parse_members(object, request, message, message_size);
+		return refuse(message, "it is not one JSON object on one line");
+	result = parse_members(object, request, message);
 	json_object_put(object);
 	return result;
 }

@@ -24,6 +24,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "base/message.h"
 #include "pager/group.h"
 
 /* Longest request, with its newline. */
@@ -49,7 +50,6 @@ struct request {
 
 /* Parses `length` bytes without the newline; they may hold anything. 0, or -EINVAL with what is
  * wrong in `message`. */
-int request_parse(const char *line, size_t length, struct request *request, char *message,
-		  size_t message_size);
+int request_parse(const char *line, size_t length, struct request *request, char *message);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* What people see of a report: the table, the list and the closing paragraph. */
-#include "control/report.h"
-
 #include <errno.h>
+#include "base/page.h"
 #include "base/size.h"
+#include "control/report.h"
 
 /* What could not leave is worth a line from this part of the budget on. */
 #define FIXED_SHARE 16
@@ -198,7 +198,7 @@ int report_list(const struct report *reports, unsigned int count, FILE *to)
 			(int)report->pid, report->command, size_format(report->limit_bytes, limit),
 			size_format(report->resident_bytes, resident),
 			size_format(report->pool_bytes, pool),
-			size_format(report->slots.allocated * 4096, out),
+			size_format(report->slots.allocated * PAGE_BYTES, out),
 			ratio_of(report) > 0 ? ratio : "-",
 			(unsigned long long)report->faults.count, report->cpu_seconds);
 	}

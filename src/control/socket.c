@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/message.h"
 
 /* Room for the largest report; an answer that does not fit ends the connection. */
 #define CLIENT_OUT (64u << 10)
@@ -121,7 +122,7 @@ static int listen_in(int folder, pid_t pid)
 }
 
 int control_open(struct control **out, pid_t pid, control_fn answer, void *argument,
-		 char message[CONTROL_MESSAGE])
+		 char message[MESSAGE_BYTES])
 {
 	struct control *control = calloc(1, sizeof(*control));
 	char path[128];
@@ -138,10 +139,10 @@ int control_open(struct control **out, pid_t pid, control_fn answer, void *argum
 	if (result >= 0)
 		result = listen_in(control->folder, pid);
 	if (result < 0) {
-		snprintf(message, CONTROL_MESSAGE,
-			 "cannot listen for commands in %s: %s; set XDG_RUNTIME_DIR to a folder of "
-			 "your own",
-			 path, result == -EPERM ? "it belongs to another user" : strerror(-result));
+		explain(message, 0,
+			"cannot listen for commands in %s: %s; set XDG_RUNTIME_DIR to a folder of "
+			"your own",
+			path, result == -EPERM ? "it belongs to another user" : strerror(-result));
 		if (control->folder >= 0)
 			close(control->folder);
 		free(control);
@@ -301,10 +302,10 @@ static void accept_clients(struct control *control)
 static void answer_line(struct control *control, struct client *client, const char *line,
 			size_t length)
 {
-	char message[CONTROL_MESSAGE];
+	char message[MESSAGE_BYTES];
 	struct request request;
 
-	if (request_parse(line, length, &request, message, sizeof(message)))
+	if (request_parse(line, length, &request, message))
 		client_fail(client, message);
 	else
 		control->answer(control->argument, client, &request);

@@ -4,10 +4,10 @@
  * $XDG_RUNTIME_DIR/vswap/PID.sock, or /tmp/vswap-UID/PID.sock. The folder is
  * ours alone (0700), the socket 0600, and only its user and root are served.
  *
- * The variable counts only if it names a folder that is ours alone; root's usual place is /run/vswap,
- * a user's /run/user/UID/vswap, and the last is for where neither can be had. Nothing is done
- * by a path that another could change between two looks: the folder is opened, looked at, and used
- * by its descriptor.
+ * The variable counts only if it names a folder that is ours alone; root's usual place is
+ * /run/vswap, a user's /run/user/UID/vswap, and the last is for where neither can be had. Nothing
+ * is done by a path that another could change between two looks: the folder is opened, looked at,
+ * and used by its descriptor.
  *
  * Nothing here ever blocks: a client that does not read is dropped.
  * One thread (the owner's control thread) calls everything.
@@ -20,11 +20,11 @@
 #include <stddef.h>
 #include <sys/types.h>
 #include <sys/un.h>
+#include "base/message.h"
 #include "control/request.h"
 
 #define CONTROL_CLIENTS 16
 #define CONTROL_POLLS	(CONTROL_CLIENTS + 1)
-#define CONTROL_MESSAGE 512
 
 struct json_object;
 struct control;
@@ -46,7 +46,7 @@ struct sockaddr_un control_address(int folder, pid_t pid);
 
 /* Listens for the space of process `pid`. 0 or -errno with a message. */
 int control_open(struct control **control, pid_t pid, control_fn answer, void *argument,
-		 char message[CONTROL_MESSAGE]);
+		 char message[MESSAGE_BYTES]);
 /* Removes the socket. NULL is fine. */
 void control_close(struct control *control);
 /* Fills at most CONTROL_POLLS entries; returns how many. */

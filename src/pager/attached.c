@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-#include "attach/array.h"
+#include "base/array.h"
 #include "pager/doomed.h"
 #include "pager/evict.h"
 #include "pager/state.h"

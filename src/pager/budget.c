@@ -10,7 +10,7 @@
  */
 #include "pager/budget.h"
 
-#include "pager/futex.h"
+#include "base/futex.h"
 #include "pager/state.h"
 
 /* Below the limit, so that a batch in flight and a run of first touches fit. */

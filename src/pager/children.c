@@ -10,9 +10,9 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-#include "attach/proc.h"
+#include "base/futex.h"
+#include "base/proc.h"
 #include "pager/doomed.h"
-#include "pager/futex.h"
 #include "pager/mapping.h"
 #include "pager/state.h"
 #include "pager/userfault.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "pager/command.h"
 
+#include "base/futex.h"
 #include "pager/attached.h"
-#include "pager/futex.h"
 
 #define POLL_NS 1000000u
 

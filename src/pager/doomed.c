@@ -4,9 +4,9 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
-#include "attach/array.h"
 #include "attach/hunt.h"
-#include "pager/futex.h"
+#include "base/array.h"
+#include "base/futex.h"
 #include "pager/state.h"
 #include "pager/userfault.h"
 

@@ -17,11 +17,11 @@
 #include <string.h>
 #include "attach/maps.h"
 #include "attach/remote.h"
+#include "base/futex.h"
 #include "pager/bury.h"
 #include "pager/command.h"
 #include "pager/family.h"
 #include "pager/fetch.h"
-#include "pager/futex.h"
 #include "pager/pick.h"
 #include "pager/robust.h"
 #include "pager/state.h"

@@ -14,9 +14,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include "attach/remote.h"
+#include "base/futex.h"
 #include "pager/budget.h"
 #include "pager/evict.h"
-#include "pager/futex.h"
 #include "pager/pick.h"
 #include "pager/state.h"
 
@@ -413,7 +413,8 @@ static void work(struct evictor *evictor, uint32_t seen)
 	case EVICT_DONE:
 		evictor->success_ns = evictor->worked_ns;
 		evictor->idle = 0;
-		/* A program that grows in bursts is above it now and then: that is no lack of room. */
+		/* A program that grows in bursts is above it now and then: that is no lack of room.
+		 */
 		if (!is_far_above(pager))
 			met(evictor);
 		pager->no_room = evictor->nap_ns > 0;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include "pager/futex.h"
+#include "base/futex.h"
 #include "pager/starve.h"
 #include "pager/state.h"
 #include "pager/userfault.h"

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include "pager/futex.h"
+#include "base/futex.h"
 #include "pager/program.h"
 #include "pager/realtime.h"
 #include "pager/state.h"

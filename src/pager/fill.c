@@ -6,10 +6,9 @@
  * If the COPY installs less than asked, the rest stays swapped: nothing was
  * given up before the kernel had it.
  */
-#include "pager/fault.h"
-
 #include <assert.h>
 #include <errno.h>
+#include "pager/fault.h"
 #include "pager/state.h"
 #include "pager/userfault.h"
 

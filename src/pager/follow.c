@@ -12,7 +12,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include "attach/threads.h"
-#include "pager/futex.h"
+#include "base/futex.h"
 #include "pager/server.h"
 #include "pager/state.h"
 

@@ -5,42 +5,43 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/message.h"
 #include "pager/budget.h"
 #include "pager/protocol.h"
 
 #define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
-int group_check_name(const char *name, char *message, size_t size)
+int group_check_name(const char *name, char *message)
 {
 	size_t length = strlen(name);
 
 	if (length && length < GROUP_NAME && strspn(name, NAME_CHARACTERS) == length &&
 	    !strchr(".-", name[0]))
 		return 0;
-	snprintf(message, size,
-		 "'%.40s' is no name for a group; take up to %d letters, digits, '.', '_' and '-', "
-		 "the first a letter, a digit or '_'",
-		 name, GROUP_NAME - 1);
-	return -EINVAL;
+	return explain(
+		message, -EINVAL,
+		"'%.40s' is no name for a group; take up to %d letters, digits, '.', '_' and '-', "
+		"the first a letter, a digit or '_'",
+		name, GROUP_NAME - 1);
 }
 
-int group_check_weight(uint64_t weight, char *message, size_t size)
+int group_check_weight(uint64_t weight, char *message)
 {
 	if (weight && weight <= GROUP_WEIGHT_MOST)
 		return 0;
-	snprintf(message, size, "the weight of a group is 1 to %u, and %u when none is given",
-		 GROUP_WEIGHT_MOST, GROUP_WEIGHT);
-	return -EINVAL;
+	return explain(message, -EINVAL,
+		       "the weight of a group is 1 to %u, and %u when none is given",
+		       GROUP_WEIGHT_MOST, GROUP_WEIGHT);
 }
 
-int group_check_limit(uint64_t bytes, char *message, size_t size)
+int group_check_limit(uint64_t bytes, char *message)
 {
 	if (bytes >= GROUP_LEAST_BYTES)
 		return 0;
-	snprintf(message, size,
-		 "the limit of a group must be at least %u MiB: so much of a process never leaves",
-		 GROUP_LEAST_BYTES >> 20);
-	return -EINVAL;
+	return explain(
+		message, -EINVAL,
+		"the limit of a group must be at least %u MiB: so much of a process never leaves",
+		GROUP_LEAST_BYTES >> 20);
 }
 
 const char *group_path(const struct group *group, char path[GROUP_PATH])
@@ -126,26 +127,23 @@ static void settle(struct group *group, const struct group_settings *settings, u
 }
 
 static int add(struct groups *groups, struct group *parent, const struct group_settings *settings,
-	       struct group **added, char *message, size_t size)
+	       struct group **added, char *message)
 {
 	char path[GROUP_PATH];
 	struct group *group;
 
-	if (strlen(group_path(parent, path)) + 1 + strlen(settings->name) >= GROUP_PATH) {
-		snprintf(message, size,
-			 "the groups are nested too deep: their names may have %d characters "
-			 "together",
-			 GROUP_PATH - 1);
-		return -ENOSPC;
-	}
+	if (strlen(group_path(parent, path)) + 1 + strlen(settings->name) >= GROUP_PATH)
+		return explain(message, -ENOSPC,
+			       "the groups are nested too deep: their names may have %d characters "
+			       "together",
+			       GROUP_PATH - 1);
 	group = groups->count < GROUPS ? calloc(1, sizeof(*group)) : NULL;
-	if (!group) {
-		snprintf(message, size,
-			 "the job cannot have more than %u groups; take the name of one that has "
-			 "ended (`vswap stat' shows them)",
-			 groups->count);
-		return -ENOSPC;
-	}
+	if (!group)
+		return explain(
+			message, -ENOSPC,
+			"the job cannot have more than %u groups; take the name of one that has "
+			"ended (`vswap stat' shows them)",
+			groups->count);
 	snprintf(group->name, sizeof(group->name), "%s", settings->name);
 	group->parent = parent;
 	groups->items[groups->count] = group;
@@ -156,25 +154,24 @@ static int add(struct groups *groups, struct group *parent, const struct group_s
 }
 
 int groups_enter(struct groups *groups, struct group *parent, const struct group_settings *settings,
-		 uint16_t tiers, struct group **entered, char *message, size_t size)
+		 uint16_t tiers, struct group **entered, char *message)
 {
-	int error = group_check_name(settings->name, message, size);
+	int error = group_check_name(settings->name, message);
 	struct group *group;
 
 	if (!error && settings->has_limit && settings->limit_bytes)
-		error = group_check_limit(settings->limit_bytes, message, size);
+		error = group_check_limit(settings->limit_bytes, message);
 	if (error)
 		return error;
 	group = find_below(groups, parent, settings->name, strlen(settings->name));
-	if (group && group->processes && !agrees(group, settings, tiers)) {
-		snprintf(message, size,
-			 "there is a group '%s' with other settings; leave them out to enter it, "
-			 "or change it first: vswap limit --group",
-			 settings->name);
-		return -EBUSY;
-	}
+	if (group && group->processes && !agrees(group, settings, tiers))
+		return explain(
+			message, -EBUSY,
+			"there is a group '%s' with other settings; leave them out to enter it, "
+			"or change it first: vswap limit --group",
+			settings->name);
 	if (!group) {
-		error = add(groups, parent, settings, &group, message, size);
+		error = add(groups, parent, settings, &group, message);
 		if (error)
 			return error;
 	}

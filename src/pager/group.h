@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "base/message.h"
 
 #define GROUPS 256u
 /* In the environment of a group's processes: PID/PATH, PID being the job's. */
@@ -66,9 +67,9 @@ struct group_settings {
 };
 
 /* 0, or -EINVAL with what is wrong and what is allowed. */
-int group_check_name(const char *name, char *message, size_t size);
-int group_check_weight(uint64_t weight, char *message, size_t size);
-int group_check_limit(uint64_t bytes, char *message, size_t size);
+int group_check_name(const char *name, char *message);
+int group_check_weight(uint64_t weight, char *message);
+int group_check_limit(uint64_t bytes, char *message);
 
 /*
  * The group of that name below `parent`, new or there already. Settings that one which has
@@ -76,7 +77,7 @@ int group_check_limit(uint64_t bytes, char *message, size_t size);
  * names stand for. 0, -EINVAL, -EBUSY or -ENOSPC with a message.
  */
 int groups_enter(struct groups *groups, struct group *parent, const struct group_settings *settings,
-		 uint16_t tiers, struct group **entered, char *message, size_t size);
+		 uint16_t tiers, struct group **entered, char *message);
 /* By its path; NULL: there is none. */
 struct group *groups_find(const struct groups *groups, const char *path);
 void groups_free(struct groups *groups);

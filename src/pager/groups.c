@@ -11,10 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "attach/proc.h"
 #include "attach/remote.h"
 #include "backend/backend.h"
-#include "pager/futex.h"
+#include "base/futex.h"
+#include "base/proc.h"
 #include "pager/state.h"
 
 /* Most of an environment that is looked through. */
@@ -207,20 +207,19 @@ static int find_tier(struct pager *pager, const char *name, size_t length, uint1
 }
 
 static int parse_tiers(struct pager *pager, const char *text, uint16_t *tiers,
-		       char message[PAGER_MESSAGE])
+		       char message[MESSAGE_BYTES])
 {
 	*tiers = 0;
 	for (const char *at = text;; at++) {
 		size_t length = strcspn(at, ",");
 		uint16_t bit;
 
-		if (find_tier(pager, at, length, &bit)) {
-			snprintf(message, PAGER_MESSAGE,
-				 "the job has no tier '%.*s'; take ram, or the names of backends "
-				 "that `vswap stat %d' shows",
-				 (int)(length < 40 ? length : 40), at, pager->tree.root);
-			return -EINVAL;
-		}
+		if (find_tier(pager, at, length, &bit))
+			return explain(
+				message, -EINVAL,
+				"the job has no tier '%.*s'; take ram, or the names of backends "
+				"that `vswap stat %d' shows",
+				(int)(length < 40 ? length : 40), at, pager->tree.root);
 		*tiers |= bit;
 		at += length;
 		if (!*at)
@@ -229,7 +228,7 @@ static int parse_tiers(struct pager *pager, const char *text, uint16_t *tiers,
 }
 
 static int choose_tiers(struct pager *pager, const struct group *parent, const char *text,
-			uint16_t *tiers, char message[PAGER_MESSAGE])
+			uint16_t *tiers, char message[MESSAGE_BYTES])
 {
 	int error = 0;
 
@@ -238,16 +237,15 @@ static int choose_tiers(struct pager *pager, const struct group *parent, const c
 		error = parse_tiers(pager, text, tiers, message);
 	if (error)
 		return error;
-	if (*tiers & ~groups_tiers(parent)) {
-		snprintf(message, PAGER_MESSAGE,
-			 "the group above may not use all of the tiers '%.80s'; take fewer", text);
-		return -EINVAL;
-	}
+	if (*tiers & ~groups_tiers(parent))
+		return explain(message, -EINVAL,
+			       "the group above may not use all of the tiers '%.80s'; take fewer",
+			       text);
 	return 0;
 }
 
 int pager_group_enter(struct pager *pager, pid_t pid, const struct group_settings *settings,
-		      char path[GROUP_PATH], char message[PAGER_MESSAGE])
+		      char path[GROUP_PATH], char message[MESSAGE_BYTES])
 {
 	struct process *process = tree_find(pager, pid);
 	struct group *group;
@@ -259,15 +257,13 @@ int pager_group_enter(struct pager *pager, pid_t pid, const struct group_setting
 		tree_refresh(pager, true);
 		process = tree_find(pager, pid);
 	}
-	if (!process) {
-		snprintf(message, PAGER_MESSAGE, "process %d is no part of the job of process %d",
-			 pid, pager->tree.root);
-		return -ESRCH;
-	}
+	if (!process)
+		return explain(message, -ESRCH, "process %d is no part of the job of process %d",
+			       pid, pager->tree.root);
 	error = choose_tiers(pager, process->group, settings->tiers, &tiers, message);
 	if (!error)
 		error = groups_enter(&pager->groups, process->group, settings, tiers, &group,
-				     message, PAGER_MESSAGE);
+				     message);
 	if (error)
 		return error;
 	process->group = group;
@@ -277,19 +273,18 @@ int pager_group_enter(struct pager *pager, pid_t pid, const struct group_setting
 }
 
 int pager_group_change(struct pager *pager, const struct group_settings *settings,
-		       char message[PAGER_MESSAGE])
+		       char message[MESSAGE_BYTES])
 {
 	struct group *group = groups_find(&pager->groups, settings->name);
 
-	if (!group) {
-		snprintf(message, PAGER_MESSAGE,
-			 "the job of process %d has no group '%s'; `vswap stat %d' shows those it "
-			 "has",
-			 pager->tree.root, settings->name, pager->tree.root);
-		return -ENOENT;
-	}
+	if (!group)
+		return explain(
+			message, -ENOENT,
+			"the job of process %d has no group '%s'; `vswap stat %d' shows those it "
+			"has",
+			pager->tree.root, settings->name, pager->tree.root);
 	if (settings->has_limit && settings->limit_bytes &&
-	    group_check_limit(settings->limit_bytes, message, PAGER_MESSAGE))
+	    group_check_limit(settings->limit_bytes, message))
 		return -EINVAL;
 	group_change(group, settings);
 	evictor_kick(pager);

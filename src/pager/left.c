@@ -3,7 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include "pager/futex.h"
+#include "base/futex.h"
 #include "pager/state.h"
 
 /* After a failed attempt to inject, since each stops the threads; twice as long after each, so many

@@ -2,7 +2,7 @@
 #include "pager/limbo.h"
 
 #include <stdlib.h>
-#include "attach/array.h"
+#include "base/array.h"
 #include "pager/mapping.h"
 #include "pager/state.h"
 

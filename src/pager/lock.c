@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <time.h>
 #include "attach/channel.h"
-#include "pager/futex.h"
+#include "base/futex.h"
 #include "pager/protocol.h"
 
 /* Spins so long before it sleeps, about as long as a COPY or a chunk of MOVEs takes: waking a

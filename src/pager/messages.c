@@ -9,10 +9,10 @@
 #include <sched.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/futex.h"
 #include "pager/children.h"
 #include "pager/event.h"
 #include "pager/evict.h"
-#include "pager/futex.h"
 #include "pager/load.h"
 #include "pager/server.h"
 #include "pager/starve.h"

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "attach/maps.h"
-#include "attach/proc.h"
+#include "base/proc.h"
 #include "pager/evict.h"
 #include "pager/mapping.h"
 #include "pager/state.h"

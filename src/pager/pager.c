@@ -10,9 +10,9 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
-#include "attach/proc.h"
+#include "base/futex.h"
+#include "base/proc.h"
 #include "pager/budget.h"
-#include "pager/futex.h"
 #include "pager/program.h"
 #include "pager/state.h"
 
@@ -25,7 +25,7 @@
 
 void pager_say(struct pager *pager, const char *format, ...)
 {
-	char line[PAGER_MESSAGE];
+	char line[MESSAGE_BYTES];
 	va_list arguments;
 
 	va_start(arguments, format);
@@ -73,7 +73,7 @@ uint64_t pager_least_limit(void)
 	return LEAST_LIMIT;
 }
 
-static int open_backends(struct pager *pager, char message[PAGER_MESSAGE])
+static int open_backends(struct pager *pager, char message[MESSAGE_BYTES])
 {
 	const struct pager_config *config = &pager->config;
 
@@ -86,12 +86,9 @@ static int open_backends(struct pager *pager, char message[PAGER_MESSAGE])
 				pager->ram_highest = spec->size;
 			continue;
 		}
-		if (pager->backend_count == PAGER_BACKENDS) {
-			snprintf(message, PAGER_MESSAGE, "at most %d backends", PAGER_BACKENDS);
-			return -EINVAL;
-		}
-		error = backend_open(spec, &pager->backends[pager->backend_count], message,
-				     PAGER_MESSAGE);
+		if (pager->backend_count == PAGER_BACKENDS)
+			return explain(message, -EINVAL, "at most %d backends", PAGER_BACKENDS);
+		error = backend_open(spec, &pager->backends[pager->backend_count], message);
 		if (error)
 			return error;
 		pager->backend_count++;
@@ -142,7 +139,7 @@ static void init_locks(struct pager *pager)
 	pthread_rwlockattr_destroy(&attributes);
 }
 
-int pager_open(struct pager **out, const struct pager_config *config, char message[PAGER_MESSAGE])
+int pager_open(struct pager **out, const struct pager_config *config, char message[MESSAGE_BYTES])
 {
 	struct pager *pager = calloc(1, sizeof(*pager));
 	int error = -ENOMEM;
@@ -177,8 +174,8 @@ int pager_open(struct pager **out, const struct pager_config *config, char messa
 	return 0;
 failed:
 	if (!message[0])
-		snprintf(message, PAGER_MESSAGE, "cannot set up the swap space: %s%s",
-			 strerror(-error), pager_limit_hint(error));
+		explain(message, 0, "cannot set up the swap space: %s%s", strerror(-error),
+			pager_limit_hint(error));
 	if (pager)
 		pager_close(pager);
 	return error;
@@ -214,7 +211,7 @@ void pager_close(struct pager *pager)
 	free(pager);
 }
 
-int pager_adopt(struct pager *pager, pid_t pid, char message[PAGER_MESSAGE])
+int pager_adopt(struct pager *pager, pid_t pid, char message[MESSAGE_BYTES])
 {
 	int error = attach_allowed(pid, message);
 
@@ -222,10 +219,8 @@ int pager_adopt(struct pager *pager, pid_t pid, char message[PAGER_MESSAGE])
 		return error;
 	pager->tree.alone = pager->config.no_children;
 	error = tree_open(pager, pid);
-	if (error)
-		snprintf(message, PAGER_MESSAGE, "cannot watch process %d: %s", pid,
-			 strerror(-error));
-	return error;
+	return error ? explain(message, error, "cannot watch process %d: %s", pid, strerror(-error))
+		     : 0;
 }
 
 void pager_keeper_polls(const struct pager *pager, struct pollfd polls[PAGER_KEEPERS])
@@ -264,13 +259,11 @@ static void resume(struct pager *pager)
 	}
 }
 
-int pager_set_limit(struct pager *pager, uint64_t bytes, char message[PAGER_MESSAGE])
+int pager_set_limit(struct pager *pager, uint64_t bytes, char message[MESSAGE_BYTES])
 {
-	if (bytes < LEAST_LIMIT) {
-		snprintf(message, PAGER_MESSAGE, "the budget must be at least %u MiB",
-			 LEAST_LIMIT >> 20);
-		return -EINVAL;
-	}
+	if (bytes < LEAST_LIMIT)
+		return explain(message, -EINVAL, "the budget must be at least %u MiB",
+			       LEAST_LIMIT >> 20);
 	resume(pager);
 	pager_adjust_limit(pager, bytes);
 	return 0;
@@ -303,7 +296,7 @@ static uint64_t count_swapped(struct attached *attached)
 }
 
 static int bring_back_one(struct attached *attached, bool lose, struct thaw *thaw,
-			  char message[PAGER_MESSAGE])
+			  char message[MESSAGE_BYTES])
 {
 	struct bring_back work = {
 		.progress = thaw->progress ? thaw_progress : NULL, .argument = thaw, .lose = lose};
@@ -318,7 +311,7 @@ static int bring_back_one(struct attached *attached, bool lose, struct thaw *tha
 
 /* The first that cannot be brought back whole tells in `message`. */
 static int bring_back_all(struct pager *pager, bool lose, pager_progress_fn progress,
-			  void *argument, char message[PAGER_MESSAGE])
+			  void *argument, char message[MESSAGE_BYTES])
 {
 	struct thaw thaw = {progress, argument, 0, 0};
 	int result = 0;
@@ -344,7 +337,7 @@ static int bring_back_all(struct pager *pager, bool lose, pager_progress_fn prog
 }
 
 int pager_thaw(struct pager *pager, pager_progress_fn progress, void *argument,
-	       char message[PAGER_MESSAGE])
+	       char message[MESSAGE_BYTES])
 {
 	return bring_back_all(pager, false, progress, argument, message);
 }
@@ -388,7 +381,7 @@ static bool wait_for_debugger(struct pager *pager, pid_t pid, pager_progress_fn 
 }
 
 int pager_detach(struct pager *pager, bool lose, pager_progress_fn progress, void *argument,
-		 char message[PAGER_MESSAGE])
+		 char message[MESSAGE_BYTES])
 {
 	struct attached *attached;
 	int error = bring_back_all(pager, lose, progress, argument, message);

@@ -15,10 +15,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include "backend/backend.h"
+#include "base/message.h"
 #include "pager/figures.h"
 #include "pager/group.h"
 
-#define PAGER_MESSAGE 512
 #define PAGER_KEEPERS 2
 
 struct pager;
@@ -39,13 +39,13 @@ uint64_t pager_least_limit(void);
 
 /* Opens space, store and backends and preallocates; touches no program. */
 int pager_open(struct pager **pager, const struct pager_config *config,
-	       char message[PAGER_MESSAGE]);
+	       char message[MESSAGE_BYTES]);
 /* Processes that are still served are killed: without us they would read zeros. */
 void pager_close(struct pager *pager);
 
 /* Takes a process and all that descend from it under watch (one job a pager). 0 or -errno with a
  * message (attach_allowed's). Nothing is injected before the job nears its budget. */
-int pager_adopt(struct pager *pager, pid_t pid, char message[PAGER_MESSAGE]);
+int pager_adopt(struct pager *pager, pid_t pid, char message[MESSAGE_BYTES]);
 
 /*
  * The periodic work of the control thread: watches sizes, attaches when it
@@ -64,7 +64,7 @@ bool pager_has_processes(struct pager *pager);
 typedef void (*pager_progress_fn)(void *argument, uint64_t done_bytes, uint64_t total_bytes);
 
 /* 0, or -EINVAL with a message when below the least limit. Ends a thaw. */
-int pager_set_limit(struct pager *pager, uint64_t bytes, char message[PAGER_MESSAGE]);
+int pager_set_limit(struct pager *pager, uint64_t bytes, char message[MESSAGE_BYTES]);
 /* The same for a limit that changes by itself; a thaw goes on. At least the least limit. */
 void pager_adjust_limit(struct pager *pager, uint64_t bytes);
 /* Strict: above the limit the kernel kills, so processes are attached earlier, before they could
@@ -75,20 +75,20 @@ void pager_used(struct pager *pager, uint64_t *job_bytes, uint64_t *own_bytes);
 /* Process `pid` of the job goes into a group below its own, with all that it starts from now on;
  * the group is made when it is new. 0 with its path, or -errno with a message. */
 int pager_group_enter(struct pager *pager, pid_t pid, const struct group_settings *settings,
-		      char path[GROUP_PATH], char message[PAGER_MESSAGE]);
+		      char path[GROUP_PATH], char message[MESSAGE_BYTES]);
 /* Changes limit and weight of the group with the path settings->name. 0 or -errno with a message.
  */
 int pager_group_change(struct pager *pager, const struct group_settings *settings,
-		       char message[PAGER_MESSAGE]);
+		       char message[MESSAGE_BYTES]);
 /* Brings everything back; nothing is evicted until the next pager_set_limit. -EIO, -ETIMEDOUT with
  * a message: not all could be read. */
 int pager_thaw(struct pager *pager, pager_progress_fn progress, void *argument,
-	       char message[PAGER_MESSAGE]);
+	       char message[MESSAGE_BYTES]);
 /* Brings everything back and leaves the processes as if nothing had been. On failure, with a
  * message, those that are left are served as before. `lose`: pages that cannot be read are no
  * failure; touching one raises SIGBUS from then on. */
 int pager_detach(struct pager *pager, bool lose, pager_progress_fn progress, void *argument,
-		 char message[PAGER_MESSAGE]);
+		 char message[MESSAGE_BYTES]);
 
 void pager_report(struct pager *pager, struct report *report);
 

@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/futex.h"
 #include "pager/children.h"
 #include "pager/evict.h"
 #include "pager/fetch.h"
-#include "pager/futex.h"
 #include "pager/mapping.h"
 #include "pager/register.h"
 #include "pager/starve.h"
@@ -187,7 +187,7 @@ static int start_helpers(struct pager *pager)
 	return error;
 }
 
-static int start_threads(struct pager *pager, char message[PAGER_MESSAGE])
+static int start_threads(struct pager *pager, char message[MESSAGE_BYTES])
 {
 	int error;
 
@@ -204,8 +204,8 @@ static int start_threads(struct pager *pager, char message[PAGER_MESSAGE])
 	if (error)
 		fetch_close(pager);
 	if (error)
-		snprintf(message, PAGER_MESSAGE, "cannot start threads: %s%s", strerror(-error),
-			 pager_limit_hint(error));
+		explain(message, 0, "cannot start threads: %s%s", strerror(-error),
+			pager_limit_hint(error));
 	pager->threads_run = !error;
 	return error;
 }
@@ -224,12 +224,12 @@ void program_stop_threads(struct pager *pager)
 }
 
 static struct attached *prepare(struct pager *pager, struct process *process,
-				char message[PAGER_MESSAGE])
+				char message[MESSAGE_BYTES])
 {
 	struct attached *attached = attached_new(pager, -1);
 
 	if (!attached) {
-		snprintf(message, PAGER_MESSAGE, "out of memory");
+		explain(message, -ENOMEM, "out of memory");
 		return NULL;
 	}
 	attached->process = process;
@@ -281,7 +281,7 @@ static void stage_code(struct attached *attached, uint64_t bytes)
 		attached->fixed.next_ns = 0; /* what was refused so far can leave now */
 }
 
-int program_attach(struct pager *pager, struct process *process, char message[PAGER_MESSAGE])
+int program_attach(struct pager *pager, struct process *process, char message[MESSAGE_BYTES])
 {
 	int error = start_threads(pager, message);
 	struct attached *attached = error ? NULL : prepare(pager, process, message);
@@ -299,14 +299,14 @@ int program_attach(struct pager *pager, struct process *process, char message[PA
 	} else {
 		/* Nothing has left yet: closing the userfaultfd sets it free. */
 		attached->owed = false;
-		snprintf(message, PAGER_MESSAGE, "out of memory");
+		explain(message, 0, "out of memory");
 		attach_leave(&attached->target, message);
 		attached_bury(attached);
 	}
 	return error;
 }
 
-int program_adopt(struct pager *pager, struct process *process, char message[PAGER_MESSAGE])
+int program_adopt(struct pager *pager, struct process *process, char message[MESSAGE_BYTES])
 {
 	struct attached *child = process->attached;
 	int error;
@@ -466,8 +466,8 @@ static void bring_back_pass(struct attached *attached, struct bring_back *work)
 	}
 }
 
-/* Nothing leaves any more. What waits in limbo cannot be brought back there: if nothing is in flight
- * it is nobody's. */
+/* Nothing leaves any more. What waits in limbo cannot be brought back there: if nothing is in
+ * flight it is nobody's. */
 static void settle_moves(struct attached *attached)
 {
 	attached->paused = true;
@@ -533,7 +533,7 @@ static int last_stop(struct target *target, void *argument)
  * The channel goes with the agent, and the lock's gate is in it. Something may be registered that
  * is no region (register.c): its events must still be read, or their threads could not be stopped.
  */
-static int agent_out(struct attached *attached, char message[PAGER_MESSAGE])
+static int agent_out(struct attached *attached, char message[MESSAGE_BYTES])
 {
 	uint64_t since = monotonic_ns(), waited;
 	bool told = false;
@@ -565,24 +565,24 @@ static int agent_out(struct attached *attached, char message[PAGER_MESSAGE])
 }
 
 void program_explain(const struct attached *attached, const struct bring_back *work, int error,
-		     char message[PAGER_MESSAGE])
+		     char message[MESSAGE_BYTES])
 {
 	if (error == -EIO)
-		snprintf(message, PAGER_MESSAGE,
-			 "process %d: %llu pages cannot be read from backend %s (%s), the others "
-			 "are "
-			 "back; it is served as before; mend the device and try again, or give "
-			 "these pages up: vswap detach --lose-unreadable",
-			 attached->pid, (unsigned long long)work->unreadable, work->device,
-			 strerror(-work->error));
+		explain(message, 0,
+			"process %d: %llu pages cannot be read from backend %s (%s), the others "
+			"are "
+			"back; it is served as before; mend the device and try again, or give "
+			"these pages up: vswap detach --lose-unreadable",
+			attached->pid, (unsigned long long)work->unreadable, work->device,
+			strerror(-work->error));
 	else
-		snprintf(message, PAGER_MESSAGE,
-			 "process %d: backend %s does not answer; it is served as before; look at "
-			 "the device (dmesg) and try again",
-			 attached->pid, work->device);
+		explain(message, 0,
+			"process %d: backend %s does not answer; it is served as before; look at "
+			"the device (dmesg) and try again",
+			attached->pid, work->device);
 }
 
-int program_release(struct attached *attached, bool lose, char message[PAGER_MESSAGE])
+int program_release(struct attached *attached, bool lose, char message[MESSAGE_BYTES])
 {
 	struct bring_back work = {.lose = lose, .hasty = true};
 	pid_t pid = attached->pid;
@@ -602,11 +602,9 @@ int program_release(struct attached *attached, bool lose, char message[PAGER_MES
 		program_explain(attached, &work, back, message);
 		return back;
 	}
-	if (error && error != -ESRCH) {
-		snprintf(message, PAGER_MESSAGE, "cannot let go of process %d: %s", pid,
-			 strerror(-error));
-		return error;
-	}
+	if (error && error != -ESRCH)
+		return explain(message, error, "cannot let go of process %d: %s", pid,
+			       strerror(-error));
 	error = attached->has_agent ? agent_out(attached, message) : 0;
 	attached_unlist(attached);
 	attached_free(attached);

@@ -13,10 +13,10 @@ struct process;
 /* Injects, registers all mappings, records all present pages; starts the pager's threads if it is
  * the first. Not for a child of fork that is served already. 0 or -errno with a message; on failure
  * the process is as it was. */
-int program_attach(struct pager *pager, struct process *process, char message[PAGER_MESSAGE]);
+int program_attach(struct pager *pager, struct process *process, char message[MESSAGE_BYTES]);
 
 /* The same for a child of fork that is served already: from now on pages may leave it, too. */
-int program_adopt(struct pager *pager, struct process *process, char message[PAGER_MESSAGE]);
+int program_adopt(struct pager *pager, struct process *process, char message[MESSAGE_BYTES]);
 
 /* Registers mappings that have come since. 0 or -errno. */
 int program_register_new(struct attached *attached);
@@ -48,11 +48,11 @@ struct bring_back {
 int program_bring_back(struct attached *attached, struct bring_back *work);
 /* -EIO or -ETIMEDOUT in words. */
 void program_explain(const struct attached *attached, const struct bring_back *work, int error,
-		     char message[PAGER_MESSAGE]);
+		     char message[MESSAGE_BYTES]);
 
 /* Everything is back: unregisters, takes the agent out if there is one, and frees it. Pages that
  * cannot be read are lost if `lose` says so; else it fails, and the process is served on. */
-int program_release(struct attached *attached, bool lose, char message[PAGER_MESSAGE]);
+int program_release(struct attached *attached, bool lose, char message[MESSAGE_BYTES]);
 
 /*
  * Brings all back and lets go without a stop and without a call made inside the program: its new

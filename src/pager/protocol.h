@@ -73,8 +73,7 @@
 #ifndef PAGER_PROTOCOL_H
 #define PAGER_PROTOCOL_H
 
-#define PAGE_SHIFT 12
-#define PAGE_MASK  (~0xfffull)
+#include "base/page.h"
 
 /* Longest run of pages that one COPY brings in, and that one first touch may get. */
 #define RUN_PAGES 64u

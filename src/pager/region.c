@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "attach/array.h"
+#include "base/array.h"
 
 /* Index of the first region that ends after the address. */
 static size_t first_after(const struct region_list *list, uint64_t address)

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/page.h"
 
-#define PAGE 4096u
 /* glibc's bits in `kind`: PTHREAD_MUTEX_ROBUST_NORMAL_NP, PTHREAD_MUTEX_PRIO_INHERIT_NP. */
 #define KIND_ROBUST   16u
 #define KIND_INHERITS 32u
@@ -40,7 +40,7 @@ _Static_assert(sizeof(union neighbour) == ROBUST_BYTES + ROBUST_MORE_BYTES, "all
 
 static bool is_pointer(uint64_t value)
 {
-	return value > PAGE && value < 1ull << 47 && !(value & 6);
+	return value > PAGE_BYTES && value < 1ull << 47 && !(value & 6);
 }
 
 static bool is_held(const struct mutex *mutex)
@@ -62,7 +62,8 @@ unsigned int robust_find(const uint8_t *page, uint64_t address, struct robust_lo
 {
 	unsigned int found = 0;
 
-	for (unsigned int at = 0; at + sizeof(struct mutex) <= PAGE && found < most; at += 8) {
+	for (unsigned int at = 0; at + sizeof(struct mutex) <= PAGE_BYTES && found < most;
+	     at += 8) {
 		struct mutex mutex;
 
 		memcpy(&mutex, page + at, sizeof(mutex));

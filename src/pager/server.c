@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include "pager/futex.h"
+#include "base/futex.h"
 #include "pager/state.h"
 #include "pager/watchdog.h"
 

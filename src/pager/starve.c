@@ -2,7 +2,7 @@
 #include "pager/starve.h"
 
 #include <pthread.h>
-#include "pager/futex.h"
+#include "base/futex.h"
 #include "pager/state.h"
 #include "pager/userfault.h"
 

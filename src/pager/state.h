@@ -6,10 +6,10 @@
 #include <pthread.h>
 #include "attach/keeper.h"
 #include "attach/maps.h"
+#include "base/latency.h"
 #include "pager/attached.h"
 #include "pager/fault.h"
 #include "pager/groups.h"
-#include "pager/latency.h"
 #include "pager/pager.h"
 #include "pager/tree.h"
 #include "store/store.h"

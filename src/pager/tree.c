@@ -12,10 +12,11 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-#include "attach/array.h"
-#include "attach/proc.h"
+#include "base/array.h"
+#include "base/clock.h"
+#include "base/futex.h"
+#include "base/proc.h"
 #include "pager/budget.h"
-#include "pager/futex.h"
 #include "pager/state.h"
 #include "pager/userfault.h"
 
@@ -421,16 +422,6 @@ static unsigned int count_growing(const struct pager *pager)
 	return growing;
 }
 
-/* What looking costs. By the clock it would be dear whenever others have the CPU, which is when
- * processes grow unseen. */
-static uint64_t cpu_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 /* Many small processes may together be far above the budget. */
 static void set_worth(struct pager *pager, uint64_t now)
 {
@@ -453,17 +444,17 @@ static void set_worth(struct pager *pager, uint64_t now)
 void tree_refresh(struct pager *pager, bool pressed)
 {
 	struct tree *tree = &pager->tree;
-	uint64_t now = monotonic_ns(), before = cpu_ns();
+	uint64_t now = monotonic_ns(), before = worked_ns();
 	uint64_t pause = pressed ? SCAN_PRESSED_NS : SCAN_IDLE_NS;
 
 	if (!tree->alone && now - tree->scanned_ns > pause &&
 	    now - tree->scanned_ns > tree->scan_cost_ns * SCAN_SHARE) {
 		scan(pager);
 		tree->scanned_ns = now;
-		tree->scan_cost_ns = cpu_ns() - before;
+		tree->scan_cost_ns = worked_ns() - before;
 	}
 	now = monotonic_ns();
-	before = cpu_ns();
+	before = worked_ns();
 	if (now - tree->looked_ns < tree->look_cost_ns * LOOK_SHARE)
 		return;
 	join_attached(pager);
@@ -479,7 +470,7 @@ void tree_refresh(struct pager *pager, bool pressed)
 	groups_look(pager);
 	set_worth(pager, now);
 	tree->looked_ns = now;
-	tree->look_cost_ns = cpu_ns() - before;
+	tree->look_cost_ns = worked_ns() - before;
 }
 
 static uint64_t least_age(const struct pager *pager, const struct process *process)

@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 #include "attach/timeouts.h"
+#include "base/futex.h"
 #include "pager/budget.h"
 #include "pager/doomed.h"
-#include "pager/futex.h"
 #include "pager/left.h"
 #include "pager/load.h"
 #include "pager/program.h"
@@ -49,7 +49,7 @@
 
 static void try_to_attach(struct pager *pager, struct process *process)
 {
-	char message[PAGER_MESSAGE];
+	char message[MESSAGE_BYTES];
 	int error = attach_allowed(process->pid, message);
 
 	if (!error && process->attached)
@@ -171,7 +171,7 @@ static void record_unknown(struct attached *attached)
 /* Not all of it may be readable at once; a device that does not answer holds up this thread. */
 static void abandon(struct attached *attached)
 {
-	char why[PAGER_MESSAGE];
+	char why[MESSAGE_BYTES];
 	struct process *process = attached->process;
 	uint64_t now = monotonic_ns();
 
@@ -193,7 +193,7 @@ static void abandon(struct attached *attached)
 static void attend(struct attached *attached)
 {
 	struct process_size size;
-	char message[PAGER_MESSAGE];
+	char message[MESSAGE_BYTES];
 
 	if (attached->dead || !attach_alive(&attached->target)) {
 		attached_bury(attached); /* gone, or another program by exec */

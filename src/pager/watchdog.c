@@ -5,9 +5,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include "attach/proc.h"
 #include "attach/remote.h"
-#include "pager/futex.h"
+#include "base/futex.h"
+#include "base/proc.h"
 #include "pager/server.h"
 #include "pager/state.h"
 

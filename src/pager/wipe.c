@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <unistd.h>
 #include "attach/maps.h"
-#include "attach/proc.h"
+#include "base/proc.h"
 #include "pager/mapping.h"
 #include "pager/state.h"
 #include "pager/userfault.h"

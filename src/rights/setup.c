@@ -17,23 +17,13 @@
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
+#include "base/message.h"
 #include "rights/fork_right.h"
 
 #define DEVICE	   "/dev/userfaultfd"
 #define RULES	   "/etc/udev/rules.d"
 #define RULE	   RULES "/60-vswap.rules"
 #define CAPABILITY "security.capability"
-
-static int __attribute__((format(printf, 3, 4)))
-fail(char *message, int error, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(message, SETUP_MESSAGE, format, arguments);
-	va_end(arguments);
-	return error ? error : -EIO;
-}
 
 /* Runs one of the system's own programs. */
 static int call(char *message, char **arguments)
@@ -44,11 +34,11 @@ static int call(char *message, char **arguments)
 
 	error = posix_spawn(&pid, arguments[0], NULL, NULL, arguments, nothing);
 	if (error)
-		return fail(message, -error, "cannot run %s: %s", arguments[0], strerror(error));
+		return explain(message, -error, "cannot run %s: %s", arguments[0], strerror(error));
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (!WIFEXITED(status) || WEXITSTATUS(status))
-		return fail(message, -EIO, "%s failed: see what it says above", arguments[0]);
+		return explain(message, -EIO, "%s failed: see what it says above", arguments[0]);
 	return 0;
 }
 
@@ -62,7 +52,7 @@ static int find_group(char *message, gid_t *gid)
 		return error;
 	group = getgrnam(SETUP_GROUP);
 	if (!group)
-		return fail(message, -ENOENT, "there is no group %s", SETUP_GROUP);
+		return explain(message, -ENOENT, "there is no group %s", SETUP_GROUP);
 	*gid = group->gr_gid;
 	return 0;
 }
@@ -73,14 +63,15 @@ static int set_device(char *message, gid_t gid, mode_t mode)
 	struct stat stat;
 
 	if (device < 0)
-		return fail(message, -errno,
-			    "cannot open %s: %s; the kernel needs CONFIG_USERFAULTFD=y and Linux "
-			    "6.1 or newer",
-			    DEVICE, strerror(errno));
+		return explain(
+			message, -errno,
+			"cannot open %s: %s; the kernel needs CONFIG_USERFAULTFD=y and Linux "
+			"6.1 or newer",
+			DEVICE, strerror(errno));
 	if (fstat(device, &stat) || !S_ISCHR(stat.st_mode))
-		error = fail(message, -ENODEV, "%s is not the kernel's device", DEVICE);
+		error = explain(message, -ENODEV, "%s is not the kernel's device", DEVICE);
 	else if (fchown(device, 0, gid) || fchmod(device, mode))
-		error = fail(message, -errno, "cannot change %s: %s", DEVICE, strerror(errno));
+		error = explain(message, -errno, "cannot change %s: %s", DEVICE, strerror(errno));
 	close(device);
 	return error;
 }
@@ -97,14 +88,14 @@ static int write_rule(char *message)
 	mkdir(RULES, 0755);
 	file = fopen(RULE, "we");
 	if (!file)
-		return fail(message, -errno, "cannot write %s: %s", RULE, strerror(errno));
+		return explain(message, -errno, "cannot write %s: %s", RULE, strerror(errno));
 	good = fputs("# Members of the group " SETUP_GROUP
 		     " may have the page faults of their programs "
 		     "served; see vswap-setup(1).\n"
 		     "KERNEL==\"userfaultfd\", GROUP=\"" SETUP_GROUP "\", MODE=\"0660\"\n",
 		     file) >= 0;
 	if (fclose(file) || !good)
-		return fail(message, -errno, "cannot write %s: %s", RULE, strerror(errno));
+		return explain(message, -errno, "cannot write %s: %s", RULE, strerror(errno));
 	return 0;
 }
 
@@ -131,16 +122,17 @@ static int open_helper(char *message)
 
 	fork_right_path(path);
 	if (!realpath(path, real))
-		return fail(message, -errno, "cannot find %s: %s; install vswap first", path,
-			    strerror(errno));
+		return explain(message, -errno, "cannot find %s: %s; install vswap first", path,
+			       strerror(errno));
 	if (!is_roots_alone(real))
-		return fail(message, -EPERM,
-			    "%s, or a folder above it, can be changed by others than root: install "
-			    "vswap (ninja -C build install) and run the installed one",
-			    real);
+		return explain(
+			message, -EPERM,
+			"%s, or a folder above it, can be changed by others than root: install "
+			"vswap (ninja -C build install) and run the installed one",
+			real);
 	helper = open(real, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (helper < 0)
-		return fail(message, -errno, "cannot open %s: %s", real, strerror(errno));
+		return explain(message, -errno, "cannot open %s: %s", real, strerror(errno));
 	return helper;
 }
 
@@ -154,14 +146,14 @@ static int set_helper(char *message, int helper, gid_t gid)
 	/* In this order: a capability never stands on a file that others may run. */
 	if (fchown(helper, 0, gid) || fchmod(helper, 0750) ||
 	    fsetxattr(helper, CAPABILITY, &capability, sizeof(capability), 0))
-		return fail(message, -errno,
-			    "cannot give the helper its right: %s; the file system must keep "
-			    "extended attributes and not be mounted nosuid",
-			    strerror(errno));
+		return explain(message, -errno,
+			       "cannot give the helper its right: %s; the file system must keep "
+			       "extended attributes and not be mounted nosuid",
+			       strerror(errno));
 	return 0;
 }
 
-int setup_machine(char message[SETUP_MESSAGE])
+int setup_machine(char message[MESSAGE_BYTES])
 {
 	/* First what can be wrong with how vswap was installed: then nothing is changed. */
 	int helper = open_helper(message), error;
@@ -177,31 +169,31 @@ int setup_machine(char message[SETUP_MESSAGE])
 	return error;
 }
 
-int setup_user(const char *user, char message[SETUP_MESSAGE])
+int setup_user(const char *user, char message[MESSAGE_BYTES])
 {
 	char name[64];
 	char *arguments[] = {"/usr/sbin/usermod", "-aG", SETUP_GROUP, name, NULL};
 
 	if (!getpwnam(user))
-		return fail(message, -ENOENT, "there is no user %s", user);
+		return explain(message, -ENOENT, "there is no user %s", user);
 	snprintf(name, sizeof(name), "%s", user);
 	return call(message, arguments);
 }
 
-int setup_undo(char message[SETUP_MESSAGE])
+int setup_undo(char message[MESSAGE_BYTES])
 {
 	int helper = open_helper(message), error = 0;
 
 	if (helper < 0)
 		return helper;
 	if (fremovexattr(helper, CAPABILITY) && errno != ENODATA)
-		error = fail(message, -errno, "cannot take the helper's right away: %s",
-			     strerror(errno));
+		error = explain(message, -errno, "cannot take the helper's right away: %s",
+				strerror(errno));
 	else if (fchown(helper, 0, 0) || fchmod(helper, 0755))
-		error = fail(message, -errno, "cannot change the helper: %s", strerror(errno));
+		error = explain(message, -errno, "cannot change the helper: %s", strerror(errno));
 	close(helper);
 	error = error ?: set_device(message, 0, 0600);
 	if (!error && unlink(RULE) && errno != ENOENT && errno != ENOTDIR)
-		error = fail(message, -errno, "cannot remove %s: %s", RULE, strerror(errno));
+		error = explain(message, -errno, "cannot remove %s: %s", RULE, strerror(errno));
 	return error;
 }

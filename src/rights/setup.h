@@ -7,16 +7,16 @@
 #define RIGHTS_SETUP_H
 
 #include <stddef.h>
+#include "base/message.h"
 
-#define SETUP_GROUP   "vswap"
-#define SETUP_MESSAGE 512
+#define SETUP_GROUP "vswap"
 
 /* The group, the device now and after each boot, the helper. 0 or -errno with a message; what was
  * done before stays, and doing it again is harmless. */
-int setup_machine(char message[SETUP_MESSAGE]);
+int setup_machine(char message[MESSAGE_BYTES]);
 /* Puts a user into the group. The same. */
-int setup_user(const char *user, char message[SETUP_MESSAGE]);
+int setup_user(const char *user, char message[MESSAGE_BYTES]);
 /* Takes all of it back but for the group itself. The same. */
-int setup_undo(char message[SETUP_MESSAGE]);
+int setup_undo(char message[MESSAGE_BYTES]);
 
 #endif

@@ -5,8 +5,8 @@
  * object's header then names a slot that no longer holds it, and the cleaner
  * finds it among the anchors (space_each_holder) until it is written again.
  */
-#include "space/private.h"
 #include <assert.h>
+#include "space/private.h"
 
 uint32_t anchor_new(struct space *space, desc_t word, uint32_t count)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include "space/private.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include "space/private.h"
 
 static void require(bool holds, const char *what, uint64_t where)
 {
@@ -76,4 +76,15 @@ void space_check(struct space *space)
 	check_clusters(space);
 	check_anchors(space);
 	pthread_mutex_unlock(&space->lock);
+}
+
+void space_each_word(struct space *space, void (*found)(void *argument, desc_t word),
+		     void *argument)
+{
+	for (uint32_t id = 1; id < space->clusters_made; id++)
+		for (uint32_t i = 0; cluster_references(space, id) && i < CLUSTER_SLOTS; i++)
+			found(argument, cluster_slots(space, id)[i]);
+	for (uint32_t anchor = 1; anchor < space->anchors_made; anchor++)
+		if (anchor_count(space, anchor))
+			found(argument, *anchor_slot(space, anchor));
 }

@@ -4,10 +4,10 @@
  * cluster; the first that must change a slot takes a copy of its own. Only
  * then do the stored slots become anchors, so a fork itself touches no slot.
  */
-#include "space/private.h"
-#include "space/map.h"
 #include <assert.h>
 #include <errno.h>
+#include "space/map.h"
+#include "space/private.h"
 
 uint32_t cluster_new(struct space *space)
 {

@@ -28,8 +28,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "base/page.h"
 
-#define PAGE_BYTES    4096u
 #define CLUSTER_SLOTS 512u
 #define CLUSTER_SHIFT 21  /* log2 of the bytes that a cluster maps */
 #define STORE_GRAIN   16u /* unit of offset16 and length16, bytes */
@@ -101,6 +101,15 @@ static inline unsigned int desc_index(desc_t d)
 static inline desc_t desc_location(desc_t d)
 {
 	return d & 0x1fffffffffffff00ull;
+}
+
+/* A stored page, or a copy of one that is in memory. */
+static inline bool desc_has_location(desc_t d)
+{
+	enum desc_state state = desc_state(d);
+
+	return (state == DESC_STORED || state == DESC_RESIDENT || state == DESC_LEAVING) &&
+	       desc_segment(d);
 }
 
 static inline desc_t desc_make_location(uint32_t segment, uint32_t offset, uint32_t length,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "space/map.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-#include "space/private.h"
-#include "space/map.h"
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include "base/page.h"
+#include "space/map.h"
+#include "space/private.h"
 
 #define CLUSTER_MAPS  (1ull << CLUSTER_SHIFT) /* bytes of addresses */
 #define CLUSTER_INNER (CLUSTER_MAPS - 1)

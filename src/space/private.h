@@ -56,12 +56,4 @@ struct memory {
 /* A new anchor with that word and count; 0: none left. */
 uint32_t anchor_new(struct space *space, desc_t word, uint32_t count);
 
-static inline bool desc_has_location(desc_t d)
-{
-	enum desc_state state = desc_state(d);
-
-	return (state == DESC_STORED || state == DESC_RESIDENT || state == DESC_LEAVING) &&
-	       desc_segment(d);
-}
-
 #endif

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-#include "space/private.h"
-#include "space/map.h"
 #include <assert.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <time.h>
+#include "base/page.h"
+#include "space/map.h"
+#include "space/private.h"
 
 /* Anchors are never more than the slots that name them. */
 static uint64_t anchor_limit(uint32_t clusters)

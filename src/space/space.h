@@ -26,7 +26,7 @@
 #define SPACE_SPACE_H
 
 #include <stddef.h>
-#include "descriptor.h"
+#include "space/descriptor.h"
 
 struct space;
 struct memory;
@@ -180,5 +180,8 @@ void space_count(struct space *space, uint64_t count[8]);
 void memory_count(const struct memory *memory, uint64_t count[8]);
 /* Walks everything; aborts with a message on a broken invariant. */
 void space_check(struct space *space);
+/* Nothing changes meanwhile: calls for each word of a cluster or an anchor in use. */
+void space_each_word(struct space *space, void (*found)(void *argument, desc_t word),
+		     void *argument);
 
 #endif

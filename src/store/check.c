@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include "store/private.h"
-#include "space/private.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include "store/private.h"
 
 static void require(bool holds, const char *what, uint64_t where)
 {
@@ -27,27 +26,23 @@ static void check_object(struct store *store, desc_t word)
 	require((object.pages == 1) == (desc_length(word) > 0), "a word's length", word);
 }
 
-static void count_word(struct store *store, uint64_t *live, desc_t word)
+struct words {
+	struct store *store;
+	uint64_t *live; /* of each segment */
+};
+
+static void count_word(void *argument, desc_t word)
 {
+	const struct words *words = argument;
+	struct store *store = words->store;
+
 	if (!desc_has_location(word))
 		return;
 	require(desc_segment(word) < store->segments_made, "a word names no segment", word);
 	require(segment_state(segment_of(store, desc_segment(word))) != SEGMENT_FREE,
 		"a word names a free segment", word);
-	live[desc_segment(word)] += live_of(word);
+	words->live[desc_segment(word)] += live_of(word);
 	check_object(store, word);
-}
-
-static void count_words(struct store *store, uint64_t *live)
-{
-	struct space *space = store->space;
-
-	for (uint32_t id = 1; id < space->clusters_made; id++)
-		for (uint32_t i = 0; cluster_references(space, id) && i < CLUSTER_SLOTS; i++)
-			count_word(store, live, cluster_slots(space, id)[i]);
-	for (uint32_t anchor = 1; anchor < space->anchors_made; anchor++)
-		if (anchor_count(space, anchor))
-			count_word(store, live, *anchor_slot(space, anchor));
 }
 
 /* Returns how many frames the segment has; adds those that may never be written to *kept. */
@@ -94,7 +89,7 @@ void store_check(struct store *store)
 
 	require(live, "no memory for the check", 0);
 	space_check(store->space);
-	count_words(store, live);
+	space_each_word(store->space, count_word, &(struct words){store, live});
 	pthread_mutex_lock(&store->lock);
 	for (uint32_t id = 1; id < store->segments_made; id++)
 		frames += check_segment(store, id, live[id], &kept);

@@ -18,8 +18,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#include "codec/codec.h"
 #include "space/descriptor.h"
-#include "store/codec.h"
 #include "store/seal.h"
 
 #define OBJECT_SLOT_BITS     41

@@ -29,7 +29,7 @@
 #include <pthread.h>
 #include <xxhash.h>
 #include "backend/backend.h"
-#include "store/codec.h"
+#include "codec/codec.h"
 #include "store/object.h"
 #include "store/store.h"
 

@@ -11,8 +11,8 @@
  * group of 16 slots are read from wherever they lie in RAM and become one zstd
  * object; a location never changes its bytes, so they are read without a lock.
  */
-#include "store/private.h"
 #include <assert.h>
+#include "store/private.h"
 
 #define LOCATION desc_location(~0ull)
 

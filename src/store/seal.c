@@ -4,6 +4,7 @@
  * bytes. The key itself is forgotten as soon as the contexts have its schedule.
  */
 #include "store/seal.h"
+
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>

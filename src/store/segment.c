@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* The segment table, its lists, and the frames of RAM segments. */
-#include "store/private.h"
-#include "space/map.h"
 #include <assert.h>
+#include "space/map.h"
+#include "store/private.h"
 
 /* ---- frames ---- */
 

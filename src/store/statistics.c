@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include "store/private.h"
 #include <string.h>
+#include "store/private.h"
 
 static void add_counts(struct store_statistics *to, struct put_counts *from)
 {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-#include "store/private.h"
-#include "space/map.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include "space/map.h"
+#include "store/private.h"
 
 static void drop(void *argument, desc_t word)
 {

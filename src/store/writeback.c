@@ -4,10 +4,10 @@
  * copy is sealed; one table entry changes. RAM is given back only after the backend
  * acknowledged.
  */
-#include "store/private.h"
-#include "space/map.h"
 #include <assert.h>
 #include <errno.h>
+#include "space/map.h"
+#include "store/private.h"
 
 void segment_claim(struct store *store, uint32_t id, enum segment_state state)
 {

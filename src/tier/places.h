@@ -8,7 +8,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-
 #include "backend/backend.h"
 
 /* Writes in flight to one backend: enough to keep a disk busy, few enough that the frames which

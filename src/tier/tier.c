@@ -27,7 +27,8 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-
+#include "base/clock.h"
+#include "base/futex.h"
 #include "space/map.h"
 #include "tier/places.h"
 
@@ -105,22 +106,7 @@ struct tier {
 
 static int64_t now_ns(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * SECOND + now.tv_nsec;
-}
-
-static void futex_wait(_Atomic uint32_t *word, uint32_t seen, int64_t ns)
-{
-	struct timespec timeout = {ns / SECOND, ns % SECOND};
-
-	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, &timeout, NULL, 0);
-}
-
-static void futex_wake(_Atomic uint32_t *word)
-{
-	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 0x7fffffff, NULL, NULL, 0);
+	return (int64_t)monotonic_ns();
 }
 
 /* ---- writing back ---- */
@@ -286,21 +272,12 @@ static void announce(struct tier *tier)
 	}
 	atomic_fetch_add(&tier->rooms, 1);
 	if (atomic_load(&tier->waiters))
-		futex_wake(&tier->rooms);
-}
-
-/* What this thread has worked: it may have waited for a CPU meanwhile. */
-static int64_t worked_ns(void)
-{
-	struct timespec worked;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &worked);
-	return worked.tv_sec * SECOND + worked.tv_nsec;
+		futex_wake(&tier->rooms, INT32_MAX);
 }
 
 static void rest(struct tier *tier, int64_t began, int64_t times)
 {
-	atomic_store(&tier->clean_at, now_ns() + times * (worked_ns() - began));
+	atomic_store(&tier->clean_at, now_ns() + times * ((int64_t)worked_ns() - began));
 }
 
 /*
@@ -351,7 +328,7 @@ static bool clean(struct tier *tier, bool urgent)
 /* Above the share, nothing on its way, and nobody waits. */
 static void clean_at_leisure(struct tier *tier)
 {
-	int64_t now = now_ns(), began = worked_ns();
+	int64_t now = now_ns(), began = (int64_t)worked_ns();
 
 	if (now < atomic_load(&tier->clean_at))
 		return;
@@ -418,7 +395,7 @@ static bool is_paging(struct tier *tier, int64_t now)
 
 static void clean_when_idle(struct tier *tier)
 {
-	int64_t now = now_ns(), began = worked_ns();
+	int64_t now = now_ns(), began = (int64_t)worked_ns();
 
 	if (tier->in_flight || now - tier->kicked_at < IDLE_AFTER ||
 	    now < atomic_load(&tier->clean_at) || store_ram_bytes(tier->store) < IDLE_BYTES)
@@ -470,7 +447,7 @@ static void *run(void *argument)
 				announce(tier);
 		} else if (settled) {
 			atomic_store(&tier->asleep, true);
-			futex_wait(&tier->kicks, seen, nap(tier));
+			futex_wait(&tier->kicks, seen, (uint64_t)nap(tier));
 			atomic_store(&tier->asleep, false);
 		}
 	}
@@ -558,7 +535,7 @@ static void wake(struct tier *tier)
 {
 	atomic_fetch_add(&tier->kicks, 1);
 	if (atomic_load(&tier->asleep))
-		futex_wake(&tier->kicks);
+		futex_wake(&tier->kicks, INT32_MAX);
 }
 
 void tier_close(struct tier *tier)
@@ -597,7 +574,7 @@ bool tier_wait_room(struct tier *tier, unsigned int timeout_us)
 	atomic_store(&tier->waited_at, now_ns());
 	tier_kick(tier);
 	atomic_fetch_add(&tier->waiters, 1);
-	futex_wait(&tier->rooms, seen, (int64_t)timeout_us * 1000);
+	futex_wait(&tier->rooms, seen, (uint64_t)timeout_us * 1000);
 	atomic_fetch_sub(&tier->waiters, 1);
 	/* Room that was made for us counts, even if there will be no more of it. */
 	return atomic_load(&tier->made) != made || !atomic_load(&tier->hopeless);

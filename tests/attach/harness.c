@@ -160,7 +160,7 @@ static int pause_program(void)
 void need_rights(void)
 {
 	pid_t pid = start_program(pause_program);
-	char message[ATTACH_MESSAGE];
+	char message[MESSAGE_BYTES];
 	struct target target;
 	int error = attach_inject(pid, -1, &target, NULL, NULL, message);
 
@@ -272,7 +272,7 @@ static void *serve(void *argument)
 	return NULL;
 }
 
-int pager_attach(struct pager *pager, pid_t pid, char message[ATTACH_MESSAGE])
+int pager_attach(struct pager *pager, pid_t pid, char message[MESSAGE_BYTES])
 {
 	int error;
 
@@ -355,7 +355,7 @@ void pager_drop(struct pager *pager)
 	attach_forget(&pager->target);
 }
 
-int pager_leave(struct pager *pager, char message[ATTACH_MESSAGE])
+int pager_leave(struct pager *pager, char message[MESSAGE_BYTES])
 {
 	int error;
 

@@ -79,11 +79,11 @@ struct pager {
 };
 
 /* Attaches, registers board->memory and serves its faults. */
-int pager_attach(struct pager *pager, pid_t pid, char message[ATTACH_MESSAGE]);
+int pager_attach(struct pager *pager, pid_t pid, char message[MESSAGE_BYTES]);
 /* Moves pages [first, first + count) out; how many left. */
 unsigned int pager_evict(struct pager *pager, unsigned int first, unsigned int count);
 /* Brings all back, stops serving and leaves. */
-int pager_leave(struct pager *pager, char message[ATTACH_MESSAGE]);
+int pager_leave(struct pager *pager, char message[MESSAGE_BYTES]);
 /* Stops serving; the program has ended. */
 void pager_drop(struct pager *pager);
 

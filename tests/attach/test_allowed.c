@@ -14,7 +14,7 @@
 
 static void refused(pid_t pid, int error, const char *word)
 {
-	char message[ATTACH_MESSAGE];
+	char message[MESSAGE_BYTES];
 	int got = attach_allowed(pid, message);
 
 	check(got == error, "%d instead of %d: %s", got, error, message);
@@ -73,7 +73,7 @@ static pid_t kernel_thread(void)
 static void attached_already(void)
 {
 	pid_t pid = start_program(simple_program);
-	char message[ATTACH_MESSAGE];
+	char message[MESSAGE_BYTES];
 	struct target target;
 
 	check(!attach_allowed(pid, message), "%s", message);
@@ -89,7 +89,7 @@ static void attached_already(void)
 static void traced(void)
 {
 	pid_t pid = start_program(simple_program);
-	char message[ATTACH_MESSAGE];
+	char message[MESSAGE_BYTES];
 	struct target target;
 	pid_t tracer = fork();
 

@@ -143,14 +143,14 @@ static bool is_strict(void *unused)
 
 static void attach(struct pager *pager, pid_t pid)
 {
-	char message[ATTACH_MESSAGE];
+	char message[MESSAGE_BYTES];
 
 	check(!pager_attach(pager, pid, message), "%s", message);
 }
 
 static void leave(struct pager *pager)
 {
-	char message[ATTACH_MESSAGE];
+	char message[MESSAGE_BYTES];
 
 	check(!pager_leave(pager, message), "%s", message);
 }
@@ -207,7 +207,7 @@ static int send_ignored(struct target *target, void *unused)
 static void test_waits(int (*program)(void), const char *name)
 {
 	pid_t pid = start_program(program);
-	char message[ATTACH_MESSAGE];
+	char message[MESSAGE_BYTES];
 	struct target target;
 
 	for (int round = 0; round < ROUNDS; round++) {

@@ -91,7 +91,7 @@ int main(void)
 	static struct trace_left before, after;
 	double inject = 0, leave = 0;
 	struct pager pager;
-	char message[ATTACH_MESSAGE];
+	char message[MESSAGE_BYTES];
 	unsigned int moved = 0;
 	pid_t pid;
 

@@ -164,7 +164,7 @@ static bool leader_gone(void *pid)
 static pid_t start(struct pager *pager, int (*program)(void))
 {
 	pid_t pid = start_program(program);
-	char message[ATTACH_MESSAGE];
+	char message[MESSAGE_BYTES];
 
 	check(!pager_attach(pager, pid, message), "%s", message);
 	check(pager_evict(pager, 0, CHANNEL_BATCH) > CHANNEL_BATCH / 2, "nothing moved");
@@ -191,7 +191,7 @@ static void ends_well(int (*program)(void))
 
 static void test_last_thread(void)
 {
-	char message[ATTACH_MESSAGE];
+	char message[MESSAGE_BYTES];
 	struct pager pager;
 	pid_t pid = start(&pager, last_thread_leaves);
 	int status;
@@ -206,7 +206,7 @@ static void test_last_thread(void)
 
 static void test_first_thread(void)
 {
-	char message[ATTACH_MESSAGE];
+	char message[MESSAGE_BYTES];
 	struct pager pager;
 	pid_t pid = start(&pager, first_thread_leaves);
 	int status;
@@ -228,7 +228,7 @@ static void test_first_thread(void)
 
 static void test_exec(void)
 {
-	char message[ATTACH_MESSAGE];
+	char message[MESSAGE_BYTES];
 	struct pager pager;
 	pid_t pid = start(&pager, calls_exec);
 	int status;
@@ -243,7 +243,7 @@ static void test_exec(void)
 
 static void test_seccomp(void)
 {
-	char message[ATTACH_MESSAGE];
+	char message[MESSAGE_BYTES];
 	struct pager pager;
 	pid_t pid = start(&pager, calls_seccomp);
 
@@ -260,7 +260,7 @@ static void test_seccomp(void)
 
 static void test_setuid(void)
 {
-	char message[ATTACH_MESSAGE];
+	char message[MESSAGE_BYTES];
 	struct pager pager;
 	pid_t pid = start(&pager, calls_setuid);
 
@@ -325,7 +325,7 @@ static void test_killed(void)
 	for (int i = 0; i < 20; i++) {
 		struct pager pager;
 		pid_t pid = start(&pager, spins);
-		char message[ATTACH_MESSAGE];
+		char message[MESSAGE_BYTES];
 		pid_t killer = fork();
 
 		if (!killer) {

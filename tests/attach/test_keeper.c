@@ -58,7 +58,7 @@ static bool has_moved(void *unused)
 /* The owner: attaches, moves pages out, and is killed there. */
 static int owner(int orderly)
 {
-	char message[ATTACH_MESSAGE];
+	char message[MESSAGE_BYTES];
 	struct keepers *keepers;
 	struct pager pager;
 

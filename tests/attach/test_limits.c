@@ -105,7 +105,7 @@ static int no_memory(void)
 
 static void page(pid_t pid)
 {
-	char message[ATTACH_MESSAGE];
+	char message[MESSAGE_BYTES];
 	struct pager pager;
 
 	check(!pager_attach(&pager, pid, message), "%s", message);
@@ -133,7 +133,7 @@ static void no_matter(int (*program)(void))
 static void later(int (*program)(void), int error, const char *limit_name)
 {
 	pid_t pid = start_program(program);
-	char message[ATTACH_MESSAGE];
+	char message[MESSAGE_BYTES];
 	struct pager pager;
 	int got = pager_attach(&pager, pid, message);
 

@@ -291,7 +291,7 @@ static int program(void)
 
 int main(void)
 {
-	char message[ATTACH_MESSAGE];
+	char message[MESSAGE_BYTES];
 	struct target target;
 
 	need_rights();

@@ -9,7 +9,7 @@
 
 int main(int count, char **arguments)
 {
-	char message[ATTACH_MESSAGE], text[64] = "";
+	char message[MESSAGE_BYTES], text[64] = "";
 	int input[2], output[2];
 	struct pager pager;
 	unsigned int moved = 0;

@@ -46,7 +46,7 @@ static bool counts_on(void *before)
 static void stays_stopped(int signal)
 {
 	pid_t pid = start_program(counter_program);
-	char message[ATTACH_MESSAGE];
+	char message[MESSAGE_BYTES];
 	struct pager pager;
 	siginfo_t info = {0};
 	long before;
@@ -112,7 +112,7 @@ static bool past_vfork(void *unused)
 static void in_vfork(void)
 {
 	pid_t pid = start_program(vfork_program);
-	char message[ATTACH_MESSAGE];
+	char message[MESSAGE_BYTES];
 	struct target target;
 	int error;
 
@@ -172,7 +172,7 @@ static void *disturb(void *argument)
 static void under_storm(int (*program)(void), bool disturbed)
 {
 	pid_t pid = start_program(program);
-	char message[ATTACH_MESSAGE];
+	char message[MESSAGE_BYTES];
 	struct target target;
 	pthread_t thread;
 	long before;

@@ -151,7 +151,7 @@ static int nothing(struct target *target, void *argument)
 
 static void attach(pid_t pid, struct target *target)
 {
-	char message[ATTACH_MESSAGE];
+	char message[MESSAGE_BYTES];
 	int error = attach_inject(pid, -1, target, nothing, NULL, message);
 
 	check(!error, "%s: %s", calls[current].name, message);

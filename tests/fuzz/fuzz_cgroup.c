@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/cgroup_parse.h"
+#include "cgroup/cgroup_parse.h"
 
 #define ROOM 64
 

@@ -7,8 +7,8 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include "store/codec.h"
-#include "store/codec_word.h"
+#include "codec/codec.h"
+#include "codec/codec_word.h"
 
 #define PAGE 4096u
 

@@ -13,8 +13,8 @@ static void fuzz_name(const struct group_settings *settings)
 {
 	struct groups groups = {.count = 0};
 	struct group *group = NULL;
-	char message[200] = "", path[GROUP_PATH];
-	int error = groups_enter(&groups, NULL, settings, 0, &group, message, sizeof(message));
+	char message[MESSAGE_BYTES] = "", path[GROUP_PATH];
+	int error = groups_enter(&groups, NULL, settings, 0, &group, message);
 
 	if ((error != 0) != (message[0] != '\0') || (error && groups_find(&groups, settings->name)))
 		abort();
@@ -27,14 +27,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	/* A copy of just this size, so that reading past it is seen. */
 	char *line = malloc(size + !size);
-	char message[200] = "";
+	char message[MESSAGE_BYTES] = "";
 	struct request request = {.kind = -1};
 	int error;
 
 	if (!line)
 		return 0;
 	memcpy(line, data, size);
-	error = request_parse(line, size, &request, message, sizeof(message));
+	error = request_parse(line, size, &request, message);
 	if ((error != 0) != (message[0] != '\0') || !memchr(message, '\0', sizeof(message)))
 		abort();
 	if (!error && (request.kind < REQUEST_REPORT || request.kind > REQUEST_WHERE))

@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = malloc(size + 1);
-	char message[200] = "", shown[SIZE_TEXT];
+	char message[MESSAGE_BYTES] = "", shown[SIZE_TEXT];
 	uint64_t bytes = 0;
 	int error;
 
@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	memcpy(text, data, size);
 	text[size] = '\0';
-	error = size_parse(text, 16ull << 30, &bytes, message, sizeof(message));
+	error = size_parse(text, 16ull << 30, &bytes, message);
 	if ((error != 0) != (message[0] != '\0') || !memchr(message, '\0', sizeof(message)))
 		abort();
 	if (!error && (!bytes || bytes > 1ull << 62))

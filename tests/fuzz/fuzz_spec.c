@@ -12,14 +12,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = malloc(size + 1);
 	struct backend_spec spec;
-	char message[200];
+	char message[MESSAGE_BYTES];
 	int error;
 
 	if (!text)
 		return 0;
 	memcpy(text, data, size);
 	text[size] = '\0';
-	error = backend_parse_spec(text, &spec, message, sizeof(message));
+	error = backend_parse_spec(text, &spec, message);
 	if (!memchr(message, '\0', sizeof(message)) || (error != 0) != (message[0] != '\0'))
 		abort();
 	if (!error && (!spec.name[0] || !memchr(spec.name, '\0', sizeof(spec.name)) ||

@@ -22,7 +22,7 @@
 #define EXTENT BACKEND_EXTENT_BYTES
 
 static char folder[64];
-static char message[1024];
+static char message[MESSAGE_BYTES];
 
 static int make_folder(void **state)
 {
@@ -49,7 +49,7 @@ static int open_spec(const char *path, uint64_t size, struct backend **backend)
 	struct backend_spec spec = {.kind = "file", .name = "test", .size = size, .priority = 3};
 
 	snprintf(spec.path, sizeof(spec.path), "%s", path);
-	return backend_open(&spec, backend, message, sizeof(message));
+	return backend_open(&spec, backend, message);
 }
 
 static struct backend *open_good(const char *path, uint64_t size)
@@ -497,7 +497,7 @@ static void test_unknown_kind(void **state)
 	struct backend_spec spec = {.kind = "tape"};
 	struct backend *backend;
 
-	assert_int_equal(backend_open(&spec, &backend, message, sizeof(message)), -EINVAL);
+	assert_int_equal(backend_open(&spec, &backend, message), -EINVAL);
 	assert_non_null(strstr(message, "tape"));
 	assert_non_null(strstr(message, "file:PATH"));
 }

@@ -18,8 +18,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "control/cgroup_budget.h"
-#include "control/cgroup_parse.h"
+#include "cgroup/cgroup_budget.h"
+#include "cgroup/cgroup_parse.h"
 
 #define MIB    (1ull << 20)
 #define LEAST  (16 * MIB)
@@ -259,7 +259,7 @@ static void test_policy(void **state)
 /* ---- following ---- */
 
 static struct cgroup_budget following;
-static char message[CGROUP_MESSAGE];
+static char message[MESSAGE_BYTES];
 static const struct cgroup_part nothing;
 
 static void opens(uint64_t limit)

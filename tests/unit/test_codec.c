@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-#include "store/codec.h"
-#include "store/codec_word.h"
+#include "codec/codec.h"
+#include "codec/codec_word.h"
 
 #define PAGE  4096u
 #define WORDS 512u

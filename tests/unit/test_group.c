@@ -17,7 +17,7 @@
 #define MIB_PAGES (1ll << (20 - PAGE_SHIFT))
 
 static struct groups groups;
-static char message[512];
+static char message[MESSAGE_BYTES];
 
 static int setup(void **state)
 {
@@ -45,7 +45,7 @@ static int enter_with(struct group *parent, const struct group_settings *setting
 	int error;
 
 	message[0] = '\0';
-	error = groups_enter(&groups, parent, settings, tiers, group, message, sizeof(message));
+	error = groups_enter(&groups, parent, settings, tiers, group, message);
 	assert_int_equal(error != 0, message[0] != '\0');
 	return error;
 }
@@ -74,15 +74,15 @@ static void test_names(void **state)
 		"a b", "a\n", "\xc3\xa4", "a,b", "\"",	"abcdefghijklmnopqrstuvwxyz012345"};
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
-		assert_int_equal(group_check_name(good[i], message, sizeof(message)), 0);
+		assert_int_equal(group_check_name(good[i], message), 0);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_int_equal(group_check_name(bad[i], message, sizeof(message)), -EINVAL);
-	assert_int_equal(group_check_weight(1, message, sizeof(message)), 0);
-	assert_int_equal(group_check_weight(10000, message, sizeof(message)), 0);
-	assert_int_equal(group_check_weight(0, message, sizeof(message)), -EINVAL);
-	assert_int_equal(group_check_weight(10001, message, sizeof(message)), -EINVAL);
-	assert_int_equal(group_check_limit(4 * MIB, message, sizeof(message)), 0);
-	assert_int_equal(group_check_limit(4 * MIB - 1, message, sizeof(message)), -EINVAL);
+		assert_int_equal(group_check_name(bad[i], message), -EINVAL);
+	assert_int_equal(group_check_weight(1, message), 0);
+	assert_int_equal(group_check_weight(10000, message), 0);
+	assert_int_equal(group_check_weight(0, message), -EINVAL);
+	assert_int_equal(group_check_weight(10001, message), -EINVAL);
+	assert_int_equal(group_check_limit(4 * MIB, message), 0);
+	assert_int_equal(group_check_limit(4 * MIB - 1, message), -EINVAL);
 }
 
 static void test_paths(void **state)

@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include "pager/latency.h"
+#include "base/latency.h"
 
 #define THREADS 4
 #define ADDED	4000000u

@@ -18,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "attach/channel.h"
-#include "pager/futex.h"
+#include "base/futex.h"
 #include "pager/lock.h"
 #include "pager/protocol.h"
 

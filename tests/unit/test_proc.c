@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "attach/proc.h"
+#include "base/proc.h"
 
 static void test_names(void **state)
 {

@@ -16,11 +16,11 @@ static int parse(const char *line, struct request *request)
 {
 	/* No terminator: the parser must keep to the length. */
 	size_t length = strlen(line);
-	char *copy = malloc(length + !length), message[200] = "";
+	char *copy = malloc(length + !length), message[MESSAGE_BYTES] = "";
 	int result;
 
 	memcpy(copy, line, length);
-	result = request_parse(copy, length, request, message, sizeof(message));
+	result = request_parse(copy, length, request, message);
 	assert_int_equal(result != 0, message[0] != '\0');
 	free(copy);
 	return result;

@@ -14,20 +14,20 @@
 
 static void accepts(const char *text, uint64_t wanted)
 {
-	char message[200] = "";
+	char message[MESSAGE_BYTES] = "";
 	uint64_t bytes = 0;
 
-	assert_int_equal(size_parse(text, RAM, &bytes, message, sizeof(message)), 0);
+	assert_int_equal(size_parse(text, RAM, &bytes, message), 0);
 	assert_int_equal(bytes, wanted);
 	assert_string_equal(message, "");
 }
 
 static void refuses(const char *text, int error)
 {
-	char message[200] = "";
+	char message[MESSAGE_BYTES] = "";
 	uint64_t bytes = 4711;
 
-	assert_int_equal(size_parse(text, RAM, &bytes, message, sizeof(message)), error);
+	assert_int_equal(size_parse(text, RAM, &bytes, message), error);
 	assert_non_null(strstr(message, "is not a size"));
 	assert_int_equal(bytes, 4711);
 }

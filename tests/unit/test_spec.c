@@ -13,11 +13,11 @@
 #include "backend/backend.h"
 
 static struct backend_spec spec;
-static char message[256];
+static char message[MESSAGE_BYTES];
 
 static void accepts(const char *text)
 {
-	int error = backend_parse_spec(text, &spec, message, sizeof(message));
+	int error = backend_parse_spec(text, &spec, message);
 
 	if (error)
 		fail_msg("\"%s\" refused: %s", text, message);
@@ -27,7 +27,7 @@ static void accepts(const char *text)
 /* Every refusal names what is wrong and what would be right. */
 static void refuses(const char *text, const char *part)
 {
-	assert_int_equal(backend_parse_spec(text, &spec, message, sizeof(message)), -22);
+	assert_int_equal(backend_parse_spec(text, &spec, message), -22);
 	if (!strstr(message, part))
 		fail_msg("\"%s\": the message \"%s\" does not say \"%s\"", text, message, part);
 }

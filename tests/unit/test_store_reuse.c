@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include "store/codec.h"
+#include "codec/codec.h"
 #include "store_fixture.h"
 
 #define GROUP 16u

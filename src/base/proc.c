@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/proc.h"
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+const char *proc_stat_of(int file, char text[PROC_STAT])
+{
+	ssize_t got = pread(file, text, PROC_STAT - 1, 0);
+	const char *name_end;
+
+	text[got > 0 ? got : 0] = '\0';
+	name_end = strrchr(text, ')');
+	return name_end && name_end[1] ? name_end + 2 : NULL;
+}
+
+const char *proc_stat(pid_t pid, pid_t tid, char text[PROC_STAT])
+{
+	const char *stat;
+	char path[64];
+	int file;
+
+	if (tid)
+		snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", (int)pid, (int)tid);
+	else
+		snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	file = open(path, O_RDONLY | O_CLOEXEC);
+	if (file < 0)
+		return NULL;
+	stat = proc_stat_of(file, text);
+	close(file);
+	return stat;
+}
+
+const char *proc_field(const char *stat, int number)
+{
+	for (int at = 3; stat && at < number; at++) {
+		stat = strchr(stat, ' ');
+		stat += stat != NULL;
+	}
+	return stat;
+}
+
+/* Bytes of the printable character that begins here; 0: there is none. */
+static unsigned int printable(const unsigned char *at)
+{
+	static const unsigned int least[] = {0, 0, 0xa0, 0x800,
+					     0x10000}; /* C1 controls are below */
+	unsigned int length = *at < 0x80 ? 1 : *at < 0xc2 ? 0 : *at < 0xe0 ? 2 : *at < 0xf0 ? 3 : 4;
+	unsigned int value = *at & (0xffu >> (length + 1));
+
+	if (length == 1)
+		return *at >= 0x20 && *at != 0x7f;
+	if (!length || *at > 0xf4)
+		return 0;
+	for (unsigned int i = 1; i < length; i++) {
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+		value = value << 6 | (at[i] & 0x3f);
+	}
+	/* Marks that turn the direction of text hide what stands there. */
+	if (value < least[length] || (value >= 0x200e && value <= 0x202e) ||
+	    (value >= 0x2066 && value <= 0x2069) || (value >= 0xd800 && value < 0xe000))
+		return 0;
+	return length;
+}
+
+void proc_clean(char *name)
+{
+	while (*name) {
+		unsigned int length = printable((unsigned char *)name);
+
+		if (!length)
+			*name = '?';
+		name += length ? length : 1;
+	}
+}
+
+/* The first line of a file of a process; "": there is none. */
+static void read_line(pid_t pid, const char *file, char *text, size_t size)
+{
+	char path[64];
+	ssize_t got;
+	int opened;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+	opened = open(path, O_RDONLY | O_CLOEXEC);
+	got = opened < 0 ? 0 : read(opened, text, size - 1);
+	if (opened >= 0)
+		close(opened);
+	text[got > 0 ? got : 0] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+}
+
+void proc_command(pid_t pid, char *name, size_t size)
+{
+	read_line(pid, "comm", name, size);
+	proc_clean(name);
+}
+
+bool proc_status_line(pid_t tid, const char *name, char *value, size_t size)
+{
+	size_t length = strlen(name);
+	char path[64], line[256];
+	bool found = false;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
+	file = fopen(path, "re");
+	while (file && !found && fgets(line, sizeof(line), file)) {
+		found = !strncmp(line, name, length) && line[length] == ':';
+		if (found)
+			snprintf(value, size, "%s",
+				 line + length + 1 + strspn(line + length + 1, "\t "));
+	}
+	if (file)
+		fclose(file);
+	return found;
+}
+
+bool proc_is_frozen(pid_t pid)
+{
+	char where[64];
+
+	read_line(pid, "wchan", where, sizeof(where));
+	return strstr(where, "freez") || strstr(where, "refrigerator");
+}
+
+pid_t proc_parent(pid_t pid)
+{
+	char text[PROC_STAT];
+	const char *parent = proc_field(proc_stat(pid, 0, text), 4);
+
+	return parent ? atoi(parent) : 0;
+}
+
+/* What getdents64 gives. */
+struct entry {
+	uint64_t inode;
+	int64_t offset;
+	unsigned short length;
+	unsigned char type;
+	char name[];
+};
+
+bool proc_each_number(int folder, bool (*found)(void *argument, int number), void *argument)
+{
+	_Alignas(struct entry) char text[4096];
+	bool done = false;
+	long got;
+
+	while (!done && (got = syscall(SYS_getdents64, folder, text, sizeof(text))) > 0) {
+		for (long at = 0; !done && at < got;) {
+			const struct entry *entry = (const void *)(text + at);
+
+			at += entry->length;
+			if (isdigit((unsigned char)entry->name[0]))
+				done = found(argument, atoi(entry->name));
+		}
+	}
+	return done;
+}
+
+long proc_status_number(pid_t pid, pid_t tid, const char *name)
+{
+	char path[64], text[4096], line[48];
+	const char *at;
+	ssize_t got;
+	int file;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", (int)pid, (int)tid);
+	file = open(path, O_RDONLY | O_CLOEXEC);
+	if (file < 0)
+		return 0;
+	got = read(file, text, sizeof(text) - 1);
+	close(file);
+	text[got > 0 ? got : 0] = '\0';
+	snprintf(line, sizeof(line), "\n%s:\t", name);
+	at = strstr(text, line);
+	return at ? atol(at + strlen(line)) : 0;
+}

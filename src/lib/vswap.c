@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The public API: a space with its store and backends in one box, without
+ * threads of its own. Whoever puts a page when RAM is full makes the room.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "backend/backend.h"
+#include "base/message.h"
+#include "space/map.h"
+#include "store/store.h"
+#include "vswap.h"
+
+#define LEAST_RAM  (8ull << 20)
+#define POLL_MS	   100
+#define ROOM_TRIES 64
+#define MOST_SLOTS (1ull << 40)
+
+struct vswap {
+	struct store *store;
+	struct space *space;
+	pthread_mutex_t lock; /* of the writers and of submitting to backends */
+	struct store_writer *writer, *cleaner;
+	struct backend **backends;
+	unsigned int backend_count;
+	unsigned char *copy; /* of a segment that is sealed and written; NULL: no backend seals */
+};
+
+static int fail(char *message, size_t bytes, int error, const char *text, ...)
+{
+	va_list arguments;
+
+	if (!message || !bytes)
+		return error;
+	va_start(arguments, text);
+	vsnprintf(message, bytes, text, arguments);
+	va_end(arguments);
+	return error;
+}
+
+/* ---- opening ---- */
+
+static int open_backends(struct vswap *vswap, const struct vswap_options *options, char *message,
+			 size_t bytes, uint64_t *capacity)
+{
+	char why[MESSAGE_BYTES];
+	int error;
+
+	vswap->backends = calloc(options->backend_count + 1, sizeof(*vswap->backends));
+	if (!vswap->backends)
+		return fail(message, bytes, -ENOMEM, "no memory for the table of backends");
+	for (unsigned int i = 0; i < options->backend_count; i++) {
+		struct backend_statistics statistics;
+		struct backend_spec spec;
+
+		error = backend_parse_spec(options->backends[i], &spec, why);
+		if (!error)
+			error = backend_open(&spec, &vswap->backends[i], why);
+		if (error)
+			return fail(message, bytes, error, "%s", why);
+		vswap->backend_count++;
+		vswap->backends[i]->operations->statistics(vswap->backends[i], &statistics);
+		*capacity += statistics.capacity_bytes;
+	}
+	return 0;
+}
+
+static int open_store(struct vswap *vswap, const struct vswap_options *options, uint64_t capacity)
+{
+	struct store_config config = {
+		.ram_bytes = options->ram_bytes,
+		.ram_bytes_highest = options->ram_bytes,
+		.segments = (uint32_t)((options->ram_bytes + capacity) / SEGMENT_BYTES + 16),
+	};
+	uint64_t clusters = (options->slots + VSWAP_CLUSTER_SLOTS - 1) / VSWAP_CLUSTER_SLOTS;
+	int error;
+
+	for (unsigned int i = 0; i < vswap->backend_count; i++)
+		config.seals |= vswap->backends[i]->seals;
+	if (config.seals) {
+		vswap->copy = map_sparse(SEGMENT_BYTES);
+		if (!vswap->copy)
+			return -ENOMEM;
+	}
+	error = store_open(&vswap->store, &config, (uint32_t)clusters);
+	if (error)
+		return error;
+	vswap->space = store_space(vswap->store);
+	error = store_writer_open(vswap->store, &vswap->writer);
+	return error ? error : store_writer_open(vswap->store, &vswap->cleaner);
+}
+
+int vswap_open(struct vswap **out, const struct vswap_options *options, char *message, size_t bytes)
+{
+	uint64_t capacity = 0;
+	struct vswap *vswap;
+	int error;
+
+	if (options->ram_bytes < LEAST_RAM)
+		return fail(message, bytes, -EINVAL, "ram_bytes is %llu; give at least %llu",
+			    (unsigned long long)options->ram_bytes, LEAST_RAM);
+	if (!options->slots || options->slots >= MOST_SLOTS)
+		return fail(message, bytes, -EINVAL, "slots is %llu; give 1 to 2^40 - 1",
+			    (unsigned long long)options->slots);
+	vswap = calloc(1, sizeof(*vswap));
+	if (!vswap)
+		return fail(message, bytes, -ENOMEM, "no memory for a space");
+	pthread_mutex_init(&vswap->lock, NULL);
+	error = open_backends(vswap, options, message, bytes, &capacity);
+	if (!error) {
+		error = open_store(vswap, options, capacity);
+		if (error)
+			fail(message, bytes, error,
+			     error == -ENOMEM ? "no address space for %llu slots; give fewer, or "
+						"raise ulimit -v"
+					      : "no randomness, or libcrypto has no AES-256-GCM: "
+						"seal=no for each backend does without it",
+			     (unsigned long long)options->slots);
+	}
+	if (error) {
+		vswap_close(vswap);
+		return error;
+	}
+	*out = vswap;
+	return 0;
+}
+
+void vswap_close(struct vswap *vswap)
+{
+	if (!vswap)
+		return;
+	if (vswap->writer)
+		store_writer_close(vswap->writer);
+	if (vswap->cleaner)
+		store_writer_close(vswap->cleaner);
+	store_close(vswap->store);
+	for (unsigned int i = 0; i < vswap->backend_count; i++)
+		backend_close(vswap->backends[i]);
+	free(vswap->backends);
+	map_remove(vswap->copy, SEGMENT_BYTES);
+	pthread_mutex_destroy(&vswap->lock);
+	free(vswap);
+}
+
+/* ---- clusters and slots ---- */
+
+/* The descriptor of a bound slot, or NULL. */
+static slot_t *find(struct vswap *vswap, vswap_slot slot)
+{
+	return space_is_bound(vswap->space, slot) ? space_slot(vswap->space, slot) : NULL;
+}
+
+int vswap_bind(struct vswap *vswap, vswap_slot *first)
+{
+	uint32_t cluster = cluster_new(vswap->space);
+
+	if (cluster == SPACE_NO_CLUSTER)
+		return -ENOSPC;
+	*first = slot_id(cluster, 0);
+	return 0;
+}
+
+int vswap_fork(struct vswap *vswap, vswap_slot from, vswap_slot *first)
+{
+	uint32_t cluster = (uint32_t)(from / VSWAP_CLUSTER_SLOTS), copy;
+
+	if (!find(vswap, from) || from % VSWAP_CLUSTER_SLOTS)
+		return -EINVAL;
+	cluster_share(vswap->space, cluster);
+	copy = cluster_split(vswap->space, cluster);
+	if (copy == SPACE_NO_CLUSTER) {
+		cluster_put(vswap->space, cluster);
+		return -ENOSPC;
+	}
+	*first = slot_id(copy, 0);
+	return 0;
+}
+
+int vswap_unbind(struct vswap *vswap, vswap_slot first)
+{
+	if (!find(vswap, first) || first % VSWAP_CLUSTER_SLOTS)
+		return -EINVAL;
+	cluster_put(vswap->space, (uint32_t)(first / VSWAP_CLUSTER_SLOTS));
+	return 0;
+}
+
+int vswap_get(struct vswap *vswap, vswap_slot id, void *page)
+{
+	slot_t *slot = find(vswap, id);
+	desc_t word;
+	int error;
+
+	if (!slot)
+		return -EINVAL;
+	word = slot_lock(slot);
+	error = store_get(vswap->store, word, page);
+	slot_unlock(slot, word);
+	return error;
+}
+
+int vswap_duplicate(struct vswap *vswap, vswap_slot from, vswap_slot to)
+{
+	slot_t *source = find(vswap, from), *target = find(vswap, to);
+
+	if (!source || !target)
+		return -EINVAL;
+	return slot_duplicate(vswap->space, source, target) ? -ENOSPC : 0;
+}
+
+static void replace(struct vswap *vswap, slot_t *slot, desc_t word)
+{
+	desc_t old = slot_lock(slot);
+
+	slot_unlock(slot, word);
+	space_drop(vswap->space, old);
+}
+
+int vswap_drop(struct vswap *vswap, vswap_slot id)
+{
+	slot_t *slot = find(vswap, id);
+
+	if (!slot)
+		return -EINVAL;
+	replace(vswap, slot, DESC_ABSENT);
+	return 0;
+}
+
+/* ---- room ---- */
+
+struct written {
+	bool done;
+	int result;
+};
+
+static void write_done(void *argument, int result)
+{
+	struct written *written = argument;
+
+	written->done = true;
+	written->result = result;
+}
+
+/* Writes a segment and waits for it. 0 or -errno. */
+static int write_segment(struct backend *backend, uint64_t extent, const void *bytes)
+{
+	struct written written = {0};
+	int error = backend->operations->write(backend, extent, bytes, write_done, &written);
+
+	if (error)
+		return error;
+	while (!written.done)
+		backend->operations->poll(backend, POLL_MS);
+	return written.result;
+}
+
+/* Seals the segment if that is asked for, writes it there and waits. 0 or -errno. */
+static int send_segment(struct vswap *vswap, struct backend *backend, uint64_t extent,
+			uint32_t segment, const void *bytes)
+{
+	int error = backend->seals ? store_seal(vswap->store, segment, vswap->copy) : 0;
+
+	return error ? error : write_segment(backend, extent, backend->seals ? vswap->copy : bytes);
+}
+
+/* Moves the oldest segment out of RAM. False: no backend takes it. */
+static bool write_back(struct vswap *vswap)
+{
+	const void *bytes;
+	uint32_t segment = store_oldest_for_writeback(vswap->store, STORE_ANY_TIER, &bytes);
+
+	for (unsigned int i = 0; segment && i < vswap->backend_count; i++) {
+		struct backend *backend = vswap->backends[i];
+		uint64_t extent = backend->operations->allocate(backend);
+
+		if (extent == BACKEND_NO_EXTENT)
+			continue;
+		if (!send_segment(vswap, backend, extent, segment, bytes)) {
+			store_segment_written(vswap->store, segment, backend, extent, false);
+			return true;
+		}
+		backend->operations->release(backend, extent);
+	}
+	if (segment)
+		store_segment_unwritten(vswap->store, segment);
+	return false;
+}
+
+static bool compact(struct vswap *vswap)
+{
+	for (unsigned int i = 0; i < vswap->backend_count; i++)
+		if (store_compact(vswap->store, vswap->cleaner, vswap->backends[i]))
+			return true;
+	return false;
+}
+
+/* What is cheapest first. */
+static int make_room(struct vswap *vswap)
+{
+	int error = store_reserve(vswap->writer, 1);
+
+	for (int i = 0; error && i < ROOM_TRIES; i++) {
+		if (!store_clean(vswap->store, vswap->cleaner, false) && !write_back(vswap) &&
+		    !compact(vswap) && !store_clean(vswap->store, vswap->cleaner, true))
+			return error;
+		error = store_reserve(vswap->writer, 1);
+	}
+	return error;
+}
+
+int vswap_put(struct vswap *vswap, vswap_slot id, const void *page)
+{
+	slot_t *slot = find(vswap, id);
+	int error;
+
+	if (!slot)
+		return -EINVAL;
+	pthread_mutex_lock(&vswap->lock);
+	error = make_room(vswap);
+	if (!error) {
+		replace(vswap, slot, store_put(vswap->writer, id, page));
+		store_published(vswap->writer);
+	}
+	pthread_mutex_unlock(&vswap->lock);
+	return error;
+}
+
+void vswap_statistics(struct vswap *vswap, struct vswap_statistics *statistics)
+{
+	struct store_statistics store;
+
+	store_statistics(vswap->store, &store);
+	*statistics = (struct vswap_statistics){
+		.zero_slots = store.zero,
+		.same_slots = store.same,
+		.stored_slots = store.stored,
+		.stored_bytes = store.live_bytes,
+		.ram_bytes = store.ram_bytes,
+		.metadata_bytes = store.metadata_bytes,
+	};
+	for (unsigned int i = 0; i < vswap->backend_count; i++) {
+		struct backend_statistics backend;
+
+		vswap->backends[i]->operations->statistics(vswap->backends[i], &backend);
+		statistics->backend_bytes += backend.used_bytes;
+	}
+}
