@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "attach/attach.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,6 +16,7 @@
 #include "attach/inject.h"
 #include "attach/leash.h"
 #include "attach/probe.h"
+#include "base/proc.h"
 #include "attach/trace.h"
 #include "base/kernel.h"
 #include "base/message.h"
@@ -221,25 +221,37 @@ int attach_agent_refusal(const struct target *target)
 	return CHANNEL_DONE;
 }
 
+struct survivors {
+	const struct target *target;
+	bool agent, other;
+};
+
+static bool is_other(void *argument, int tid)
+{
+	struct survivors *survivors = argument;
+	const struct target *target = survivors->target;
+
+	if (tid == target->agent_tid)
+		survivors->agent = true;
+	else
+		survivors->other = !thread_dead(target->pid, tid);
+	return survivors->other;
+}
+
 bool attach_abandoned(const struct target *target)
 {
-	bool agent = false, other = false;
-	struct dirent *entry;
+	struct survivors survivors = {.target = target};
 	char path[48];
-	DIR *directory;
+	int tasks;
 
+	/* Asked often, and listing thousands of threads takes milliseconds. */
+	if (!thread_dead(target->pid, target->pid))
+		return false;
 	snprintf(path, sizeof(path), "/proc/%d/task", (int)target->pid);
-	directory = opendir(path);
-	/* A program may have thousands of threads: one that lives is enough. */
-	while (directory && !other && (entry = readdir(directory))) {
-		pid_t tid = atoi(entry->d_name);
-
-		if (tid == target->agent_tid)
-			agent = true;
-		else if (tid > 0 && !thread_dead(target->pid, tid))
-			other = true;
-	}
-	if (directory)
-		closedir(directory);
-	return agent && !other;
+	tasks = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (tasks < 0)
+		return false;
+	proc_each_number(tasks, is_other, &survivors);
+	close(tasks);
+	return survivors.agent && !survivors.other;
 }

@@ -41,9 +41,10 @@
 #define STUCK_MS     20	 /* a thread that waits in the kernel for so long is not waited for */
 #define LAST_MS	     100 /* for those that are let go before they have stopped */
 #define TOUCH_MS     1000
-#define LONGER_TURNS 16u /* after so many it sleeps longer */
-#define SLACK_NS     1ul /* the kernel's 50000 would be added to each */
-#define DEAD_TURNS   64u /* then a thread that is waited for may have ended unseen */
+#define LONGER_TURNS 16u     /* after so many it sleeps longer */
+#define SLACK_NS     1ul     /* the kernel's 50000 would be added to each */
+#define THREAD_NS    250000u /* of a stop's patience, for each thread */
+#define DEAD_TURNS   64u     /* then a thread that is waited for may have ended unseen */
 /* For a call to be made, and a thread to be given back: there is no way out in between but the
  * program's end. */
 #define CALL_MS 60000
@@ -185,23 +186,48 @@ static int wait_interrupted(struct trace *trace, pid_t tid, struct patience *pat
 	}
 }
 
+/* Where the thread is among threads[], or belongs. */
+static size_t place_of(const struct trace *trace, pid_t tid)
+{
+	size_t low = 0, high = trace->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (trace->threads[middle].tid < tid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 static struct tracee *find(const struct trace *trace, pid_t tid)
 {
-	for (size_t i = 0; i < trace->count; i++) {
-		if (trace->threads[i].tid == tid)
-			return &trace->threads[i];
-	}
-	return NULL;
+	size_t at = place_of(trace, tid);
+
+	return at < trace->count && trace->threads[at].tid == tid ? &trace->threads[at] : NULL;
 }
 
 static int add(struct trace *trace, pid_t tid)
 {
 	int error = array_grow((void **)&trace->threads, &trace->capacity, trace->count + 1,
 			       sizeof(*trace->threads));
+	struct tracee *at;
 
-	if (!error)
-		trace->threads[trace->count++] = (struct tracee){.tid = tid};
-	return error;
+	if (error)
+		return error;
+	at = &trace->threads[place_of(trace, tid)];
+	memmove(at + 1, at, (size_t)(&trace->threads[trace->count++] - at) * sizeof(*at));
+	*at = (struct tracee){.tid = tid};
+	return 0;
+}
+
+static void remove_thread(struct trace *trace, struct tracee *thread)
+{
+	struct tracee *end = &trace->threads[trace->count--];
+
+	memmove(thread, thread + 1, (size_t)(end - thread - 1) * sizeof(*thread));
 }
 
 /* 1: it will stop; 0: it is gone or going. */
@@ -258,13 +284,14 @@ static int stop_all(struct trace *trace, pid_t skip)
 	patience.stuck = monotonic_ns() + STUCK_MS * 1000000ull;
 
 	while ((fresh = interrupt_new(trace, skip)) > 0) {
+		patience.deadline += (uint64_t)fresh * THREAD_NS;
 		for (size_t i = 0; i < trace->count;) {
 			struct tracee *thread = &trace->threads[i];
 
 			error = thread->stopped ? 0
 						: wait_interrupted(trace, thread->tid, &patience);
 			if (error == -ESRCH) {
-				*thread = trace->threads[--trace->count];
+				remove_thread(trace, thread);
 				continue;
 			}
 			if (error)
@@ -542,7 +569,7 @@ int trace_adopt(struct trace *trace, pid_t tid)
 	if (!error)
 		error = add(trace, tid);
 	if (!error)
-		trace->threads[trace->count - 1].stopped = true;
+		find(trace, tid)->stopped = true;
 	return error == -ESRCH ? 0 : error;
 }
 
@@ -573,7 +600,7 @@ int trace_exit(struct trace *trace, pid_t tid)
 	}
 	if (error != -ESRCH)
 		return error;
-	*thread = trace->threads[--trace->count];
+	remove_thread(trace, thread);
 	return 0;
 }
 

@@ -30,7 +30,7 @@ struct trace {
 	pid_t pid;
 	bool our_child;	    /* its exit status is our caller's to take */
 	bool group_stopped; /* by SIGSTOP or the terminal */
-	struct tracee *threads;
+	struct tracee *threads; /* in the order of their ids */
 	size_t count, capacity;
 	int timeout_ms; /* for all threads to stop */
 

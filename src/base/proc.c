@@ -26,10 +26,8 @@ const char *proc_stat(pid_t pid, pid_t tid, char text[PROC_STAT])
 	char path[64];
 	int file;
 
-	if (tid)
-		snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", (int)pid, (int)tid);
-	else
-		snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	/* /proc/PID/stat would add up the times of all threads, with their signals locked. */
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", (int)pid, (int)(tid ? tid : pid));
 	file = open(path, O_RDONLY | O_CLOEXEC);
 	if (file < 0)
 		return NULL;
@@ -140,6 +138,14 @@ pid_t proc_parent(pid_t pid)
 	return parent ? atoi(parent) : 0;
 }
 
+unsigned int proc_threads(pid_t pid)
+{
+	char text[PROC_STAT];
+	const char *threads = proc_field(proc_stat(pid, 0, text), 20);
+
+	return threads ? (unsigned int)atoi(threads) : 0;
+}
+
 /* What getdents64 gives. */
 struct entry {
 	uint64_t inode;
@@ -151,7 +157,8 @@ struct entry {
 
 bool proc_each_number(int folder, bool (*found)(void *argument, int number), void *argument)
 {
-	_Alignas(struct entry) char text[4096];
+	/* Small: the kernel looks up all that fits, and often the first is enough. */
+	_Alignas(struct entry) char text[512];
 	bool done = false;
 	long got;
 

@@ -35,6 +35,8 @@ bool proc_is_frozen(pid_t pid);
 
 /* 0: the process is no more. */
 pid_t proc_parent(pid_t pid);
+/* How many threads it has; the same. */
+unsigned int proc_threads(pid_t pid);
 
 /* Calls for each entry of an open folder (/proc, task, fd) that is a number, until it says true.
  * False: none did. */

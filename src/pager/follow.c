@@ -49,7 +49,8 @@ static int cpu_of(struct server *server, pid_t thread)
 	if (thread != server->followed) {
 		if (server->followed_stat >= 0)
 			close(server->followed_stat);
-		snprintf(path, sizeof(path), "/proc/%d/stat", thread);
+		/* Not that of the process, which the kernel adds up over all threads. */
+		snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", thread, thread);
 		server->followed_stat = open(path, O_RDONLY | O_CLOEXEC);
 		server->followed = thread;
 	}
@@ -68,7 +69,7 @@ void follow_leave(struct server *server, uint64_t now)
 	struct pager *pager = server->pager;
 	uint32_t bit = 1u << server->index, seen = pager->servers_awake;
 
-	if (server->aside_count || now - pager->where[server->index].seen_ns < LEAVE_NS)
+	if (server->aside.count || now - pager->where[server->index].seen_ns < LEAVE_NS)
 		return;
 	if (seen & ~bit)
 		__atomic_compare_exchange_n(&pager->servers_awake, &seen, seen & ~bit, false,
@@ -105,7 +106,7 @@ void follow_wait(struct server *server)
 
 	/* It may have left while it served, and put a fault aside since: nobody else knows of that.
 	 */
-	if (server->aside_count)
+	if (server->aside.count)
 		__atomic_fetch_or(&pager->servers_awake, bit, __ATOMIC_SEQ_CST);
 	while (!((seen = pager->servers_awake) & bit) && !pager->stop)
 		futex_wait(&pager->servers_awake, seen, SLEEP_NS);

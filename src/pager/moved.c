@@ -13,7 +13,6 @@
 #include "pager/state.h"
 #include "pager/userfault.h"
 
-#define STAT_THREADS 20
 
 const struct remap *moved_into(const struct attached *attached, uint64_t start, uint64_t end)
 {
@@ -70,12 +69,8 @@ static bool has_twin(struct attached *attached)
  */
 static bool is_alone(struct attached *attached)
 {
-	char text[PROC_STAT];
-	const char *threads = NULL;
-
-	if (attached->pid)
-		threads = proc_field(proc_stat(attached->pid, 0, text), STAT_THREADS);
-	return threads && atoi(threads) == 1 + (attached->has_agent ? 1 : 0) && !has_twin(attached);
+	return attached->pid && proc_threads(attached->pid) == (attached->has_agent ? 2 : 1) &&
+	       !has_twin(attached);
 }
 
 static bool has_region(const struct attached *attached, uint64_t start, uint64_t end)

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include "base/futex.h"
+#include "base/proc.h"
 #include "pager/state.h"
 #include "pager/userfault.h"
 
@@ -17,9 +18,10 @@
 #define CALM_NS	      20000000u
 #define CALM_PAUSE_US 20
 /* After a stop it runs for so many times as long as that took, at most for this long, ns: where
- * stops take long it is for want of a CPU. */
-#define REST_SHARE 3
-#define REST_MOST  100000000u
+ * stops take long it is for want of a CPU, or since each of thousands of threads takes its time. */
+#define REST_SHARE    3
+#define REST_MOST     100000000ull
+#define REST_A_THREAD 1000000ull
 /* While something starves this is looked for so often; else only when told. */
 #define LOOK_NS 1000000u
 #define IDLE_NS 1000000000u
@@ -133,6 +135,7 @@ static void relieve(struct sufferer *sufferer, struct target *target)
 {
 	struct pager *pager = sufferer->pager;
 	uint64_t begin = monotonic_ns(), end, rest;
+	uint64_t most = REST_MOST + proc_threads(target->pid) * REST_A_THREAD;
 	struct attached *attached;
 
 	/* Even when not all could be stopped, those that were have made room meanwhile. */
@@ -143,7 +146,7 @@ static void relieve(struct sufferer *sufferer, struct target *target)
 	attached = find(sufferer);
 	if (attached) {
 		attached->relieved_ns = end;
-		attached->relief_ns = end + (rest < REST_MOST ? rest : REST_MOST);
+		attached->relief_ns = end + (rest < most ? rest : most);
 	}
 	pthread_mutex_unlock(&pager->attached_lock);
 }
