@@ -39,6 +39,8 @@
  * half as long, down to BRAKE_LEAST_NS, until the evictor has caught up (evictor.c).
  */
 #define BRAKE_LEAST_NS 200000u
+/* Trying all that were put aside takes less as a rule. */
+#define LONG_PASS_NS 200000u
 
 static void count_starving(struct fault *fault)
 {
@@ -48,24 +50,14 @@ static void count_starving(struct fault *fault)
 	atomic_fetch_add(&fault->attached->starving, 1);
 }
 
-/* A thread with a signal pending does not sleep in its fault: it raises it again and again. One
- * answer wakes all who wait for the page. */
+/* Where there is no place its thread is woken, and raises it again. */
 static struct fault *put_aside(struct server *server, const struct fault *fault)
 {
-	for (unsigned int i = 0; i < server->aside_count; i++) {
-		struct fault *known = &server->aside[i];
+	struct fault *aside = aside_put(&server->aside, fault);
 
-		if (known->address == fault->address && known->attached == fault->attached) {
-			known->write |= fault->write;
-			return known;
-		}
-	}
-	if (server->aside_count < ASIDE) {
-		server->aside[server->aside_count] = *fault;
-		return &server->aside[server->aside_count++];
-	}
-	userfault_wake(fault->attached->userfault, fault->address, 1);
-	return NULL;
+	if (!aside)
+		userfault_wake(fault->attached->userfault, fault->address, 1);
+	return aside;
 }
 
 /* The same for one that waits for an event's end. */
@@ -315,7 +307,7 @@ void messages_read(struct server *server, struct attached *attached)
 			continue;
 		answer(server, &fault);
 		follow(server, fault.thread, fault.since);
-		if (server->aside_count || attached->dead)
+		if (server->aside.count || attached->dead)
 			return;
 		lock_write(&attached->lock);
 	}
@@ -335,29 +327,37 @@ static bool is_overdue(struct pager *pager, const struct fault *fault, uint64_t 
 	return true;
 }
 
+static void retry_now(struct server *server, struct fault *fault)
+{
+	lock_write(&fault->attached->lock);
+	answer(server, fault);
+}
+
 static void retry(struct server *server, struct fault *fault, uint64_t now)
 {
 	if (fault->attached->dead)
 		return;
 	fault->overdue = is_overdue(server->pager, fault, now);
-	if (must_wait(server, fault))
-		return;
-	lock_write(&fault->attached->lock);
-	answer(server, fault);
+	/* Thousands of threads may wait for one event. */
+	if (fault->attached == server->changing_one)
+		put_aside_changing(server, fault);
+	else if (must_wait(server, fault))
+		server->changing_one = fault->attached;
+	else
+		retry_now(server, fault);
 }
-
 /* Counted no more only after it was put aside anew: whoever looks meanwhile must not believe that
  * nothing waits. */
 void messages_retry(struct server *server)
 {
-	unsigned int count = server->aside_count;
-	uint64_t now = monotonic_ns();
+	unsigned int count = aside_take(&server->aside);
+	uint64_t now = monotonic_ns(), end;
 
-	server->aside_count = 0;
 	server->changing = false;
+	server->changing_one = NULL;
 	server->deferred = false;
 	for (unsigned int i = 0; i < count; i++) {
-		struct fault fault = server->aside[i];
+		struct fault fault = server->aside.items[i];
 		bool starving = fault.starving;
 
 		fault.starving = false;
@@ -365,6 +365,9 @@ void messages_retry(struct server *server)
 		if (starving)
 			atomic_fetch_sub(&fault.attached->starving, 1);
 	}
+	/* A crowd that waits must not take all of a CPU: as long as it took, nothing is tried. */
+	end = monotonic_ns();
+	server->retry_ns = end - now > LONG_PASS_NS ? end + (end - now) : 0;
 }
 
 void messages_read_short(struct server *server)
@@ -393,7 +396,11 @@ void messages_read_short(struct server *server)
 
 void messages_forget(struct server *server)
 {
-	for (unsigned int i = 0; i < server->aside_count; i++)
-		userfault_wake(server->aside[i].attached->userfault, server->aside[i].address, 1);
-	server->aside_count = 0;
+	unsigned int count = aside_take(&server->aside);
+
+	for (unsigned int i = 0; i < count; i++) {
+		const struct fault *fault = &server->aside.items[i];
+
+		userfault_wake(fault->attached->userfault, fault->address, 1);
+	}
 }

@@ -41,7 +41,7 @@ static bool is_listed(const struct pager *pager, const struct attached *attached
 static void refresh(struct server *server)
 {
 	struct pager *pager = server->pager;
-	unsigned int kept = 0;
+	unsigned int count;
 
 	pthread_mutex_lock(&pager->attached_lock);
 	server->generation = pager->attached_generation;
@@ -53,10 +53,13 @@ static void refresh(struct server *server)
 		    !listen_to(server, attached->userfault, attached))
 			attached->listeners |= bit;
 	}
-	for (unsigned int i = 0; i < server->aside_count; i++)
-		if (is_listed(pager, server->aside[i].attached))
-			server->aside[kept++] = server->aside[i];
-	server->aside_count = kept;
+	count = aside_take(&server->aside);
+	for (unsigned int i = 0; i < count; i++) {
+		struct fault fault = server->aside.items[i];
+
+		if (is_listed(pager, fault.attached))
+			aside_put(&server->aside, &fault);
+	}
 	pthread_mutex_unlock(&pager->attached_lock);
 }
 
@@ -71,7 +74,7 @@ static int wait_for_messages(struct server *server, struct epoll_event *events)
 			timeout.tv_nsec = CHANGING_NS;
 	} else {
 		server->turns = 0;
-		timeout.tv_nsec = server->aside_count ? ASIDE_NS : IDLE_NS;
+		timeout.tv_nsec = server->aside.count ? ASIDE_NS : IDLE_NS;
 	}
 	return epoll_pwait2(server->epoll, events, EVENTS, &timeout, NULL);
 }
@@ -87,7 +90,7 @@ static void handle(struct server *server, const struct epoll_event *events, int 
 		else if (read(server->wake, &kicks, sizeof(kicks)) < 0)
 			continue;
 	}
-	if (server->aside_count)
+	if (server->aside.count && monotonic_ns() >= server->retry_ns)
 		messages_retry(server);
 }
 

@@ -18,11 +18,9 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "pager/aside.h"
 #include "pager/attached.h"
 #include "pager/fault.h"
-
-/* Most faults that wait for something, a server. */
-#define ASIDE 1024u
 
 struct server {
 	struct pager *pager;
@@ -33,17 +31,19 @@ struct server {
 	uint32_t generation;	/* of the list of address spaces that epoll has */
 	_Atomic uint32_t reads; /* begun and ended: odd inside of one (watchdog.h) */
 
-	struct fault aside[ASIDE];
-	unsigned int aside_count;
-	_Atomic bool deferred; /* some of them wait for the evictor */
-	bool changing;	       /* some wait for an event or its waiter */
-	unsigned int turns;    /* spent waiting for that */
+	_Atomic bool deferred;		     /* some faults put aside wait for the evictor */
+	bool changing;			     /* some wait for an event or its waiter */
+	unsigned int turns;		     /* spent waiting for that */
+	uint64_t retry_ns;		     /* none is tried again before */
+	const struct attached *changing_one; /* while they are: one that had to wait for that */
 
 	/* follow.c */
 	pid_t followed;
 	int followed_stat, cpu;
 	uint64_t followed_at;
 	bool polite;
+
+	struct aside aside;
 };
 
 /* messages.c: reads a message of a userfaultfd that has one, and deals with it. */
