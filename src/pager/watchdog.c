@@ -15,6 +15,9 @@
 /* Looks in which the evictor's thread is in the same read. */
 #define STAGING_LOOKS 5u
 #define READ_LOOKS    20u
+/* Where so many threads want to be served, one more; but not without an end. */
+#define CROWD_THREADS	32u
+#define READ_LOOKS_MOST 100u
 
 struct evictor_look {
 	const struct remote_guard *guard;
@@ -64,6 +67,21 @@ static bool is_reading_staging(struct pager *pager)
 	return staging;
 }
 
+/* How long an honest program's read may take: its page comes after all that its threads wait for,
+ * and thousands of them have the CPUs meanwhile. */
+static unsigned int most_looks(struct pager *pager)
+{
+	unsigned int looks = READ_LOOKS;
+	pid_t pid;
+
+	pthread_mutex_lock(&pager->attached_lock);
+	pid = pager->evicting ? pager->evicting->pid : 0;
+	pthread_mutex_unlock(&pager->attached_lock);
+	if (pid)
+		looks += proc_threads(pid) / CROWD_THREADS;
+	return looks < READ_LOOKS_MOST ? looks : READ_LOOKS_MOST;
+}
+
 /* Pages that left are never behind our own userfaultfd: nobody but the program can hold them up
  * there. Anything else may be a server that has much to do, or a disk. */
 static bool is_too_long(struct pager *pager, unsigned int looks)
@@ -73,7 +91,7 @@ static bool is_too_long(struct pager *pager, unsigned int looks)
 	if (looks < STAGING_LOOKS)
 		return false;
 	find_sleep(pager->evictor_guard->tid, where, sizeof(where));
-	if (where[0] && looks >= READ_LOOKS)
+	if (where[0] && looks >= READ_LOOKS && looks >= most_looks(pager))
 		return true;
 	return (strstr(where, "userfault") || strstr(where, "fuse")) && is_reading_staging(pager);
 }
