@@ -12,7 +12,6 @@
 #include <unistd.h>
 #include "attach/remote.h"
 #include "attach/restart.h"
-#include "attach/trace.h"
 #include "base/array.h"
 #include "base/clock.h"
 #include "base/page.h"
@@ -161,7 +160,7 @@ static void forget(const struct waiting *late)
 	pthread_mutex_unlock(&table.lock);
 }
 
-int timeouts_end(int most)
+int timeouts_end(int most, void (*touch)(pid_t pid, pid_t tid))
 {
 	const struct waiting *first;
 	struct waiting late;
@@ -169,7 +168,7 @@ int timeouts_end(int most)
 
 	for (int i = 0; i < TOUCHES && take_late(&late); i++) {
 		if (may_wait(&late))
-			trace_touch(late.pid, late.tid);
+			touch(late.pid, late.tid);
 		forget(&late);
 	}
 	pthread_mutex_lock(&table.lock);

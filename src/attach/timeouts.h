@@ -24,6 +24,6 @@ bool timeouts_resume(pid_t pid, pid_t tid, struct user_regs_struct *registers);
 
 /* Ends the calls whose time is over, each by a stop of its thread. The same thread as sessions.
  * When it must be called again, microseconds from now; at most `most`. */
-int timeouts_end(int most);
+int timeouts_end(int most, void (*touch)(pid_t pid, pid_t tid));
 
 #endif

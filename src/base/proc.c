@@ -2,7 +2,9 @@
 #include "base/proc.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -191,4 +193,56 @@ long proc_status_number(pid_t pid, pid_t tid, const char *name)
 	snprintf(line, sizeof(line), "\n%s:\t", name);
 	at = strstr(text, line);
 	return at ? atol(at + strlen(line)) : 0;
+}
+
+static pid_t each_child_of_thread(const char *path, proc_child_fn found, void *argument)
+{
+	char text[4096], *at = text, *end;
+	pid_t result = 0;
+	size_t kept = 0;
+	ssize_t got;
+	int file = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (file < 0)
+		return 0;
+	while (!result && (got = read(file, text + kept, sizeof(text) - 1 - kept)) > 0) {
+		text[kept + (size_t)got] = '\0';
+		/* Each number ends with a space: what has none yet is not whole. */
+		for (at = text; !result && (end = strchr(at, ' ')); at = end + 1) {
+			pid_t pid = (pid_t)strtol(at, NULL, 10);
+
+			if (pid > 0 && found(argument, pid))
+				result = pid;
+		}
+		kept = strlen(at);
+		memmove(text, at, kept);
+	}
+	close(file);
+	return result;
+}
+
+pid_t proc_each_child(pid_t parent, proc_child_fn found, void *argument)
+{
+	char path[300];
+	struct dirent *entry;
+	pid_t result = 0;
+	DIR *tasks;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", parent);
+	tasks = opendir(path);
+	if (!tasks)
+		return 0;
+	while (!result && (entry = readdir(tasks))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/task/%s/children", parent, entry->d_name);
+		result = each_child_of_thread(path, found, argument);
+	}
+	closedir(tasks);
+	return result;
+}
+
+bool proc_same_memory(pid_t one, pid_t other)
+{
+	return syscall(SYS_kcmp, one, other, KCMP_VM, 0, 0) == 0;
 }

@@ -45,4 +45,12 @@ bool proc_each_number(int folder, bool (*found)(void *argument, int number), voi
 /* A decimal number in /proc/PID/task/TID/status; 0 when it is not there. */
 long proc_status_number(pid_t pid, pid_t tid, const char *name);
 
+typedef bool (*proc_child_fn)(void *argument, pid_t child);
+/* Calls `found` for the children of a process until it says true, and returns that child; 0: none
+ * did. Any thread. */
+pid_t proc_each_child(pid_t parent, proc_child_fn found, void *argument);
+
+/* They share one memory (vfork, CLONE_VM), and both are there. Any thread. */
+bool proc_same_memory(pid_t one, pid_t other);
+
 #endif

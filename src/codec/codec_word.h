@@ -123,7 +123,32 @@ static inline uint8_t *word_write_head(uint8_t *out, enum word_mode mode, const 
 	return out + WORD_BITMAP;
 }
 
+static inline uint64_t load64(const void *p)
+{
+	uint64_t word;
+
+	memcpy(&word, p, sizeof(word));
+	return word;
+}
+
 /* False if the input cannot hold what its head promises; payload and distances are unchecked. */
-bool word_read_head(struct word_head *head, const uint8_t *in, size_t length);
+static inline bool word_read_head(struct word_head *head, const uint8_t *in, size_t length)
+{
+	unsigned int ones = 0;
+
+	*head = (struct word_head){.tags = in + 1, .count = WORDS};
+	if (length < 1 || in[0] > WORD_SPARSE)
+		return false;
+	if (in[0] == WORD_DENSE)
+		return length >= 1 + WORDS / 2;
+	if (length < 1 + WORD_BITMAP)
+		return false;
+	head->bitmap = in + 1;
+	head->tags += WORD_BITMAP;
+	for (unsigned int i = 0; i < WORD_BITMAP; i += 8)
+		ones += (unsigned int)__builtin_popcountll(load64(head->bitmap + i));
+	head->count = (ones + WORD_GROUP - 1) / WORD_GROUP * WORD_GROUP;
+	return length >= 1 + WORD_BITMAP + head->count / 2;
+}
 
 #endif

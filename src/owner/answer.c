@@ -1,10 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* Answers to the requests of clients. */
+#include "owner/answer.h"
+
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
+#include "base/message.h"
+#include "cgroup/cgroup_budget.h"
+#include "control/report.h"
+#include "control/request.h"
+#include "control/socket.h"
 #include "owner/harden.h"
 #include "owner/owner_state.h"
+#include "owner/work.h"
+#include "pager/group.h"
+#include "pager/pager.h"
 
 static void reply_ok(struct client *client, const char *member, struct json_object *value)
 {
@@ -76,7 +86,7 @@ static void answer_group(struct owner *owner, struct client *client, const struc
 		reply_ok(client, "group", json_object_new_string(path));
 }
 
-void owner_answer(void *argument, struct client *client, const struct request *request)
+void answer(void *argument, struct client *client, const struct request *request)
 {
 	struct owner *owner = argument;
 	char message[MESSAGE_BYTES] = "the program has just been detached";
@@ -91,7 +101,7 @@ void owner_answer(void *argument, struct client *client, const struct request *r
 	}
 	switch (request->kind) {
 	case REQUEST_REPORT:
-		owner_report(owner, &report);
+		work_report(owner, &report);
 		reply_ok(client, "report", report_to_json(&report));
 		return;
 	case REQUEST_LIMIT:
@@ -104,10 +114,10 @@ void owner_answer(void *argument, struct client *client, const struct request *r
 		answer_group(owner, client, request);
 		return;
 	case REQUEST_THAW:
-		result = owner_thaw(owner, client, message);
+		result = work_thaw(owner, client, message);
 		break;
 	case REQUEST_DETACH:
-		result = owner_detach(owner, client, request->lose, message);
+		result = work_detach(owner, client, request->lose, message);
 		break;
 	case REQUEST_WHERE:
 		pid = request->pid ? request->pid : owner->pid;

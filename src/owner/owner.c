@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The owner's loop. While the program is our child, the terminal's signals reach
- * it by themselves (same process group): the owner only takes them out of its own
- * way, and passes on what somebody sent to the owner alone. Ctrl-Z stops the
- * program first and then the owner, since a stopped program does not fault and
- * the shell waits for the owner.
+ * The owner's life: opening, the loop, the end.
  */
 #include "owner/owner.h"
 
@@ -22,11 +18,13 @@
 #include "base/proc.h"
 #include "base/say.h"
 #include "cgroup/cgroup_budget.h"
-#include "control/progress.h"
 #include "control/socket.h"
+#include "owner/answer.h"
 #include "owner/harden.h"
 #include "owner/owner_state.h"
+#include "owner/signals.h"
 #include "owner/stats.h"
+#include "owner/work.h"
 #include "pager/pager.h"
 
 #define TICK_MOST_US	 1000000
@@ -48,24 +46,6 @@ static void notice(const struct owner *owner, const char *line)
 {
 	if (!owner->config.quiet)
 		say(NULL, line);
-}
-
-/* Everything that a signal may mean to somebody else; what a fault of our own raises stays. */
-static void handled_signals(sigset_t *set)
-{
-	static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
-
-	sigfillset(set);
-	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
-		sigdelset(set, own[i]);
-}
-
-void owner_block_signals(sigset_t *before)
-{
-	sigset_t set;
-
-	handled_signals(&set);
-	sigprocmask(SIG_SETMASK, &set, before);
 }
 
 /* The budget to begin with. 0 or -errno with a message. */
@@ -102,7 +82,7 @@ int owner_open(struct owner **out, const struct owner_config *config, pid_t pid,
 	owner->pid = pid;
 	owner->pidfd = -1;
 	owner->wait_status = -1;
-	handled_signals(&set);
+	signals_handled(&set);
 	owner->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	result = owner->signals < 0 ? -errno : 0;
 	if (result)
@@ -131,179 +111,6 @@ int owner_open(struct owner **out, const struct owner_config *config, pid_t pid,
 	return 0;
 }
 
-void owner_report(struct owner *owner, struct report *report)
-{
-	const char *command = owner->config.command, *slash;
-
-	if (!owner->pager) {
-		*report = owner->last;
-	} else {
-		memset(report, 0, sizeof(*report));
-		report->exit_status = -1;
-		pager_report(owner->pager, report);
-	}
-	report->pid = owner->pid;
-	report->attached |= owner->was_attached;
-	snprintf(report->cgroup, sizeof(report->cgroup), "%s", owner->following.path);
-	report->cgroup_limit_bytes = owner->following.limit;
-	if (!report->command[0])
-		memcpy(report->command, owner->name, sizeof(owner->name));
-	if (command) {
-		slash = strrchr(command, '/');
-		snprintf(report->command, sizeof(report->command), "%s",
-			 slash && slash[1] ? slash + 1 : command);
-		proc_clean(report->command);
-	}
-	if (WIFEXITED(owner->wait_status))
-		report->exit_status = WEXITSTATUS(owner->wait_status);
-	else if (owner->wait_status >= 0 && WIFSIGNALED(owner->wait_status))
-		report->exit_status = 128 + WTERMSIG(owner->wait_status);
-}
-
-/* Once the program is gone its pager no longer knows that it was attached. */
-static void remember(struct owner *owner)
-{
-	struct report report;
-
-	owner_report(owner, &report);
-	owner->was_attached |= report.attached != 0;
-}
-
-/* ---- signals ---- */
-
-static bool is_stopped(pid_t pid)
-{
-	char text[PROC_STAT];
-	const char *stat = proc_stat(pid, 0, text);
-
-	return stat && *stat == 'T';
-}
-
-/* Job control: the shell waits for us, so we stop once the program has. */
-static void follow_stop(struct owner *owner)
-{
-	siginfo_t info = {0};
-
-	/* What a thread of ours that traces the program waits for is left to it. */
-	if (owner->gone ||
-	    waitid(P_PIDFD, (id_t)owner->pidfd, &info, WSTOPPED | WNOHANG | WNOWAIT) ||
-	    !info.si_pid || info.si_code != CLD_STOPPED)
-		return;
-	waitid(P_PIDFD, (id_t)owner->pidfd, &info, WSTOPPED | WNOHANG);
-	if (info.si_code != CLD_STOPPED || info.si_status == SIGSTOP)
-		return;
-	if (is_stopped(owner->pid))
-		kill(getpid(), SIGSTOP);
-}
-
-/* Processes of the job whose parent has ended are our children now, and nobody else waits for them.
- */
-static void reap_adopted(const struct owner *owner)
-{
-	siginfo_t info;
-
-	for (;;) {
-		info.si_pid = 0;
-		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) || !info.si_pid ||
-		    info.si_pid == owner->pid)
-			return;
-		waitid(P_PID, (id_t)info.si_pid, &info, WEXITED | WNOHANG);
-	}
-}
-
-static void pass_on(struct owner *owner, const struct signalfd_siginfo *info)
-{
-	if (owner->gone)
-		return;
-	/* From the terminal: the program has had it. */
-	if (info->ssi_code == SI_KERNEL)
-		return;
-	/* Our own write to a pipe that nobody reads. */
-	if (info->ssi_signo == SIGPIPE && (pid_t)info->ssi_pid == getpid())
-		return;
-	if (info->ssi_signo == SIGCONT && !is_stopped(owner->pid))
-		return;
-	pidfd_send_signal(owner->pidfd, (int)info->ssi_signo, NULL, 0);
-}
-
-static void attached_signal(struct owner *owner, unsigned int number)
-{
-	switch (number) {
-	case SIGINT:
-	case SIGTERM:
-	case SIGHUP:
-	case SIGQUIT:
-		owner->impatient = owner->detach_wanted;
-		owner->detach_wanted = true;
-		break;
-	case SIGTSTP:
-		say(NULL, "not stopping, since the program's pages are served from here; Ctrl-C "
-			  "detaches");
-		break;
-	}
-}
-
-static void take_signals(struct owner *owner)
-{
-	struct signalfd_siginfo info;
-
-	while (read(owner->signals, &info, sizeof(info)) == sizeof(info)) {
-		if (!owner->config.is_parent) {
-			attached_signal(owner, info.ssi_signo);
-		} else if (info.ssi_signo == SIGCHLD) {
-			follow_stop(owner);
-			reap_adopted(owner);
-		} else {
-			pass_on(owner, &info);
-		}
-	}
-}
-
-/* ---- long work, with progress ---- */
-
-struct long_work {
-	struct owner *owner;
-	struct client *client;	  /* NULL: a signal asked */
-	struct progress progress; /* on our own terminal */
-};
-
-static void work_progress(void *argument, uint64_t done, uint64_t total)
-{
-	struct long_work *work = argument;
-
-	take_signals(work->owner);
-	if (work->owner->impatient) {
-		progress_end(&work->progress);
-		say(NULL, "still bringing pages back; the program would lose its data if this "
-			  "stopped half way");
-		work->owner->impatient = false;
-	}
-	if (work->client)
-		client_progress(work->client, done, total);
-	if (!work->owner->config.is_parent)
-		progress_show(&work->progress, done, total);
-}
-
-int owner_detach(struct owner *owner, struct client *client, bool lose, char message[MESSAGE_BYTES])
-{
-	struct long_work work = {
-		.owner = owner, .client = client, .progress = {.what = "bringing back"}};
-	int result;
-
-	owner->detach_wanted = true;
-	remember(owner);
-	result = pager_detach(owner->pager, lose, work_progress, &work, message);
-	progress_end(&work.progress);
-	owner->detach_wanted = false;
-	if (result)
-		return result;
-	owner_report(owner, &owner->last);
-	owner->detached = true;
-	pager_close(owner->pager);
-	owner->pager = NULL;
-	return 0;
-}
-
 static void detach_by_signal(struct owner *owner)
 {
 	char message[MESSAGE_BYTES];
@@ -312,25 +119,15 @@ static void detach_by_signal(struct owner *owner)
 		owner->detach_wanted = false;
 		return;
 	}
-	if (owner_detach(owner, NULL, false, message))
+	if (work_detach(owner, NULL, false, message))
 		say(NULL, message);
-}
-
-int owner_thaw(struct owner *owner, struct client *client, char message[MESSAGE_BYTES])
-{
-	struct long_work work = {
-		.owner = owner, .client = client, .progress = {.what = "bringing in"}};
-	int result = pager_thaw(owner->pager, work_progress, &work, message);
-
-	progress_end(&work.progress);
-	return result;
 }
 
 void owner_listen(struct owner *owner)
 {
 	char message[MESSAGE_BYTES];
 
-	if (control_open(&owner->control, owner->pid, owner_answer, owner, message))
+	if (control_open(&owner->control, owner->pid, answer, owner, message))
 		say(NULL, message);
 }
 
@@ -355,7 +152,7 @@ static void program_ended(struct owner *owner)
 	owner->gone = true;
 	owner->gone_ns = monotonic_ns();
 	if (owner->pager)
-		remember(owner);
+		work_remember(owner);
 }
 
 static bool is_done(struct owner *owner)
@@ -423,7 +220,7 @@ static void wait_and_serve(struct owner *owner, int sleep_us)
 	if (ppoll(polls, POLL_CONTROL + count, &timeout, NULL) <= 0)
 		return;
 	if (polls[POLL_SIGNALS].revents)
-		take_signals(owner);
+		signals_take(owner);
 	if (polls[POLL_PROGRAM].revents)
 		program_ended(owner);
 	if (count)
@@ -451,7 +248,7 @@ static int finish(struct owner *owner)
 	struct report report;
 	int result;
 
-	owner_report(owner, &report);
+	work_report(owner, &report);
 	result = stats_commit(&owner->stats, &report);
 	if (result) {
 		snprintf(line, sizeof(line),

@@ -36,16 +36,4 @@ struct owner {
 	struct report last; /* of the moment when the pager was closed */
 };
 
-/* As things are now, or were when the pager was closed. */
-void owner_report(struct owner *owner, struct report *report);
-
-/* Long work; `client` (or NULL: the terminal) hears how far it is. 0 or -errno with a message: then
- * the program is served as before. `lose`: pages that cannot be read are given up. */
-int owner_detach(struct owner *owner, struct client *client, bool lose,
-		 char message[MESSAGE_BYTES]);
-int owner_thaw(struct owner *owner, struct client *client, char message[MESSAGE_BYTES]);
-
-/* answer.c: what control_open calls, with a struct owner. */
-void owner_answer(void *argument, struct client *client, const struct request *request);
-
 #endif

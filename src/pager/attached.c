@@ -7,7 +7,8 @@
 #include <unistd.h>
 #include "base/array.h"
 #include "pager/doomed.h"
-#include "pager/evict.h"
+#include "pager/kick.h"
+#include "pager/say.h"
 #include "pager/state.h"
 #include "pager/userfault.h"
 
@@ -25,7 +26,7 @@ struct attached *attached_new(struct pager *pager, int userfault)
 	attached->target.leash[0] = attached->target.leash[1] = -1;
 	pthread_mutex_init(&attached->staging_lock, NULL);
 	attached->lock = (struct memory_lock){
-		.revoke = evict_revoke,
+		.revoke = batch_revoke,
 		.argument = attached,
 	};
 	if (memory_open(&attached->memory, pager->space)) {
@@ -229,4 +230,14 @@ void attached_set_pages(struct attached *attached, int64_t pages)
 
 	atomic_fetch_add(&attached->pager->resident_pages, pages - before);
 	group_count_pages(attached->group, pages - before);
+}
+
+uint64_t attached_swapped_pages(struct attached *attached)
+{
+	const struct memory *memory = attached->memory;
+	uint64_t count[8];
+
+	memory_count(memory, count);
+	return count[DESC_ZERO] + count[DESC_SAME] + count[DESC_STORED] + count[DESC_SHARED] +
+	       count[DESC_LEAVING];
 }

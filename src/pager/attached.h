@@ -154,4 +154,7 @@ void attached_count_pages(struct attached *attached, int64_t pages);
 /* How many there really are. */
 void attached_set_pages(struct attached *attached, int64_t pages);
 
+/* How many pages are not in the process. Memory lock held. */
+uint64_t attached_swapped_pages(struct attached *attached);
+
 #endif

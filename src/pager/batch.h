@@ -50,4 +50,24 @@ static inline unsigned int batch_find(const struct batch *batch, const slot_t *s
 	return i;
 }
 
+struct attached;
+
+/* The bytes of one staging area. */
+#define STAGING_BYTES ((uint64_t)CHANNEL_BATCH << PAGE_SHIFT)
+
+/* Sets the state and wakes who waits for it. Evictor's thread. */
+void batch_set_state(struct batch *batch, enum batch_state state);
+/* The agent moves nothing more until the next batch. */
+void batch_expel(struct attached *attached);
+/* Afterwards nothing can be moved to that staging area. */
+void batch_unregister(struct attached *attached, unsigned int which);
+/*
+ * Brings a batch under way to its end, without waiting for the program. The caller
+ * holds the memory lock for writing; afterwards no slot is leaving.
+ */
+void batch_quiesce(struct attached *attached);
+/* Makes sure that the agent, which was waited for too long, moves nothing more until the next
+ * batch: the memory lock's revoke function. Any thread. */
+void batch_revoke(void *attached);
+
 #endif

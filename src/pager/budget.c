@@ -10,7 +10,7 @@
  */
 #include "pager/budget.h"
 
-#include "base/futex.h"
+#include "base/clock.h"
 #include "pager/state.h"
 
 /* Below the limit, so that a batch in flight and a run of first touches fit. */

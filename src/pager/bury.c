@@ -5,9 +5,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "attach/remote.h"
+#include "attach/threads.h"
+#include "base/page.h"
 #include "pager/command.h"
 #include "pager/robust.h"
 #include "pager/state.h"
+#include "space/space.h"
 
 /* Lost mutexes that are seen to after one batch. */
 #define LOCKS (CHANNEL_WORDS / 2)

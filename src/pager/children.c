@@ -10,10 +10,11 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-#include "base/futex.h"
+#include "base/clock.h"
 #include "base/proc.h"
 #include "pager/doomed.h"
 #include "pager/mapping.h"
+#include "pager/say.h"
 #include "pager/state.h"
 #include "pager/userfault.h"
 #include "pager/wipe.h"
@@ -155,7 +156,7 @@ static bool is_newborn(void *argument, pid_t pid)
 
 	if (!read_birth(pid, &birth) || birth.stack_start != parent->stack_start ||
 	    birth.started < newborn->ticks || is_other(newborn, pid) ||
-	    is_served(parent->pager, pid) || tree_same_memory(parent->pid, pid))
+	    is_served(parent->pager, pid) || proc_same_memory(parent->pid, pid))
 		return false;
 	switch (prove(parent, newborn->child, pid)) {
 	case PROOF_YES:
@@ -190,7 +191,7 @@ static pid_t find_newborn(struct attached *parent, const struct unborn *unborn)
 	if (!parent->pid)
 		return 0;
 	do {
-		pid_t pid = tree_each_child(parent->pid, is_newborn, &newborn);
+		pid_t pid = proc_each_child(parent->pid, is_newborn, &newborn);
 
 		if (pid || userfault_is_gone(unborn->child->userfault))
 			return pid;

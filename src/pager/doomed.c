@@ -6,7 +6,7 @@
 #include <unistd.h>
 #include "attach/hunt.h"
 #include "base/array.h"
-#include "base/futex.h"
+#include "base/clock.h"
 #include "pager/state.h"
 #include "pager/userfault.h"
 

@@ -5,14 +5,16 @@
  * REMAP and FORK after the fact.
  *
  * FORK and REMAP need every page to be either here or there: a batch under way is
- * brought to an end first (evict_quiesce), while nothing else can move.
+ * brought to an end first (batch_quiesce), while nothing else can move.
  */
 #include "pager/event.h"
 
 #include <string.h>
+#include "pager/batch.h"
 #include "pager/children.h"
-#include "pager/evict.h"
 #include "pager/mapping.h"
+#include "pager/moved.h"
+#include "pager/say.h"
 #include "pager/state.h"
 
 static void apply_remap(struct attached *attached, const struct uffd_msg *message)
@@ -25,7 +27,7 @@ static void apply_remap(struct attached *attached, const struct uffd_msg *messag
 
 	if (remap.from == remap.to || !remap.length)
 		return;
-	evict_quiesce(attached);
+	batch_quiesce(attached);
 	moved_apply(attached, &remap);
 }
 
@@ -42,7 +44,7 @@ void event_apply(struct attached *attached, const struct uffd_msg *message)
 		apply_remap(attached, message);
 		break;
 	case UFFD_EVENT_FORK:
-		evict_quiesce(attached);
+		batch_quiesce(attached);
 		children_add(attached, (int)message->arg.fork.ufd);
 		break;
 	default:

@@ -17,18 +17,20 @@
 #include <string.h>
 #include "attach/maps.h"
 #include "attach/remote.h"
-#include "base/futex.h"
+#include "base/clock.h"
 #include "pager/bury.h"
 #include "pager/command.h"
 #include "pager/family.h"
 #include "pager/fetch.h"
+#include "pager/groups.h"
+#include "pager/kick.h"
 #include "pager/pick.h"
 #include "pager/robust.h"
+#include "pager/say.h"
 #include "pager/state.h"
 #include "pager/userfault.h"
 
-#define STAGING_BYTES ((uint64_t)CHANNEL_BATCH << PAGE_SHIFT)
-#define POLL_NS	      1000000u
+#define POLL_NS 1000000u
 /* Of space_wait: some 100 ms. */
 #define RETURN_TRIES 5000u
 /* Most clusters that get a life of their own for one batch. */
@@ -38,16 +40,6 @@
 #define LATE_NS	   1000000ull
 #define LATE_SHIFT 9u
 #define LATE_MOST  32u
-
-static void unregister_staging(struct attached *attached, unsigned int which)
-{
-	const struct target *target = &attached->target;
-
-	userfault_unregister(attached->userfault, target->staging[which], STAGING_BYTES);
-	if (target->stages_code)
-		userfault_unregister(attached->userfault, target->code_staging[which],
-				     STAGING_BYTES);
-}
 
 static int register_staging(struct attached *attached)
 {
@@ -61,7 +53,7 @@ static int register_staging(struct attached *attached)
 		error = userfault_register(attached->userfault,
 					   target->code_staging[batch->staging], STAGING_BYTES);
 	if (error)
-		unregister_staging(attached, batch->staging);
+		batch_unregister(attached, batch->staging);
 	return error;
 }
 
@@ -88,48 +80,6 @@ void evict_refuse(struct attached *attached, const char *why)
 {
 	attached->refused = why;
 	attached->paused = true;
-}
-
-static void expel(struct attached *attached)
-{
-	/* Nobody registers staging for the next batch before the agent is expelled. */
-	pthread_mutex_lock(&attached->staging_lock);
-	for (unsigned int i = 0; i < ATTACH_STAGINGS; i++)
-		unregister_staging(attached, i);
-	lock_expel_agent(&attached->lock);
-	pthread_mutex_unlock(&attached->staging_lock);
-	atomic_fetch_add(&attached->pager->counters.revoked, 1);
-}
-
-void evict_revoke(void *argument)
-{
-	struct attached *attached = argument;
-
-	attached->batch.late = true;
-	expel(attached);
-}
-
-static void set_state(struct batch *batch, enum batch_state state)
-{
-	atomic_store(&batch->state, state);
-	futex_wake((uint32_t *)&batch->state, INT32_MAX);
-}
-
-void evict_quiesce(struct attached *attached)
-{
-	struct batch *batch = &attached->batch;
-	uint32_t state;
-
-	if (!attached->has_agent || batch->state == BATCH_IDLE)
-		return;
-	batch->cancel = true;
-	if (batch->state == BATCH_MOVING) {
-		expel(attached);
-		futex_wake(&attached->target.channel->done, INT32_MAX);
-	}
-	while ((state = atomic_load(&batch->state)) != BATCH_IDLE)
-		futex_wait((uint32_t *)&batch->state, state, POLL_NS);
-	batch->cancel = false;
 }
 
 /* Fills the batch; under one hold of the lock, for reading, it goes from idle to moving. Looked at
@@ -202,10 +152,10 @@ static bool move(struct attached *attached)
 	}
 	command_send(attached, CHANNEL_MOVE, batch->count);
 	if (command_wait(attached)) {
-		unregister_staging(attached, batch->staging);
+		batch_unregister(attached, batch->staging);
 	} else {
 		batch->late |= !batch->cancel && !attached->dead;
-		expel(attached);
+		batch_expel(attached);
 	}
 	/* Once: the program may write there between two looks. */
 	memcpy(batch->result, channel->result, batch->count * sizeof(batch->result[0]));
@@ -541,16 +491,16 @@ static enum evict_result run_batch(struct attached *attached, unsigned int want,
 			pager_kill(attached);
 		}
 		attached->dead = true;
-		set_state(batch, BATCH_IDLE);
+		batch_set_state(batch, BATCH_IDLE);
 		return EVICT_GONE;
 	}
-	set_state(batch, BATCH_READ);
+	batch_set_state(batch, BATCH_READ);
 	servers_kick_deferred(attached->pager);
 	result = commit(attached);
 	fixed_end(attached);
 	if (sent)
 		batch->staging = !batch->staging;
-	set_state(batch, BATCH_IDLE);
+	batch_set_state(batch, BATCH_IDLE);
 	servers_kick_deferred(attached->pager);
 
 	/* Again: others may have come meanwhile, and what was tried may be swapped still. */
@@ -586,7 +536,7 @@ void evict_give_up(struct attached *attached)
 	} else {
 		evict_refuse(attached, "keeps its memory from being read");
 	}
-	set_state(batch, BATCH_IDLE);
+	batch_set_state(batch, BATCH_IDLE);
 }
 
 enum evict_result evict_fixed(struct attached *attached)

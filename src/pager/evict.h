@@ -33,16 +33,6 @@ void evict_list_parted(const struct attached *attached, struct page_list *list);
 /* Has the agent give back the pages of the last staging area. Evictor's thread. */
 void evict_empty_staging(struct attached *attached);
 
-/*
- * Brings a batch under way to its end, without waiting for the program. The caller
- * holds the memory lock for writing; afterwards no slot is leaving.
- */
-void evict_quiesce(struct attached *attached);
-
-/* Makes sure that the agent, which was waited for too long, moves nothing more until the next
- * batch: the memory lock's revoke function. Any thread. */
-void evict_revoke(void *attached);
-
 /* The evictor's thread was given up in a read of its memory (attach/remote.h): nobody waits for its
  * batch any more. */
 void evict_give_up(struct attached *attached);

@@ -9,6 +9,8 @@
  * weights give turns away (group.h). While a group is above its limit, the hand stays among the
  * processes below it.
  */
+#include "pager/evictor.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +19,10 @@
 #include "base/futex.h"
 #include "pager/budget.h"
 #include "pager/evict.h"
+#include "pager/groups.h"
+#include "pager/kick.h"
 #include "pager/pick.h"
+#include "pager/say.h"
 #include "pager/state.h"
 
 #define IDLE_NS	     20000000u
@@ -570,13 +575,6 @@ void evictor_replace(struct pager *pager)
 	pager_say(pager, "cannot go on evicting: %s; the budget will not be held",
 		  strerror(-error));
 	__atomic_store_n(&pager->evictor_ended, 1, __ATOMIC_SEQ_CST);
-}
-
-void evictor_kick(struct pager *pager)
-{
-	__atomic_fetch_add(&pager->wake_evictor, 1, __ATOMIC_SEQ_CST);
-	if (pager->evictor_sleeps)
-		futex_wake(&pager->wake_evictor, 1);
 }
 
 void evictor_stop(struct pager *pager)

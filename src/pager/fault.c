@@ -13,45 +13,13 @@
 #include <string.h>
 #include <sys/mman.h>
 #include "pager/fetch.h"
+#include "pager/kick.h"
 #include "pager/state.h"
 #include "pager/userfault.h"
 
 /* A read fault on an untouched page maps the kernel's zero page, which costs no memory;
  * longer runs of it would be written to, unbraked, behind our back. */
 #define ZERO_RUN_READ 8u
-
-struct fault_buffers *fault_buffers_new(void)
-{
-	struct fault_buffers *buffers = calloc(1, sizeof(*buffers));
-	size_t bytes = (size_t)RUN_PAGES << PAGE_SHIFT;
-	uint8_t *pages, *zeros;
-
-	/* Takes memory as longer runs need it. */
-	pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	zeros = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	if (!buffers || pages == MAP_FAILED || zeros == MAP_FAILED) {
-		if (pages != MAP_FAILED)
-			munmap(pages, bytes);
-		if (zeros != MAP_FAILED)
-			munmap(zeros, bytes);
-		free(buffers);
-		return NULL;
-	}
-	buffers->pages = pages;
-	buffers->zeros = zeros;
-	return buffers;
-}
-
-void fault_buffers_free(struct fault_buffers *buffers)
-{
-	size_t bytes = (size_t)RUN_PAGES << PAGE_SHIFT;
-
-	if (!buffers)
-		return;
-	munmap(buffers->pages, bytes);
-	munmap((void *)buffers->zeros, bytes);
-	free(buffers);
-}
 
 /* How far a run may reach: not over the region's end (one mapping an ioctl), not into the
  * next cluster (it may not be bound). */
@@ -116,27 +84,9 @@ static unsigned int count_absent(slot_t *slots, unsigned int pages)
 	return i;
 }
 
-enum fault_result fault_refused(struct attached *attached, uint64_t address, int error)
-{
-	switch (error) {
-	case -EAGAIN:
-		return FAULT_CHANGING;
-	case -ENOMEM:
-	case -ENOSPC:
-		return FAULT_BRAKED;
-	case -ESRCH:
-		attached->dead = true;
-		return FAULT_DONE;
-	default:
-		/* Present by now, or no longer registered; its thread looks for itself. */
-		userfault_wake(attached->userfault, address, 1);
-		return FAULT_DONE;
-	}
-}
-
 /* Zeros for a page that was never touched, or that the program dropped. Locked, so that the evictor
  * cannot take the page away between the look at its word and the zeros. */
-static enum fault_result first_touch(struct fault *fault, struct fault_buffers *buffers,
+static enum fault_result first_touch(struct fault *fault, struct fill_buffers *buffers,
 				     slot_t *slots, desc_t word, unsigned int limit)
 {
 	struct attached *attached = fault->attached;
@@ -174,10 +124,10 @@ static enum fault_result first_touch(struct fault *fault, struct fault_buffers *
 		return FAULT_DONE;
 	}
 	slot_unlock(&slots[0], word);
-	return fault_refused(attached, fault->address, done);
+	return fill_refused(attached, fault->address, done);
 }
 
-enum fault_result fault_serve_growth(struct fault *fault, struct fault_buffers *buffers)
+enum fault_result fault_serve_growth(struct fault *fault, struct fill_buffers *buffers)
 {
 	struct attached *attached = fault->attached;
 	int done = userfault_copy(attached->userfault, fault->address, buffers->zeros, 1,
@@ -185,7 +135,7 @@ enum fault_result fault_serve_growth(struct fault *fault, struct fault_buffers *
 	slot_t *slot;
 
 	if (done != 1)
-		return fault_refused(attached, fault->address, done);
+		return fill_refused(attached, fault->address, done);
 	if (memory_clear(attached->memory, fault->address, fault->address + PAGE_BYTES) ||
 	    region_grow(&attached->regions, fault->address, fault->address + PAGE_BYTES))
 		return FAULT_DONE; /* unknown to us: it just stays */
@@ -197,8 +147,8 @@ enum fault_result fault_serve_growth(struct fault *fault, struct fault_buffers *
 }
 
 /* A page that an eviction batch has: its bytes are in the batch's buffer, once it was read. */
-static enum fault_result from_batch(struct fault *fault, struct fault_buffers *buffers,
-				    slot_t *slot, desc_t word)
+static enum fault_result from_batch(struct fault *fault, struct fill_buffers *buffers, slot_t *slot,
+				    desc_t word)
 {
 	struct attached *attached = fault->attached;
 	struct batch *batch = &attached->batch;
@@ -233,10 +183,10 @@ static enum fault_result from_batch(struct fault *fault, struct fault_buffers *b
 		return FAULT_DONE;
 	}
 	slot_unlock(slot, word);
-	return fault_refused(attached, fault->address, done);
+	return fill_refused(attached, fault->address, done);
 }
 
-static enum fault_result bring_in(struct fault *fault, struct fault_buffers *buffers,
+static enum fault_result bring_in(struct fault *fault, struct fill_buffers *buffers,
 				  unsigned int limit)
 {
 	struct attached *attached = fault->attached;
@@ -261,7 +211,7 @@ static enum fault_result bring_in(struct fault *fault, struct fault_buffers *buf
 	return result;
 }
 
-enum fault_result fault_serve(struct fault *fault, struct fault_buffers *buffers)
+enum fault_result fault_serve(struct fault *fault, struct fill_buffers *buffers)
 {
 	struct attached *attached = fault->attached;
 	slot_t *slot = memory_look(attached->memory, fault->address);

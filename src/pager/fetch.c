@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include "base/futex.h"
+#include "base/clock.h"
+#include "pager/say.h"
 #include "pager/starve.h"
 #include "pager/state.h"
 #include "pager/userfault.h"
@@ -310,7 +311,7 @@ static void *fetch_main(void *argument)
 	return NULL;
 }
 
-static int start_threads(struct fetch_pool *pool)
+static int threads_start(struct fetch_pool *pool)
 {
 	pthread_attr_t attributes;
 	sigset_t all, before;
@@ -355,7 +356,7 @@ int fetch_open(struct pager *pager)
 	pthread_cond_init(&pool->answered, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	pager->fetch = pool;
-	error = start_threads(pool);
+	error = threads_start(pool);
 	if (error)
 		fetch_close(pager);
 	return error;

@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include "base/futex.h"
-#include "pager/program.h"
+#include "base/clock.h"
 #include "pager/realtime.h"
 #include "pager/state.h"
+#include "pager/tree.h"
 
 /* How often peaks and rates are looked up. */
 #define LOOK_NS 100000000u
@@ -141,7 +141,7 @@ static void process_figures(const struct process *process, struct report_process
 	if (!attached)
 		return;
 	lock_read(&attached->lock);
-	figures->swapped_bytes = program_swapped_pages(attached) * PAGE_BYTES;
+	figures->swapped_bytes = attached_swapped_pages(attached) * PAGE_BYTES;
 	unlock_read(&attached->lock);
 }
 

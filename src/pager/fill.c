@@ -6,9 +6,13 @@
  * If the COPY installs less than asked, the rest stays swapped: nothing was
  * given up before the kernel had it.
  */
+#include "pager/fill.h"
+
 #include <assert.h>
 #include <errno.h>
-#include "pager/fault.h"
+#include <stdlib.h>
+#include <sys/mman.h>
+#include "pager/kick.h"
 #include "pager/state.h"
 #include "pager/userfault.h"
 
@@ -18,6 +22,57 @@
  * large one takes more from what may stay resident (a fault each) than encoding costs.
  */
 #define SHADOW_MOST 512u
+
+struct fill_buffers *fill_buffers_new(void)
+{
+	struct fill_buffers *buffers = calloc(1, sizeof(*buffers));
+	size_t bytes = (size_t)RUN_PAGES << PAGE_SHIFT;
+	uint8_t *pages, *zeros;
+
+	/* Takes memory as longer runs need it. */
+	pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	zeros = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (!buffers || pages == MAP_FAILED || zeros == MAP_FAILED) {
+		if (pages != MAP_FAILED)
+			munmap(pages, bytes);
+		if (zeros != MAP_FAILED)
+			munmap(zeros, bytes);
+		free(buffers);
+		return NULL;
+	}
+	buffers->pages = pages;
+	buffers->zeros = zeros;
+	return buffers;
+}
+
+void fill_buffers_free(struct fill_buffers *buffers)
+{
+	size_t bytes = (size_t)RUN_PAGES << PAGE_SHIFT;
+
+	if (!buffers)
+		return;
+	munmap(buffers->pages, bytes);
+	munmap((void *)buffers->zeros, bytes);
+	free(buffers);
+}
+
+enum fault_result fill_refused(struct attached *attached, uint64_t address, int error)
+{
+	switch (error) {
+	case -EAGAIN:
+		return FAULT_CHANGING;
+	case -ENOMEM:
+	case -ENOSPC:
+		return FAULT_BRAKED;
+	case -ESRCH:
+		attached->dead = true;
+		return FAULT_DONE;
+	default:
+		/* Present by now, or no longer registered; its thread looks for itself. */
+		userfault_wake(attached->userfault, address, 1);
+		return FAULT_DONE;
+	}
+}
 
 /* Bytes that cannot be had: this page alone raises SIGBUS from now on. The slot is locked. */
 static enum fault_result poison(struct attached *attached, slot_t *slot, desc_t word,
@@ -78,7 +133,7 @@ static void release(slot_t *slots, const desc_t *words, unsigned int from, unsig
 		slot_unlock(&slots[i], words[i]);
 }
 
-enum fault_result fill_swapped(struct attached *attached, struct fault_buffers *buffers,
+enum fault_result fill_swapped(struct attached *attached, struct fill_buffers *buffers,
 			       uint64_t address, unsigned int pages, unsigned int *filled)
 {
 	slot_t *slots = memory_look(attached->memory, address);
@@ -127,7 +182,7 @@ enum fault_result fill_swapped(struct attached *attached, struct fault_buffers *
 		return FAULT_DONE;
 	}
 	release(slots, words, 0, count);
-	return fault_refused(attached, address, done);
+	return fill_refused(attached, address, done);
 }
 
 /* Locks the slot of a page that was fetched, if the fetch is about what it stands for now: its
@@ -180,7 +235,7 @@ enum fault_result fill_fetched(struct attached *attached, uint64_t address,
 		return FAULT_DONE;
 	}
 	slot_unlock(slot, fetch->word);
-	return fault_refused(attached, address, done);
+	return fill_refused(attached, address, done);
 }
 
 enum fault_result fill_lost(struct attached *attached, uint64_t address,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pager/fixed.h"
 
-#include "base/futex.h"
+#include "base/clock.h"
 #include "pager/state.h"
 
 /* What was refused is tried again so often, one batch of it. */

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/message.h"
+#include "base/page.h"
 #include "pager/budget.h"
-#include "pager/protocol.h"
 
 #define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 

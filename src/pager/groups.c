@@ -11,11 +11,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "attach/remote.h"
-#include "backend/backend.h"
-#include "base/futex.h"
+#include "base/clock.h"
 #include "base/proc.h"
+#include "pager/kick.h"
+#include "pager/say.h"
 #include "pager/state.h"
+#include "pager/tree.h"
 
 /* Most of an environment that is looked through. */
 #define ENVIRONMENT_BYTES (256u << 10)
@@ -255,6 +258,7 @@ int pager_group_enter(struct pager *pager, pid_t pid, const struct group_setting
 	if (!process) {
 		pager->tree.scanned_ns = 0; /* it may be very new */
 		tree_refresh(pager, true);
+		groups_look(pager);
 		process = tree_find(pager, pid);
 	}
 	if (!process)

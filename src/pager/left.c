@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include "base/futex.h"
+#include "base/clock.h"
+#include "pager/say.h"
 #include "pager/state.h"
+#include "pager/tree.h"
 
 /* After a failed attempt to inject, since each stops the threads; twice as long after each, so many
  * times. */

@@ -4,7 +4,11 @@
 #include <stdlib.h>
 #include "base/array.h"
 #include "pager/mapping.h"
+#include "pager/region.h"
+#include "pager/say.h"
 #include "pager/state.h"
+#include "space/descriptor.h"
+#include "space/space.h"
 
 /* Where nothing is mapped and no region is: far below where the kernel puts mappings. */
 #define LIMBO_FIRST 0x200000000000ull

@@ -19,7 +19,7 @@ struct limbo {
 	struct limbo_item {
 		uint64_t start, end; /* where they were, addresses */
 		uint64_t at;	     /* where they are */
-	} *items;		     /* oldest first */
+	} * items;		     /* oldest first */
 	size_t count, capacity;
 };
 

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "pager/mapping.h"
 
+#include "attach/maps.h"
+#include "pager/batch.h"
+#include "pager/lock.h"
+#include "pager/region.h"
+#include "pager/say.h"
 #include "pager/state.h"
+#include "space/space.h"
 
 /* The agent knows addresses only: it must not go on with those whose pages are
  * somebody else's from now on. The writer's lock keeps it out until it is told. */

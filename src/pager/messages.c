@@ -9,11 +9,12 @@
 #include <sched.h>
 #include <string.h>
 #include <unistd.h>
-#include "base/futex.h"
+#include "base/clock.h"
 #include "pager/children.h"
 #include "pager/event.h"
-#include "pager/evict.h"
+#include "pager/kick.h"
 #include "pager/load.h"
+#include "pager/say.h"
 #include "pager/server.h"
 #include "pager/starve.h"
 #include "pager/state.h"
@@ -85,7 +86,7 @@ static void finish(struct server *server, struct fault *fault, enum fault_result
 		put_aside_changing(server, fault);
 		return;
 	}
-	server->deferred = true;
+	server->door->deferred = true;
 	if (result == FAULT_BRAKED)
 		evictor_kick(server->pager);
 	put_aside(server, fault);
@@ -99,7 +100,7 @@ static void finish(struct server *server, struct fault *fault, enum fault_result
 static void serve(struct server *server, struct fault *fault)
 {
 	struct attached *attached = fault->attached;
-	struct fault_buffers *buffers = server->buffers;
+	struct fill_buffers *buffers = server->buffers;
 	enum fault_result result;
 
 	if (!attached_own_slot(attached, fault->address)) {
@@ -355,7 +356,7 @@ void messages_retry(struct server *server)
 
 	server->changing = false;
 	server->changing_one = NULL;
-	server->deferred = false;
+	server->door->deferred = false;
 	for (unsigned int i = 0; i < count; i++) {
 		struct fault fault = server->aside.items[i];
 		bool starving = fault.starving;

@@ -7,12 +7,16 @@
 #include <string.h>
 #include <unistd.h>
 #include "attach/maps.h"
+#include "base/page.h"
 #include "base/proc.h"
-#include "pager/evict.h"
+#include "pager/batch.h"
+#include "pager/limbo.h"
 #include "pager/mapping.h"
+#include "pager/region.h"
 #include "pager/state.h"
 #include "pager/userfault.h"
-
+#include "space/descriptor.h"
+#include "space/space.h"
 
 const struct remap *moved_into(const struct attached *attached, uint64_t start, uint64_t end)
 {
@@ -50,7 +54,7 @@ static bool is_twin(void *argument, pid_t pid)
 {
 	const struct attached *attached = argument;
 
-	return pid != attached->pid && tree_same_memory(attached->pid, pid);
+	return pid != attached->pid && proc_same_memory(attached->pid, pid);
 }
 
 /* Another process has the same memory (CLONE_VM): a child, a sibling, or the parent. */
@@ -58,9 +62,9 @@ static bool has_twin(struct attached *attached)
 {
 	pid_t parent = proc_parent(attached->pid);
 
-	return tree_each_child(attached->pid, is_twin, attached) ||
+	return proc_each_child(attached->pid, is_twin, attached) ||
 	       (parent &&
-		(is_twin(attached, parent) || tree_each_child(parent, is_twin, attached)));
+		(is_twin(attached, parent) || proc_each_child(parent, is_twin, attached)));
 }
 
 /*
@@ -240,7 +244,7 @@ static void unmap_moved(struct attached *attached, uint64_t start, uint64_t end)
 {
 	if (!has_region(attached, start, end))
 		return;
-	evict_quiesce(attached);
+	batch_quiesce(attached);
 	if (still_stands(attached, start, end))
 		attached->moved.spared = true;
 	else

@@ -10,11 +10,17 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
-#include "base/futex.h"
+#include "base/clock.h"
 #include "base/proc.h"
 #include "pager/budget.h"
+#include "pager/fill.h"
+#include "pager/groups.h"
+#include "pager/kick.h"
 #include "pager/program.h"
+#include "pager/say.h"
 #include "pager/state.h"
+#include "pager/threads.h"
+#include "pager/tree.h"
 
 /* Between looks whether a debugger has left. */
 #define DEBUGGER_LOOK_US 100000
@@ -22,51 +28,6 @@
 #define CLUSTERS	 (1u << 21) /* 4 TiB of pages */
 #define SEGMENTS	 (1u << 20) /* 1 TiB of stored bytes */
 #define RAM_HIGHEST	 (1ull << 40)
-
-void pager_say(struct pager *pager, const char *format, ...)
-{
-	char line[MESSAGE_BYTES];
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(line, sizeof(line), format, arguments);
-	va_end(arguments);
-	if (pager->config.say)
-		pager->config.say(pager->config.say_argument, line);
-}
-
-void pager_kill(struct attached *attached)
-{
-	if (attached->pidfd >= 0)
-		syscall(SYS_pidfd_send_signal, attached->pidfd, SIGKILL, NULL, 0);
-	else if (attached->pid > 0)
-		kill(attached->pid, SIGKILL);
-	attached->dead = true;
-}
-
-void pager_lose(struct attached *attached)
-{
-	pager_say(attached->pager,
-		  "out of memory while following process %d: killed, so that it never reads wrong "
-		  "bytes",
-		  attached->pid);
-	pager_kill(attached);
-}
-
-const char *pager_limit_hint(int error)
-{
-	struct rlimit limit = {.rlim_cur = RLIM_INFINITY};
-
-	if (error == -ENOMEM)
-		getrlimit(RLIMIT_AS, &limit);
-	if (limit.rlim_cur != RLIM_INFINITY)
-		return "; the shell limits addresses (RLIMIT_AS), of which vswap reserves "
-		       "terabytes "
-		       "though it uses few: `ulimit -v unlimited`";
-	if (error == -EMFILE)
-		return "; the shell limits open files (RLIMIT_NOFILE): raise `ulimit -n`";
-	return "";
-}
 
 uint64_t pager_least_limit(void)
 {
@@ -156,8 +117,8 @@ int pager_open(struct pager **out, const struct pager_config *config, char messa
 	init_locks(pager);
 	pager->own_statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	pager->loadavg = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
-	pager->control_buffers = fault_buffers_new();
-	pager->evictor_buffers = fault_buffers_new();
+	pager->control_buffers = fill_buffers_new();
+	pager->evictor_buffers = fill_buffers_new();
 	if (pager->own_statm < 0)
 		error = -errno;
 	if (pager->own_statm < 0 || !pager->control_buffers || !pager->evictor_buffers)
@@ -183,7 +144,7 @@ failed:
 
 void pager_close(struct pager *pager)
 {
-	program_stop_threads(pager);
+	threads_stop(pager);
 	for (size_t i = 0; i < pager->attached_count; i++) {
 		pager_kill(pager->attached[i]); /* without us it would read zeros */
 		attached_free(pager->attached[i]);
@@ -201,8 +162,8 @@ void pager_close(struct pager *pager)
 	for (unsigned int i = 0; i < pager->backend_count; i++)
 		backend_close(pager->backends[i]);
 	keepers_stop(pager->keepers);
-	fault_buffers_free(pager->control_buffers);
-	fault_buffers_free(pager->evictor_buffers);
+	fill_buffers_free(pager->control_buffers);
+	fill_buffers_free(pager->evictor_buffers);
 	maps_free(&pager->maps);
 	if (pager->own_statm >= 0)
 		close(pager->own_statm);
@@ -218,7 +179,7 @@ int pager_adopt(struct pager *pager, pid_t pid, char message[MESSAGE_BYTES])
 	if (error)
 		return error;
 	pager->tree.alone = pager->config.no_children;
-	error = tree_open(pager, pid);
+	error = tree_open(pager, pid, groups_inherited);
 	return error ? explain(message, error, "cannot watch process %d: %s", pid, strerror(-error))
 		     : 0;
 }
@@ -290,7 +251,7 @@ static uint64_t count_swapped(struct attached *attached)
 	uint64_t pages;
 
 	lock_read(&attached->lock);
-	pages = program_swapped_pages(attached);
+	pages = attached_swapped_pages(attached);
 	unlock_read(&attached->lock);
 	return pages;
 }
@@ -318,6 +279,7 @@ static int bring_back_all(struct pager *pager, bool lose, pager_progress_fn prog
 
 	pager->paused = true;
 	tree_refresh(pager, true);
+	groups_look(pager);
 	servers_kick(pager);
 	for (size_t i = 0; i < pager->tree.count; i++)
 		if (pager->tree.items[i]->attached)
@@ -346,6 +308,7 @@ int pager_thaw(struct pager *pager, pager_progress_fn progress, void *argument,
 static struct attached *next_to_release(struct pager *pager)
 {
 	tree_refresh(pager, true);
+	groups_look(pager);
 	for (size_t i = 0; i < pager->tree.count; i++)
 		if (pager->tree.items[i]->attached)
 			return pager->tree.items[i]->attached;
@@ -394,6 +357,6 @@ int pager_detach(struct pager *pager, bool lose, pager_progress_fn progress, voi
 	if (error)
 		resume(pager);
 	else
-		program_stop_threads(pager);
+		threads_stop(pager);
 	return error;
 }

@@ -6,16 +6,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base/futex.h"
+#include <unistd.h>
+#include "base/clock.h"
 #include "pager/children.h"
-#include "pager/evict.h"
 #include "pager/fetch.h"
 #include "pager/mapping.h"
 #include "pager/register.h"
+#include "pager/say.h"
 #include "pager/starve.h"
 #include "pager/state.h"
+#include "pager/threads.h"
 #include "pager/userfault.h"
-#include "pager/watchdog.h"
 
 /* A program whose threads do not stop in this time is left running, ms. */
 #define STOP_PATIENCE_MS 200
@@ -171,58 +172,6 @@ static int adopting_stop(struct target *target, void *argument)
 	return error;
 }
 
-static int start_helpers(struct pager *pager)
-{
-	int error = evictor_start(pager);
-
-	if (error)
-		return error;
-	error = watchdog_start(pager);
-	if (!error && (error = starve_start(pager)))
-		watchdog_stop(pager);
-	if (error) {
-		evictor_stop(pager);
-		evictor_free(pager);
-	}
-	return error;
-}
-
-static int start_threads(struct pager *pager, char message[MESSAGE_BYTES])
-{
-	int error;
-
-	if (pager->threads_run)
-		return 0;
-	error = fetch_open(pager);
-	if (!error)
-		error = servers_start(pager);
-	if (!error) {
-		error = start_helpers(pager);
-		if (error)
-			servers_stop(pager);
-	}
-	if (error)
-		fetch_close(pager);
-	if (error)
-		explain(message, 0, "cannot start threads: %s%s", strerror(-error),
-			pager_limit_hint(error));
-	pager->threads_run = !error;
-	return error;
-}
-
-void program_stop_threads(struct pager *pager)
-{
-	if (!pager->threads_run)
-		return;
-	evictor_stop(pager);
-	watchdog_stop(pager);
-	starve_stop(pager);
-	evictor_free(pager);
-	servers_stop(pager);
-	fetch_close(pager);
-	pager->threads_run = false;
-}
-
 static struct attached *prepare(struct pager *pager, struct process *process,
 				char message[MESSAGE_BYTES])
 {
@@ -283,7 +232,7 @@ static void stage_code(struct attached *attached, uint64_t bytes)
 
 int program_attach(struct pager *pager, struct process *process, char message[MESSAGE_BYTES])
 {
-	int error = start_threads(pager, message);
+	int error = threads_start(pager, message);
 	struct attached *attached = error ? NULL : prepare(pager, process, message);
 
 	if (!attached)
@@ -342,7 +291,7 @@ static int later_stop(struct target *target, void *argument)
 	int error = 0;
 
 	lock_write(&attached->lock);
-	evict_quiesce(attached);
+	batch_quiesce(attached);
 	for (size_t i = 0; i < attached->regions.count && !error; i++)
 		error = record_region(&recording, &attached->regions.items[i]);
 	unlock_write(&attached->lock);
@@ -387,7 +336,7 @@ static unsigned int bring_back_one(struct attached *attached, uint64_t address, 
 static unsigned int bring_back_run(struct attached *attached, uint64_t address, unsigned int slots,
 				   struct bring_back *work)
 {
-	struct fault_buffers *buffers = attached->pager->control_buffers;
+	struct fill_buffers *buffers = attached->pager->control_buffers;
 	unsigned int filled = 0, passed = 0;
 	enum fault_result result = FAULT_DONE;
 	const struct region *region;
@@ -423,16 +372,6 @@ static unsigned int bring_back_run(struct attached *attached, uint64_t address, 
 	return passed;
 }
 
-uint64_t program_swapped_pages(struct attached *attached)
-{
-	const struct memory *memory = attached->memory;
-	uint64_t count[8];
-
-	memory_count(memory, count);
-	return count[DESC_ZERO] + count[DESC_SAME] + count[DESC_STORED] + count[DESC_SHARED] +
-	       count[DESC_LEAVING];
-}
-
 /* Once over all of it. */
 static void bring_back_pass(struct attached *attached, struct bring_back *work)
 {
@@ -448,7 +387,7 @@ static void bring_back_pass(struct attached *attached, struct bring_back *work)
 		cluster = memory_next(attached->memory, at, &base);
 		tell = work->progress && monotonic_ns() - work->told_ns > PROGRESS_NS;
 		if (tell)
-			left = program_swapped_pages(attached);
+			left = attached_swapped_pages(attached);
 		unlock_read(&attached->lock);
 		if (tell) {
 			work->progress(work->argument, left);
@@ -472,7 +411,7 @@ static void settle_moves(struct attached *attached)
 {
 	attached->paused = true;
 	lock_write(&attached->lock);
-	evict_quiesce(attached);
+	batch_quiesce(attached);
 	moved_settle(attached);
 	unlock_write(&attached->lock);
 }
@@ -521,7 +460,7 @@ static int last_stop(struct target *target, void *argument)
 	int error = 0;
 
 	lock_write(&attached->lock);
-	if (!moved_settle(attached) || program_swapped_pages(attached))
+	if (!moved_settle(attached) || attached_swapped_pages(attached))
 		error = -EAGAIN;
 	if (!error)
 		unregister_all(attached);
@@ -619,7 +558,7 @@ int program_abandon(struct attached *attached)
 	do {
 		error = program_bring_back(attached, &work);
 		lock_write(&attached->lock);
-		if (!error && program_swapped_pages(attached))
+		if (!error && attached_swapped_pages(attached))
 			error = -EAGAIN;
 		if (!error)
 			unregister_all(attached);

@@ -24,9 +24,6 @@ int program_register_new(struct attached *attached);
 /* Stops all threads for a moment and records the pages that no descriptor knows of. */
 int program_record(struct attached *attached);
 
-/* How many pages are not in the process. Memory lock held. */
-uint64_t program_swapped_pages(struct attached *attached);
-
 typedef void (*program_progress_fn)(void *argument, uint64_t left_pages);
 
 struct bring_back {
@@ -60,8 +57,5 @@ int program_release(struct attached *attached, bool lose, char message[MESSAGE_B
  * -EIO, -ETIMEDOUT: not all could be read, and it is served on.
  */
 int program_abandon(struct attached *attached);
-
-/* Stops servers and evictor, when nothing is served any more. */
-void program_stop_threads(struct pager *pager);
 
 #endif

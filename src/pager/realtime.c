@@ -2,6 +2,7 @@
 #include "pager/realtime.h"
 
 #include <sched.h>
+#include "pager/say.h"
 #include "pager/state.h"
 
 /* Its first thread stands for all. */

@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include "base/futex.h"
+#include "pager/kick.h"
 #include "pager/state.h"
 #include "pager/watchdog.h"
 
@@ -25,7 +26,7 @@ static int listen_to(struct server *server, int fd, struct attached *attached)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = attached};
 
-	return epoll_ctl(server->epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+	return epoll_ctl(server->door->epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
 
 static bool is_listed(const struct pager *pager, const struct attached *attached)
@@ -76,7 +77,7 @@ static int wait_for_messages(struct server *server, struct epoll_event *events)
 		server->turns = 0;
 		timeout.tv_nsec = server->aside.count ? ASIDE_NS : IDLE_NS;
 	}
-	return epoll_pwait2(server->epoll, events, EVENTS, &timeout, NULL);
+	return epoll_pwait2(server->door->epoll, events, EVENTS, &timeout, NULL);
 }
 
 static void handle(struct server *server, const struct epoll_event *events, int count)
@@ -87,7 +88,7 @@ static void handle(struct server *server, const struct epoll_event *events, int 
 
 		if (attached)
 			messages_read(server, attached);
-		else if (read(server->wake, &kicks, sizeof(kicks)) < 0)
+		else if (read(server->door->wake, &kicks, sizeof(kicks)) < 0)
 			continue;
 	}
 	if (server->aside.count && monotonic_ns() >= server->retry_ns)
@@ -128,11 +129,11 @@ static void server_free(struct server *server)
 		return;
 	if (server->followed_stat >= 0)
 		close(server->followed_stat);
-	if (server->epoll >= 0)
-		close(server->epoll);
-	if (server->wake >= 0)
-		close(server->wake);
-	fault_buffers_free(server->buffers);
+	if (server->door->epoll >= 0)
+		close(server->door->epoll);
+	if (server->door->wake >= 0)
+		close(server->door->wake);
+	fill_buffers_free(server->buffers);
 	free(server);
 }
 
@@ -145,14 +146,16 @@ static struct server *server_new(struct pager *pager, unsigned int index)
 		return NULL;
 	server->pager = pager;
 	server->index = index;
+	server->door = &pager->doors[index];
+	server->door->deferred = false;
 	server->generation = pager->attached_generation - 1;
 	server->followed_stat = -1;
 	server->cpu = -1;
-	server->buffers = fault_buffers_new();
-	server->epoll = epoll_create1(EPOLL_CLOEXEC);
-	server->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (server->buffers && server->epoll >= 0 && server->wake >= 0 &&
-	    !listen_to(server, server->wake, NULL))
+	server->buffers = fill_buffers_new();
+	server->door->epoll = epoll_create1(EPOLL_CLOEXEC);
+	server->door->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (server->buffers && server->door->epoll >= 0 && server->door->wake >= 0 &&
+	    !listen_to(server, server->door->wake, NULL))
 		return server;
 	error = errno;
 	server_free(server);
@@ -193,37 +196,6 @@ int servers_start(struct pager *pager)
 		pager->server_count = i + 1;
 	}
 	return 0;
-}
-
-static void kick(struct server *server)
-{
-	uint64_t one = 1;
-
-	if (write(server->wake, &one, sizeof(one)) < 0)
-		return; /* full: it is awake anyway */
-}
-
-/* Not left to the last close: others may have the same file open still (pager/program.c), and its
- * messages would then name what has been freed. */
-void servers_forget(struct attached *attached)
-{
-	const struct pager *pager = attached->pager;
-
-	for (unsigned int i = 0; i < pager->server_count; i++)
-		epoll_ctl(pager->servers[i]->epoll, EPOLL_CTL_DEL, attached->userfault, NULL);
-}
-
-void servers_kick(struct pager *pager)
-{
-	for (unsigned int i = 0; i < pager->server_count; i++)
-		kick(pager->servers[i]);
-}
-
-void servers_kick_deferred(struct pager *pager)
-{
-	for (unsigned int i = 0; i < pager->server_count; i++)
-		if (pager->servers[i]->deferred)
-			kick(pager->servers[i]);
 }
 
 void servers_stop(struct pager *pager)

@@ -26,12 +26,11 @@ struct server {
 	struct pager *pager;
 	unsigned int index; /* CPUs index, index + SERVERS, ... are its own */
 	pthread_t thread;
-	struct fault_buffers *buffers;
-	int epoll, wake;	/* eventfd */
+	struct fill_buffers *buffers;
+	struct door *door;
 	uint32_t generation;	/* of the list of address spaces that epoll has */
 	_Atomic uint32_t reads; /* begun and ended: odd inside of one (watchdog.h) */
 
-	_Atomic bool deferred;		     /* some faults put aside wait for the evictor */
 	bool changing;			     /* some wait for an event or its waiter */
 	unsigned int turns;		     /* spent waiting for that */
 	uint64_t retry_ns;		     /* none is tried again before */
@@ -61,5 +60,8 @@ void follow(struct server *server, pid_t thread, uint64_t now);
 void follow_leave(struct server *server, uint64_t now);
 /* Sleeps until faults come from this server's CPUs, or all servers stop. */
 void follow_wait(struct server *server);
+
+int servers_start(struct pager *pager);
+void servers_stop(struct pager *pager);
 
 #endif

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include "base/futex.h"
 #include "base/proc.h"
+#include "pager/kick.h"
 #include "pager/state.h"
 #include "pager/userfault.h"
 

@@ -8,10 +8,9 @@
 #include "attach/maps.h"
 #include "base/latency.h"
 #include "pager/attached.h"
-#include "pager/fault.h"
-#include "pager/groups.h"
+#include "pager/group.h"
 #include "pager/pager.h"
-#include "pager/tree.h"
+#include "pager/process.h"
 #include "store/store.h"
 #include "tier/tier.h"
 
@@ -23,6 +22,13 @@ struct counters {
 	_Atomic uint64_t refused;   /* pages that the kernel did not move: read-only, locked */
 	_Atomic uint64_t anomalies; /* pages that were there already when they came back */
 	_Atomic uint64_t revoked;   /* agents that had to be stopped in the middle of a batch */
+};
+
+/* Where a server sleeps and is woken. */
+struct door {
+	int epoll;
+	int wake;	       /* eventfd */
+	_Atomic bool deferred; /* it has faults that wait for the evictor */
 };
 
 /* Where faults come from (follow.c), one for each server. */
@@ -81,6 +87,7 @@ struct pager {
 	/* ---- threads */
 	struct fetch_pool *fetch; /* fetch.c; while threads run */
 	struct server *servers[SERVERS];
+	struct door doors[SERVERS];
 	struct fault_place where[SERVERS];
 	unsigned int server_count;
 	uint32_t servers_awake; /* futex, one bit each */
@@ -124,28 +131,9 @@ struct pager {
 	int exit_status;
 	struct latency latency;
 	struct counters counters;
-	struct fault_buffers *control_buffers, *evictor_buffers;
+	struct fill_buffers *control_buffers, *evictor_buffers;
 	uint8_t *batch_bytes; /* of the batch that the evictor works on */
 };
-
-/* server.c */
-int servers_start(struct pager *pager);
-void servers_stop(struct pager *pager);
-/* It is no longer listed: no server waits on it any more. Control thread. */
-void servers_forget(struct attached *attached);
-/* Something has changed that every server must look at. */
-void servers_kick(struct pager *pager);
-/* Pages have left: faults that were put aside for that can be tried again. */
-void servers_kick_deferred(struct pager *pager);
-
-/* evictor.c */
-int evictor_start(struct pager *pager);
-void evictor_stop(struct pager *pager);
-/* Once the watchdog has stopped, too. */
-void evictor_free(struct pager *pager);
-void evictor_kick(struct pager *pager);
-/* Its thread was given up (attach/remote.h): another goes on. Watchdog. */
-void evictor_replace(struct pager *pager);
 
 /* figures.c: keeps peaks and rates, ten times a second at most. Control thread. */
 void figures_look(struct pager *pager, uint64_t now);
@@ -172,15 +160,5 @@ static inline void figures_peak(struct pager *pager, uint64_t used)
 	pager->peak_bytes = used;
 	pager->fixed_peak = fixed > 0 ? (uint64_t)fixed << PAGE_SHIFT : 0;
 }
-
-/* What else to say of an error that a limit of the shell may cause; empty: nothing. */
-const char *pager_limit_hint(int error);
-
-/* Kills the process behind it: its memory can no longer be told truthfully. */
-void pager_kill(struct attached *attached);
-/* The same, because the owner has no memory left to follow it; says so. */
-void pager_lose(struct attached *attached);
-
-void pager_say(struct pager *pager, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

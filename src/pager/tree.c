@@ -14,7 +14,6 @@
 #include <unistd.h>
 #include "base/array.h"
 #include "base/clock.h"
-#include "base/futex.h"
 #include "base/proc.h"
 #include "pager/budget.h"
 #include "pager/state.h"
@@ -71,53 +70,6 @@ static int64_t own_pages(const struct process *process)
 	return counted_pages(process) + (process->attached ? process->shared : 0);
 }
 
-static pid_t each_child_of_thread(const char *path, tree_child_fn found, void *argument)
-{
-	char text[4096], *at = text, *end;
-	pid_t result = 0;
-	size_t kept = 0;
-	ssize_t got;
-	int file = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (file < 0)
-		return 0;
-	while (!result && (got = read(file, text + kept, sizeof(text) - 1 - kept)) > 0) {
-		text[kept + (size_t)got] = '\0';
-		/* Each number ends with a space: what has none yet is not whole. */
-		for (at = text; !result && (end = strchr(at, ' ')); at = end + 1) {
-			pid_t pid = (pid_t)strtol(at, NULL, 10);
-
-			if (pid > 0 && found(argument, pid))
-				result = pid;
-		}
-		kept = strlen(at);
-		memmove(text, at, kept);
-	}
-	close(file);
-	return result;
-}
-
-pid_t tree_each_child(pid_t parent, tree_child_fn found, void *argument)
-{
-	char path[300];
-	struct dirent *entry;
-	pid_t result = 0;
-	DIR *tasks;
-
-	snprintf(path, sizeof(path), "/proc/%d/task", parent);
-	tasks = opendir(path);
-	if (!tasks)
-		return 0;
-	while (!result && (entry = readdir(tasks))) {
-		if (entry->d_name[0] == '.')
-			continue;
-		snprintf(path, sizeof(path), "/proc/%d/task/%s/children", parent, entry->d_name);
-		result = each_child_of_thread(path, found, argument);
-	}
-	closedir(tasks);
-	return result;
-}
-
 struct process *tree_find(struct pager *pager, pid_t pid)
 {
 	for (size_t i = 0; i < pager->tree.count; i++)
@@ -145,11 +97,6 @@ static void forget(struct process *process)
 	free(process);
 }
 
-bool tree_same_memory(pid_t one, pid_t other)
-{
-	return syscall(SYS_kcmp, one, other, KCMP_VM, 0, 0) == 0;
-}
-
 /* A process that has the memory of another one of the job: until it calls exec (vfork), or for
  * good. */
 static pid_t find_twin(struct pager *pager, pid_t pid)
@@ -157,7 +104,7 @@ static pid_t find_twin(struct pager *pager, pid_t pid)
 	for (size_t i = 0; i < pager->tree.count; i++) {
 		const struct process *other = pager->tree.items[i];
 
-		if (other->pid != pid && !other->twin && tree_same_memory(other->pid, pid))
+		if (other->pid != pid && !other->twin && proc_same_memory(other->pid, pid))
 			return other->pid;
 	}
 	return 0;
@@ -188,7 +135,7 @@ static int add(struct pager *pager, pid_t pid)
 	process->found_ns = monotonic_ns();
 	tree_read_command(process);
 	process->twin = find_twin(pager, pid);
-	process->group = groups_inherited(pager, pid);
+	process->group = pager->tree.inherited(pager, pid);
 	tree->items[tree->count++] = process;
 	return 0;
 }
@@ -217,11 +164,12 @@ static bool ignore(void *argument, pid_t child)
 	return false;
 }
 
-int tree_open(struct pager *pager, pid_t root)
+int tree_open(struct pager *pager, pid_t root, struct group *(*inherited)(struct pager *, pid_t))
 {
 	/* Whatever the owner has started for itself. */
-	tree_each_child(getpid(), ignore, &pager->tree);
+	proc_each_child(getpid(), ignore, &pager->tree);
 	pager->tree.root = root;
+	pager->tree.inherited = inherited;
 	return add(pager, root);
 }
 
@@ -267,8 +215,8 @@ static void scan(struct pager *pager)
 	struct tree *tree = &pager->tree;
 
 	for (size_t i = 0; i < tree->count; i++)
-		tree_each_child(tree->items[i]->pid, note_child, pager);
-	tree_each_child(getpid(), note_child, pager);
+		proc_each_child(tree->items[i]->pid, note_child, pager);
+	proc_each_child(getpid(), note_child, pager);
 }
 
 static bool has_ended(const struct process *process)
@@ -321,7 +269,7 @@ static bool look(struct pager *pager, struct process *process)
 		/* Its first thread may have ended before the others. */
 		return !has_ended(process);
 	}
-	if (process->twin && !tree_same_memory(process->twin, process->pid))
+	if (process->twin && !proc_same_memory(process->twin, process->pid))
 		process->twin = find_twin(pager, process->pid);
 	/* What two processes share is counted, and paged, with one of them. */
 	look_at_shared(process, pager->tree.count == 1);
@@ -467,7 +415,6 @@ void tree_refresh(struct pager *pager, bool pressed)
 	bury_unknown(pager);
 	pager->fixed_pages = count_fixed(pager);
 	tree->growing = count_growing(pager);
-	groups_look(pager);
 	set_worth(pager, now);
 	tree->looked_ns = now;
 	tree->look_cost_ns = worked_ns() - before;

@@ -6,7 +6,7 @@
 #include <sys/ioctl.h>
 #include "attach/probe.h"
 #include "base/kernel.h"
-#include "pager/protocol.h"
+#include "base/page.h"
 
 static int call(int fd, unsigned long request, void *argument)
 {

@@ -9,13 +9,18 @@
 #include <stdio.h>
 #include <string.h>
 #include "attach/timeouts.h"
-#include "base/futex.h"
+#include "attach/trace.h"
+#include "base/clock.h"
 #include "pager/budget.h"
 #include "pager/doomed.h"
+#include "pager/groups.h"
+#include "pager/kick.h"
 #include "pager/left.h"
 #include "pager/load.h"
 #include "pager/program.h"
+#include "pager/say.h"
 #include "pager/state.h"
+#include "pager/tree.h"
 
 /* The fastest growth that watching must keep up with, bytes a microsecond. */
 #define GROWTH_PER_US 2000u
@@ -257,6 +262,7 @@ int pager_tick(struct pager *pager)
 	pressed = figures_resident_bytes(pager) * 2 > budget_attach_bytes(pager) ||
 		  groups_are_pressed(pager);
 	tree_refresh(pager, pressed);
+	groups_look(pager);
 	figures_look(pager, now);
 	load_look(pager, now);
 	delay = attach_largest(pager);
@@ -273,6 +279,6 @@ int pager_tick(struct pager *pager)
 	longest = paging_delay(pager);
 	if (paging && delay > longest)
 		delay = longest;
-	delay = timeouts_end(delay);
+	delay = timeouts_end(delay, trace_touch);
 	return pager->tree.count || pager->attached_count ? delay : -ESRCH;
 }

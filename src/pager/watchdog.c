@@ -8,6 +8,7 @@
 #include "attach/remote.h"
 #include "base/futex.h"
 #include "base/proc.h"
+#include "pager/evictor.h"
 #include "pager/server.h"
 #include "pager/state.h"
 

@@ -66,29 +66,11 @@ void anchor_put(struct space *space, uint32_t anchor)
 	space_drop(space, word);
 }
 
-static void each_holder(slot_t *slots, uint64_t count, uint32_t segment, space_holder_fn found,
-			void *argument)
+void space_drop(struct space *space, desc_t word)
 {
-	for (uint64_t i = 0; i < count; i++) {
-		desc_t word = atomic_load_explicit(&slots[i], memory_order_acquire);
-
-		if (desc_has_location(word) && desc_segment(word) == segment)
-			found(argument, &slots[i], word);
-	}
-}
-
-void space_each_holder(struct space *space, uint32_t segment, bool slots_too, space_holder_fn found,
-		       void *argument)
-{
-	uint32_t anchors, clusters;
-
-	pthread_mutex_lock(&space->lock);
-	anchors = space->anchors_made;
-	clusters = space->clusters_made;
-	pthread_mutex_unlock(&space->lock);
-	each_holder(space->anchors, anchors, segment, found, argument);
-	for (uint32_t id = 1; slots_too && id < clusters; id++)
-		if (cluster_references(space, id))
-			each_holder(cluster_slots(space, id), CLUSTER_SLOTS, segment, found,
-				    argument);
+	assert(!(word & DESC_LOCK));
+	if (desc_state(word) == DESC_SHARED)
+		anchor_put(space, desc_anchor(word));
+	else if (desc_has_location(word))
+		space->drop(space->drop_argument, word);
 }

@@ -75,72 +75,6 @@ uint64_t space_id(const struct space *space, const slot_t *slot)
 	return (uint64_t)(slot - space->slots);
 }
 
-#define LOCK_SPINS  100u
-#define LOCK_YIELDS 100u
-
-/* The holder may wait for this very CPU, or for a device. */
-void space_wait(unsigned int *rounds)
-{
-	const struct timespec nap = {.tv_nsec = 20000};
-
-	if (++*rounds > LOCK_SPINS + LOCK_YIELDS) {
-		nanosleep(&nap, NULL);
-	} else if (*rounds > LOCK_SPINS) {
-		sched_yield();
-	} else {
-#if defined(__x86_64__)
-		__builtin_ia32_pause();
-#endif
-	}
-}
-
-desc_t slot_lock(slot_t *slot)
-{
-	unsigned int rounds = 0;
-	desc_t word = atomic_load_explicit(slot, memory_order_relaxed);
-
-	for (;;) {
-		if (word & DESC_LOCK) {
-			space_wait(&rounds);
-			word = atomic_load_explicit(slot, memory_order_relaxed);
-		} else if (atomic_compare_exchange_weak_explicit(slot, &word, word | DESC_LOCK,
-								 memory_order_acquire,
-								 memory_order_relaxed)) {
-			return word;
-		}
-	}
-}
-
-bool slot_trylock(slot_t *slot, desc_t expected)
-{
-	assert(!(expected & DESC_LOCK));
-	return atomic_compare_exchange_strong_explicit(slot, &expected, expected | DESC_LOCK,
-						       memory_order_acquire, memory_order_relaxed);
-}
-
-void slot_unlock(slot_t *slot, desc_t word)
-{
-	assert(!(word & DESC_LOCK));
-	assert(atomic_load_explicit(slot, memory_order_relaxed) & DESC_LOCK);
-	atomic_store_explicit(slot, word, memory_order_release);
-}
-
-bool slot_change(slot_t *slot, desc_t expected, desc_t word)
-{
-	assert(!(expected & DESC_LOCK));
-	return atomic_compare_exchange_strong_explicit(slot, &expected, word, memory_order_acq_rel,
-						       memory_order_relaxed);
-}
-
-void space_drop(struct space *space, desc_t word)
-{
-	assert(!(word & DESC_LOCK));
-	if (desc_state(word) == DESC_SHARED)
-		anchor_put(space, desc_anchor(word));
-	else if (desc_has_location(word))
-		space->drop(space->drop_argument, word);
-}
-
 slot_t *space_find_holder(struct space *space, uint64_t id, desc_t location)
 {
 	slot_t *slot;
@@ -161,6 +95,33 @@ slot_t *space_find_holder(struct space *space, uint64_t id, desc_t location)
 	if (!desc_has_location(word) || desc_location(word) != desc_location(location))
 		return NULL;
 	return slot;
+}
+
+static void each_holder(slot_t *slots, uint64_t count, uint32_t segment, space_holder_fn found,
+			void *argument)
+{
+	for (uint64_t i = 0; i < count; i++) {
+		desc_t word = atomic_load_explicit(&slots[i], memory_order_acquire);
+
+		if (desc_has_location(word) && desc_segment(word) == segment)
+			found(argument, &slots[i], word);
+	}
+}
+
+void space_each_holder(struct space *space, uint32_t segment, bool slots_too, space_holder_fn found,
+		       void *argument)
+{
+	uint32_t anchors, clusters;
+
+	pthread_mutex_lock(&space->lock);
+	anchors = space->anchors_made;
+	clusters = space->clusters_made;
+	pthread_mutex_unlock(&space->lock);
+	each_holder(space->anchors, anchors, segment, found, argument);
+	for (uint32_t id = 1; slots_too && id < clusters; id++)
+		if (cluster_references(space, id))
+			each_holder(cluster_slots(space, id), CLUSTER_SLOTS, segment, found,
+				    argument);
 }
 
 static uint64_t pages(uint64_t bytes)

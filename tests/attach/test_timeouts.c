@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "attach/timeouts.h"
+#include "attach/trace.h"
 #include "harness.h"
 
 #define LENGTH	      0.3 /* seconds */
@@ -188,7 +189,7 @@ static void late_stop(void)
 	usleep((useconds_t)(LONG * 0.8e6));
 	attach_stop(&target, 1000, nothing, NULL);
 	while (state_of(pid) != 'Z') {
-		timeouts_end(0);
+		timeouts_end(0, trace_touch);
 		usleep(5000);
 	}
 	status = wait_program(pid, 20);
