@@ -187,11 +187,12 @@ fi
 check "its data is right" victim_ends_well
 
 victim_start memory 96
-"$vswap" attach -q -m 48M "$pid" 2>"$work/attach.err" 9>&- &
+"$vswap" attach -m 48M "$pid" 2>"$work/attach.err" 9>&- &
 owner=$! started="$started $owner"
 wait_for 20 attached
 check "its data is right while attached" victim_ends_well
 check "attach ends with the program, status 0" ends_with 0 $owner
+check "and names it, though it is gone" grep -q "^vswap: victim wanted" "$work/attach.err"
 check "no socket is left" [ -z "$(ls "$work/vswap")" ]
 
 finish

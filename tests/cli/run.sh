@@ -111,4 +111,14 @@ else
 	skip "no right to serve the kernel's faults: needs root"
 fi
 
+if [ "$(id -u)" = 0 ] && unshare -pfm true 2>/dev/null; then
+	refused 1 "another pid namespace" "a /proc of another pid namespace" \
+		unshare -pf "$vswap" run -q touch "$mark"
+	refused 1 "/proc .*not mounted" "no /proc" \
+		unshare -m sh -c 'umount -l /proc && exec "$@"' sh "$vswap" run -q touch "$mark"
+	check "has not run either" [ ! -e "$mark" ]
+else
+	skip "a missing or foreign /proc: needs root"
+fi
+
 finish
