@@ -253,16 +253,23 @@ static void lay_trap(void)
 
 static void stop_agent(void)
 {
-	pid_t agent = find_agent(), child;
+	pid_t agent = find_agent(), self = getpid(), child;
 
 	if (!agent || draw() % 10)
 		return;
 	switch (draw() % 3) {
-	case 0:
-		syscall(SYS_tgkill, getpid(), agent, SIGSTOP);
+	case 0: /* all stop with it, until the child says otherwise */
+		child = fork();
+		if (!child) {
+			pause_ms((long)(draw() % 300));
+			kill(self, SIGCONT);
+			_exit(0);
+		}
+		if (child > 0)
+			syscall(SYS_tgkill, self, agent, SIGSTOP);
 		break;
 	case 1:
-		syscall(SYS_tgkill, getpid(), agent, SIGUSR1);
+		syscall(SYS_tgkill, self, agent, SIGUSR1);
 		break;
 	default: /* a debugger at the agent, for a while */
 		child = fork();

@@ -15,8 +15,9 @@ beside() {
 	cat >"$work/both" <<-END
 		end=\$((\$(date +%s) + $seconds)) n=$seed
 		while [ "\$(date +%s)" -lt "\$end" ]; do
-			"$hostile" --seconds 3 --seed "\$n" $only >/dev/null 2>&1
+			timeout -s KILL 60 "$hostile" --seconds 3 --seed "\$n" $only >/dev/null 2>&1
 			n=\$((n + 1))
+			echo \$((n - $seed)) >"$work/rounds"
 		done &
 		"$hostile" --neighbour --seconds "$seconds"
 		echo "\$?" >"$work/verdict"
@@ -30,12 +31,13 @@ beside() {
 	started="$started $run"
 	silent=0
 	while alive "$run"; do
-		timeout "$patience" "$VSWAP" stat >/dev/null 2>&1 || silent=$((silent + 1))
+		timeout "$patience" "$VSWAP" stat >"$work/stat" 2>&1 || ! alive "$run" ||
+			{ silent=$((silent + 1)); cat "$work/stat" >>"$work/out"; }
 		sleep 1
 	done
 	wait "$run"
 	status=$(cat "$work/verdict" 2>/dev/null)
-	[ "$silent" = 0 ] && good "the owner answers (seed $seed)" ||
+	[ "$silent" = 0 ] && good "the owner answers in $(cat "$work/rounds") rounds (seed $seed)" ||
 		bad "the owner answers (seed $seed)" "stat failed $silent times" "$work/out"
 	[ "$status" = 0 ] && good "a neighbour keeps its bytes (seed $seed)" ||
 		bad "a neighbour keeps its bytes (seed $seed)" "status ${status:-none: it did not end}" "$work/out"
