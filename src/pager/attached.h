@@ -48,7 +48,7 @@ struct attached {
 	int userfault;
 	int pidfd;		/* -1: not known */
 	_Atomic int pagemap;	/* of one without an agent; -1: not open, -2: cannot be opened */
-	pid_t pid;		/* 0: a child of which is not known yet which process it is */
+	_Atomic pid_t pid;	/* 0: a child of which is not known yet which process it is */
 	uint64_t stack_start;	/* where its stack begins: fork keeps it, exec changes it */
 	uint32_t listeners;	/* servers that wait on it; pager's list lock */
 	_Atomic bool has_agent; /* it can be evicted from */

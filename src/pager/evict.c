@@ -88,6 +88,7 @@ static void fill(struct attached *attached, unsigned int want, const struct page
 		 uint64_t *shared)
 {
 	*shared = 0;
+	attached->batch.count = 0;
 	if (attached->pager->paused || attached->paused)
 		return;
 	if (only)
@@ -106,7 +107,6 @@ static void pick(struct attached *attached, unsigned int want, const struct page
 	unsigned int splits = attached->batch.parting ? SPLITS : 1;
 	uint64_t shared;
 
-	attached->batch.count = 0;
 	if (only) {
 		lock_write(&attached->lock);
 		pick_prepare(attached, only);

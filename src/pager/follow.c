@@ -57,6 +57,11 @@ static int cpu_of(struct server *server, pid_t thread)
 	return server->followed_stat < 0 ? -1 : thread_cpu(server->followed_stat);
 }
 
+static uint32_t awake(const struct pager *pager)
+{
+	return __atomic_load_n(&pager->servers_awake, __ATOMIC_SEQ_CST);
+}
+
 static void wake(struct pager *pager, uint32_t bit)
 {
 	if (__atomic_fetch_or(&pager->servers_awake, bit, __ATOMIC_SEQ_CST) & bit)
@@ -67,7 +72,7 @@ static void wake(struct pager *pager, uint32_t bit)
 void follow_leave(struct server *server, uint64_t now)
 {
 	struct pager *pager = server->pager;
-	uint32_t bit = 1u << server->index, seen = pager->servers_awake;
+	uint32_t bit = 1u << server->index, seen = awake(pager);
 
 	if (server->aside.count || now - pager->where[server->index].seen_ns < LEAVE_NS)
 		return;
@@ -96,7 +101,7 @@ void follow(struct server *server, pid_t thread, uint64_t now)
 	else
 		wake(pager, 1u << index);
 	follow_leave(server, now);
-	be_polite(server, pager->servers_awake & ~(1u << server->index));
+	be_polite(server, awake(pager) & ~(1u << server->index));
 }
 
 void follow_wait(struct server *server)
@@ -108,7 +113,7 @@ void follow_wait(struct server *server)
 	 */
 	if (server->aside.count)
 		__atomic_fetch_or(&pager->servers_awake, bit, __ATOMIC_SEQ_CST);
-	while (!((seen = pager->servers_awake) & bit) && !pager->stop)
+	while (!((seen = awake(pager)) & bit) && !pager->stop)
 		futex_wait(&pager->servers_awake, seen, SLEEP_NS);
 	move_to(server, pager->where[server->index].wanted_cpu);
 }

@@ -117,7 +117,7 @@ static void *watchdog_main(void *argument)
 	struct evictor_look last = {0};
 
 	pthread_setname_np(pthread_self(), "vswap-watchdog");
-	while (!pager->watchdog_stop) {
+	while (!__atomic_load_n(&pager->watchdog_stop, __ATOMIC_SEQ_CST)) {
 		futex_wait(&pager->watchdog_stop, 0, LOOK_NS);
 		look(pager, seen);
 		look_at_evictor(pager, &last);
