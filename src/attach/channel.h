@@ -46,7 +46,7 @@ enum channel_refusal {
 };
 
 /*
- * What the agent sees of the memory lock (pager/lock.h has the protocol). Each word is written by
+ * What the agent sees of the memory lock (pager/attached/lock.h has the protocol). Each word is written by
  * one side; `closed` and `moving` are futexes.
  */
 struct gate {

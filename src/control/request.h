@@ -25,7 +25,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "base/message.h"
-#include "pager/group.h"
+#include "pager/limits/group.h"
 
 /* Longest request, with its newline. */
 #define REQUEST_BYTES 4096

@@ -13,7 +13,7 @@
 #include "owner/harden.h"
 #include "owner/owner_state.h"
 #include "owner/work.h"
-#include "pager/group.h"
+#include "pager/limits/group.h"
 #include "pager/pager.h"
 
 static void reply_ok(struct client *client, const char *member, struct json_object *value)

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* What the pager can tell about itself. Control thread. */
+#include "pager/figures.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include "base/clock.h"
-#include "pager/realtime.h"
-#include "pager/state.h"
-#include "pager/tree.h"
+#include "pager/attached/state.h"
+#include "pager/job/realtime.h"
+#include "pager/job/tree.h"
+#include "pager/left.h"
+#include "pager/pager.h"
 
 /* How often peaks and rates are looked up. */
 #define LOOK_NS 100000000u
@@ -273,9 +277,9 @@ void pager_report(struct pager *pager, struct report *report)
 	report->wanted_bytes = pager->wanted_peak;
 	report->fixed_bytes = fixed_bytes(pager);
 	report->fixed_peak_bytes = pager->fixed_peak;
-	report->left_total = pager->left_total;
-	report->left_count = pager->left_count;
-	memcpy(report->left, pager->left, sizeof(report->left));
+	report->left_total = pager->left->total;
+	report->left_count = pager->left->count;
+	memcpy(report->left, pager->left->items, sizeof(report->left));
 	report->anomalies = pager->counters.anomalies;
 	report->refused = pager->counters.refused;
 	report->revoked = pager->counters.revoked;

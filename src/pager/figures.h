@@ -8,9 +8,9 @@
 
 #include <stdint.h>
 #include <sys/types.h>
-#include "pager/group.h"
+#include "pager/attached/config.h"
+#include "pager/limits/group.h"
 
-#define PAGER_BACKENDS	 16
 #define REPORT_BACKENDS	 (PAGER_BACKENDS + 1) /* RAM is listed, too */
 #define REPORT_PROCESSES 64
 #define REPORT_GROUPS	 32
@@ -91,5 +91,10 @@ struct report {
 	struct report_left left[REPORT_LEFT];
 	int exit_status; /* -1 while it runs */
 };
+
+struct pager;
+
+/* Keeps peaks and rates, ten times a second at most. Control thread. */
+void figures_look(struct pager *pager, uint64_t now);
 
 #endif

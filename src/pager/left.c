@@ -3,10 +3,11 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include "base/clock.h"
-#include "pager/say.h"
-#include "pager/state.h"
-#include "pager/tree.h"
+#include "pager/attached/say.h"
+#include "pager/attached/state.h"
+#include "pager/job/tree.h"
 
 /* After a failed attempt to inject, since each stops the threads; twice as long after each, so many
  * times. */
@@ -30,18 +31,29 @@ static bool may_pass(int error)
 	}
 }
 
+int left_open(struct pager *pager)
+{
+	pager->left = calloc(1, sizeof(*pager->left));
+	return pager->left ? 0 : -ENOMEM;
+}
+
+void left_close(struct pager *pager)
+{
+	free(pager->left);
+}
+
 void left_note(struct pager *pager, const struct process *process, const char *why)
 {
 	struct report_left *left = NULL;
 
-	for (unsigned int i = 0; i < pager->left_count && !left; i++)
-		if (pager->left[i].pid == process->pid)
-			left = &pager->left[i];
+	for (unsigned int i = 0; i < pager->left->count && !left; i++)
+		if (pager->left->items[i].pid == process->pid)
+			left = &pager->left->items[i];
 	if (!left) {
-		pager->left_total++;
-		if (pager->left_count == REPORT_LEFT)
+		pager->left->total++;
+		if (pager->left->count == REPORT_LEFT)
 			return;
-		left = &pager->left[pager->left_count++];
+		left = &pager->left->items[pager->left->count++];
 	}
 	left->pid = process->pid;
 	snprintf(left->command, sizeof(left->command), "%s", process->command);
@@ -50,11 +62,11 @@ void left_note(struct pager *pager, const struct process *process, const char *w
 
 void left_forget(struct pager *pager, const struct process *process)
 {
-	for (unsigned int i = 0; i < pager->left_count; i++) {
-		if (pager->left[i].pid != process->pid)
+	for (unsigned int i = 0; i < pager->left->count; i++) {
+		if (pager->left->items[i].pid != process->pid)
 			continue;
-		pager->left[i] = pager->left[--pager->left_count];
-		pager->left_total--;
+		pager->left->items[i] = pager->left->items[--pager->left->count];
+		pager->left->total--;
 		return;
 	}
 }

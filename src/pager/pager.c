@@ -12,15 +12,16 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/proc.h"
-#include "pager/budget.h"
-#include "pager/fill.h"
-#include "pager/groups.h"
-#include "pager/kick.h"
-#include "pager/program.h"
-#include "pager/say.h"
-#include "pager/state.h"
+#include "pager/attached/fill.h"
+#include "pager/attached/kick.h"
+#include "pager/attached/say.h"
+#include "pager/attached/state.h"
+#include "pager/job/budget.h"
+#include "pager/job/groups.h"
+#include "pager/job/tree.h"
+#include "pager/left.h"
+#include "pager/program/program.h"
 #include "pager/threads.h"
-#include "pager/tree.h"
 
 /* Between looks whether a debugger has left. */
 #define DEBUGGER_LOOK_US 100000
@@ -125,6 +126,8 @@ int pager_open(struct pager **out, const struct pager_config *config, char messa
 		goto failed;
 	error = keepers_start(&pager->keepers);
 	if (!error)
+		error = left_open(pager);
+	if (!error)
 		error = open_backends(pager, message);
 	if (!error)
 		error = open_store(pager);
@@ -152,6 +155,7 @@ void pager_close(struct pager *pager)
 	free(pager->attached);
 	free(pager->doomed);
 	tree_close(pager);
+	left_close(pager);
 	groups_free(&pager->groups);
 	if (pager->tier)
 		tier_close(pager->tier);

@@ -2,7 +2,7 @@
 /*
  * The pager: the client of a space that binds the memory of live programs to
  * slots. Policy over mechanism: when to attach, what to evict, how far to read
- * ahead, when to brake. See pager/protocol.h for the paging protocol itself.
+ * ahead, when to brake. See pager/attached/protocol.h for the paging protocol itself.
  *
  * One owner thread (the "control thread") calls everything here. It is the thread that
  * traces the program. The pager's own threads serve faults and evict.
@@ -16,23 +16,11 @@
 #include <sys/types.h>
 #include "backend/backend.h"
 #include "base/message.h"
+#include "pager/attached/config.h"
 #include "pager/figures.h"
-#include "pager/group.h"
-
-#define PAGER_KEEPERS 2
+#include "pager/limits/group.h"
 
 struct pager;
-
-struct pager_config {
-	uint64_t limit_bytes; /* the budget: resident + RAM segments + metadata */
-	const struct backend_spec *backends;
-	unsigned int backend_count;
-	bool no_children; /* the process alone, not what it starts */
-	/* Things the user must hear (no space anywhere, a child left alone, ...): one line,
-	 * no newline. Any thread. */
-	void (*say)(void *argument, const char *line);
-	void *say_argument;
-};
 
 /* The least budget that makes sense, bytes. */
 uint64_t pager_least_limit(void);

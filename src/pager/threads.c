@@ -2,12 +2,12 @@
 #include "pager/threads.h"
 
 #include <string.h>
-#include "pager/evictor.h"
-#include "pager/fetch.h"
-#include "pager/say.h"
-#include "pager/server.h"
-#include "pager/starve.h"
-#include "pager/state.h"
+#include "pager/attached/say.h"
+#include "pager/attached/state.h"
+#include "pager/eviction/evictor.h"
+#include "pager/faults/fetch.h"
+#include "pager/faults/server.h"
+#include "pager/faults/starve.h"
 #include "pager/watchdog.h"
 
 static int start_helpers(struct pager *pager)

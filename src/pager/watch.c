@@ -11,16 +11,18 @@
 #include "attach/timeouts.h"
 #include "attach/trace.h"
 #include "base/clock.h"
-#include "pager/budget.h"
-#include "pager/doomed.h"
-#include "pager/groups.h"
-#include "pager/kick.h"
+#include "pager/attached/doomed.h"
+#include "pager/attached/kick.h"
+#include "pager/attached/say.h"
+#include "pager/attached/state.h"
+#include "pager/job/budget.h"
+#include "pager/job/groups.h"
+#include "pager/job/load.h"
+#include "pager/job/tree.h"
 #include "pager/left.h"
-#include "pager/load.h"
-#include "pager/program.h"
-#include "pager/say.h"
-#include "pager/state.h"
-#include "pager/tree.h"
+#include "pager/pager.h"
+#include "pager/program/program.h"
+#include "pager/threads.h"
 
 /* The fastest growth that watching must keep up with, bytes a microsecond. */
 #define GROWTH_PER_US 2000u
@@ -60,7 +62,7 @@ static void try_to_attach(struct pager *pager, struct process *process)
 	if (!error && process->attached)
 		error = program_adopt(pager, process, message);
 	else if (!error)
-		error = program_attach(pager, process, message);
+		error = threads_start(pager, message) ?: program_attach(pager, process, message);
 	if (error)
 		left_refused(pager, process, error, message);
 	else if (process->tries)

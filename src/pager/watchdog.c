@@ -8,9 +8,9 @@
 #include "attach/remote.h"
 #include "base/futex.h"
 #include "base/proc.h"
-#include "pager/evictor.h"
-#include "pager/server.h"
-#include "pager/state.h"
+#include "pager/attached/state.h"
+#include "pager/eviction/evictor.h"
+#include "pager/faults/server.h"
 
 #define LOOK_NS 100000000u
 /* Looks in which the evictor's thread is in the same read. */
@@ -33,7 +33,7 @@ static void look(struct pager *pager, uint32_t *seen)
 		uint32_t reads = pager->servers[i]->reads;
 
 		if (reads % 2 && reads == seen[i])
-			pthread_kill(pager->servers[i]->thread, WATCHDOG_SIGNAL);
+			pthread_kill(pager->servers[i]->thread, SERVER_SIGNAL);
 		seen[i] = reads;
 	}
 }
@@ -129,21 +129,12 @@ static void nothing(int number)
 {
 }
 
-void watchdog_listen(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, WATCHDOG_SIGNAL);
-	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-}
-
 int watchdog_start(struct pager *pager)
 {
 	/* Without SA_RESTART. */
 	struct sigaction action = {.sa_handler = nothing};
 
-	if (sigaction(WATCHDOG_SIGNAL, &action, NULL))
+	if (sigaction(SERVER_SIGNAL, &action, NULL))
 		return -errno;
 	pager->watchdog_stop = 0;
 	return -pthread_create(&pager->watchdog, NULL, watchdog_main, pager);

@@ -12,19 +12,11 @@
 #ifndef PAGER_WATCHDOG_H
 #define PAGER_WATCHDOG_H
 
-#include <signal.h>
-
 struct pager;
-
-/* What servers are woken by: their own, and never passed on to the program. */
-#define WATCHDOG_SIGNAL SIGPIPE
 
 /* Once the servers run; 0 or -errno. */
 int watchdog_start(struct pager *pager);
 /* Before the servers are freed. */
 void watchdog_stop(struct pager *pager);
-
-/* A server's own thread, at its start: lets the signal through. */
-void watchdog_listen(void);
 
 #endif

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdlib.h>
-#include "pager/aside.h"
+#include "pager/faults/aside.h"
 
 #define PAGE 4096ull
 

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdlib.h>
-#include "pager/state.h"
+#include "pager/attached/state.h"
 
 static unsigned int said;
 

@@ -15,8 +15,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include "pager/budget.h"
-#include "pager/state.h"
+#include "pager/job/budget.h"
+#include "pager/attached/state.h"
 
 #define MIB	(1ull << 20)
 #define SEGMENT MIB

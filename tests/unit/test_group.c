@@ -10,8 +10,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "pager/group.h"
-#include "pager/protocol.h"
+#include "pager/limits/group.h"
+#include "pager/attached/protocol.h"
 
 #define MIB	  (1ull << 20)
 #define MIB_PAGES (1ll << (20 - PAGE_SHIFT))

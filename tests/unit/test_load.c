@@ -9,8 +9,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <string.h>
-#include "pager/load.h"
-#include "pager/state.h"
+#include "pager/job/load.h"
+#include "pager/attached/state.h"
 
 #define PROCESSES 6u
 #define STEP_NS	  100000000u

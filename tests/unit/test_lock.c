@@ -19,8 +19,8 @@
 #include <unistd.h>
 #include "attach/channel.h"
 #include "base/futex.h"
-#include "pager/lock.h"
-#include "pager/protocol.h"
+#include "pager/attached/lock.h"
+#include "pager/attached/protocol.h"
 
 #define READERS	  3
 #define WRITERS	  2

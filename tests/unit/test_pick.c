@@ -9,8 +9,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include "pager/attached.h"
-#include "pager/pick.h"
+#include "pager/attached/attached.h"
+#include "pager/eviction/pick.h"
 
 #define CLUSTERS 512u
 #define BASE	 0x7f0000000000ull

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
-#include "pager/region.h"
+#include "pager/attached/region.h"
 
 #define PAGES 512u
 #define PAGE  4096ull

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#include "pager/robust.h"
+#include "pager/eviction/robust.h"
 
 #define PAGE 4096u
 

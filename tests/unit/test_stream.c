@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include "pager/stream.h"
+#include "pager/attached/stream.h"
 
 #define PAGE  4096ull
 #define LIMIT 64u

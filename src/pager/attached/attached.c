@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "base/array.h"
+#include "pager/attached/doomed.h"
+#include "pager/attached/kick.h"
+#include "pager/attached/say.h"
+#include "pager/attached/state.h"
+#include "pager/attached/userfault.h"
+
+struct attached *attached_new(struct pager *pager, int userfault)
+{
+	struct attached *attached = calloc(1, sizeof(*attached));
+
+	if (!attached)
+		return NULL;
+	attached->pager = pager;
+	attached->id = atomic_fetch_add(&pager->attached_ids, 1);
+	attached->space = pager->space;
+	attached->userfault = userfault;
+	attached->pidfd = attached->pagemap = attached->target.userfault = -1;
+	attached->target.leash[0] = attached->target.leash[1] = -1;
+	pthread_mutex_init(&attached->staging_lock, NULL);
+	attached->lock = (struct memory_lock){
+		.revoke = batch_revoke,
+		.argument = attached,
+	};
+	if (memory_open(&attached->memory, pager->space)) {
+		free(attached);
+		return NULL;
+	}
+	return attached;
+}
+
+void attached_free(struct attached *attached)
+{
+	if (attached->has_agent)
+		attach_forget(&attached->target);
+	if (attached->pidfd >= 0)
+		close(attached->pidfd);
+	attached_forget_pagemap(attached);
+	if (attached->userfault >= 0 && attached->owed && !userfault_is_gone(attached->userfault))
+		doomed_add(attached->pager, attached->userfault);
+	else if (attached->userfault >= 0)
+		close(attached->userfault);
+	memory_close(attached->memory);
+	region_free(&attached->regions);
+	limbo_free(&attached->limbo);
+	kept_pages_free(&attached->kept);
+	free(attached);
+}
+
+int attached_list(struct attached *attached)
+{
+	struct pager *pager = attached->pager;
+	int error;
+
+	pthread_mutex_lock(&pager->attached_lock);
+	error = array_grow((void **)&pager->attached, &pager->attached_capacity,
+			   pager->attached_count + 1, sizeof(struct attached *));
+	if (!error) {
+		pager->attached[pager->attached_count++] = attached;
+		pager->attached_generation++;
+	}
+	pthread_mutex_unlock(&pager->attached_lock);
+	servers_kick(pager);
+	return error;
+}
+
+static void leave_list(struct attached *attached)
+{
+	struct pager *pager = attached->pager;
+	size_t kept = 0;
+
+	pthread_mutex_lock(&pager->attached_lock);
+	for (size_t i = 0; i < pager->attached_count; i++)
+		if (pager->attached[i] != attached)
+			pager->attached[kept++] = pager->attached[i];
+	pager->attached_count = kept;
+	pager->attached_generation++;
+	pthread_mutex_unlock(&pager->attached_lock);
+}
+
+struct attached *attached_find(struct pager *pager, uint64_t id)
+{
+	struct attached *found = NULL;
+
+	pthread_mutex_lock(&pager->attached_lock);
+	for (size_t i = 0; i < pager->attached_count && !found; i++)
+		if (pager->attached[i]->id == id)
+			found = pager->attached[i];
+	pthread_mutex_unlock(&pager->attached_lock);
+	return found;
+}
+
+void attached_barrier(struct attached *attached)
+{
+	struct pager *pager = attached->pager;
+
+	pthread_mutex_lock(&pager->attached_lock);
+	while (pager->evicting == attached)
+		pthread_cond_wait(&pager->evicting_changed, &pager->attached_lock);
+	pthread_mutex_unlock(&pager->attached_lock);
+	/* Every server that uses it now is done once this is ours. */
+	pthread_rwlock_wrlock(&pager->serving);
+	pthread_rwlock_unlock(&pager->serving);
+}
+
+void attached_unlist(struct attached *attached)
+{
+	leave_list(attached);
+	servers_forget(attached);
+	attached_barrier(attached);
+	attached_set_pages(attached, 0);
+	if (attached->process)
+		attached->process->attached = NULL;
+}
+
+void attached_bury(struct attached *attached)
+{
+	attached->dead = true;
+	attached_unlist(attached);
+	attached_free(attached);
+}
+
+size_t attached_count_unknown(struct pager *pager)
+{
+	size_t count = 0;
+
+	pthread_mutex_lock(&pager->attached_lock);
+	for (size_t i = 0; i < pager->attached_count; i++)
+		count += pager->attached[i]->pid == 0;
+	pthread_mutex_unlock(&pager->attached_lock);
+	return count;
+}
+
+bool attached_own_slot(struct attached *attached, uint64_t address)
+{
+	if (!memory_must_bind(attached->memory, address) || memory_bind(attached->memory, address))
+		return true;
+	pager_lose(attached);
+	return false;
+}
+
+bool attached_lock_private(struct attached *attached, uint64_t address)
+{
+	lock_write(&attached->lock);
+	if (memory_look(attached->memory, address) && !attached_own_slot(attached, address)) {
+		unlock_write(&attached->lock);
+		return false;
+	}
+	lock_downgrade(&attached->lock);
+	return true;
+}
+
+/* Of the process that the pidfd is, and of none that has got its number since. */
+static int open_pagemap(const struct attached *attached)
+{
+	struct pollfd ended = {.fd = attached->pidfd, .events = POLLIN};
+	char path[48];
+	int pagemap;
+
+	if (attached->pidfd < 0)
+		return -1;
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", attached->pid);
+	pagemap = open(path, O_RDONLY | O_CLOEXEC);
+	if (pagemap < 0)
+		return errno == EMFILE || errno == ENFILE ? -1 : -2;
+	if (!poll(&ended, 1, 0))
+		return pagemap;
+	close(pagemap);
+	return -2;
+}
+
+int attached_pagemap(struct attached *attached)
+{
+	int known = attached->pagemap, opened;
+
+	if (attached->has_agent)
+		return attached->target.pagemap;
+	if (known != -1)
+		return known < 0 ? -1 : known;
+	opened = open_pagemap(attached);
+	if (opened == -1 || atomic_compare_exchange_strong(&attached->pagemap, &known, opened))
+		return opened < 0 ? -1 : opened;
+	if (opened >= 0)
+		close(opened);
+	return known < 0 ? -1 : known;
+}
+
+unsigned int attached_count_empty(struct attached *attached, uint64_t address, unsigned int pages)
+{
+	int pagemap, empty;
+
+	if (pages == 1)
+		return 1;
+	pagemap = attached_pagemap(attached);
+	empty = pagemap < 0 ? 1 : maps_empty(pagemap, address, pages);
+	return empty > 1 ? (unsigned int)empty : 1;
+}
+
+bool attached_is_empty(struct attached *attached, uint64_t address)
+{
+	int pagemap = attached_pagemap(attached);
+
+	return pagemap < 0 || maps_empty(pagemap, address, 1) != 0;
+}
+
+void attached_forget_pagemap(struct attached *attached)
+{
+	if (attached->pagemap >= 0)
+		close(attached->pagemap);
+	attached->pagemap = -1;
+}
+
+void attached_count_pages(struct attached *attached, int64_t pages)
+{
+	atomic_fetch_add(&attached->resident_pages, pages);
+	atomic_fetch_add(&attached->pager->resident_pages, pages);
+	group_count_pages(attached->group, pages);
+}
+
+void attached_set_pages(struct attached *attached, int64_t pages)
+{
+	int64_t before = atomic_exchange(&attached->resident_pages, pages);
+
+	atomic_fetch_add(&attached->pager->resident_pages, pages - before);
+	group_count_pages(attached->group, pages - before);
+}
+
+uint64_t attached_swapped_pages(struct attached *attached)
+{
+	const struct memory *memory = attached->memory;
+	uint64_t count[8];
+
+	memory_count(memory, count);
+	return count[DESC_ZERO] + count[DESC_SAME] + count[DESC_STORED] + count[DESC_SHARED] +
+	       count[DESC_LEAVING];
+}

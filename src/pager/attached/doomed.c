@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#include "pager/attached/doomed.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "attach/hunt.h"
+#include "base/array.h"
+#include "base/clock.h"
+#include "pager/attached/state.h"
+#include "pager/attached/userfault.h"
+
+/* Between two hunts, and most that one is about. */
+#define HUNT_NS 10000000u
+#define HUNTED	64
+
+void doomed_add(struct pager *pager, int userfault)
+{
+	pthread_mutex_lock(&pager->attached_lock);
+	/* Without memory for the list it stays open all the same: the keepers see to it at the end.
+	 */
+	if (!array_grow((void **)&pager->doomed, &pager->doomed_capacity, pager->doomed_count + 1,
+			sizeof(int)))
+		pager->doomed[pager->doomed_count++] = userfault;
+	pthread_mutex_unlock(&pager->attached_lock);
+}
+
+/* Closes what is gone; of the others `some`. */
+static size_t sort_out(struct pager *pager, int some[HUNTED])
+{
+	size_t kept = 0, count;
+
+	pthread_mutex_lock(&pager->attached_lock);
+	for (size_t i = 0; i < pager->doomed_count; i++) {
+		if (userfault_is_gone(pager->doomed[i]))
+			close(pager->doomed[i]);
+		else
+			pager->doomed[kept++] = pager->doomed[i];
+	}
+	pager->doomed_count = kept;
+	count = kept < HUNTED ? kept : HUNTED;
+	for (size_t i = 0; i < count; i++)
+		some[i] = pager->doomed[i];
+	pthread_mutex_unlock(&pager->attached_lock);
+	return count;
+}
+
+void doomed_look(struct pager *pager)
+{
+	int some[HUNTED], proc;
+	size_t count;
+
+	if (!pager->doomed_count || monotonic_ns() < pager->doomed_ns)
+		return;
+	count = sort_out(pager, some);
+	proc = count ? open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (proc >= 0) {
+		hunt(proc, some, count);
+		close(proc);
+	}
+	pager->doomed_ns = monotonic_ns() + HUNT_NS;
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bringing swapped pages back in: lock the descriptors of a run, get the bytes,
+ * install all with one COPY, and only then say "resident".
+ *
+ * If the COPY installs less than asked, the rest stays swapped: nothing was
+ * given up before the kernel had it.
+ */
+#include "pager/attached/fill.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include "pager/attached/kick.h"
+#include "pager/attached/state.h"
+#include "pager/attached/userfault.h"
+
+/*
+ * A page that came in keeps its object as a shadow, so that it need not be encoded again if it
+ * stays clean, when the object is small: those are the pages whose encoding is slow, and a
+ * large one takes more from what may stay resident (a fault each) than encoding costs.
+ */
+#define SHADOW_MOST 512u
+
+struct fill_buffers *fill_buffers_new(void)
+{
+	struct fill_buffers *buffers = calloc(1, sizeof(*buffers));
+	size_t bytes = (size_t)RUN_PAGES << PAGE_SHIFT;
+	uint8_t *pages, *zeros;
+
+	/* Takes memory as longer runs need it. */
+	pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	zeros = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (!buffers || pages == MAP_FAILED || zeros == MAP_FAILED) {
+		if (pages != MAP_FAILED)
+			munmap(pages, bytes);
+		if (zeros != MAP_FAILED)
+			munmap(zeros, bytes);
+		free(buffers);
+		return NULL;
+	}
+	buffers->pages = pages;
+	buffers->zeros = zeros;
+	return buffers;
+}
+
+void fill_buffers_free(struct fill_buffers *buffers)
+{
+	size_t bytes = (size_t)RUN_PAGES << PAGE_SHIFT;
+
+	if (!buffers)
+		return;
+	munmap(buffers->pages, bytes);
+	munmap((void *)buffers->zeros, bytes);
+	free(buffers);
+}
+
+enum fault_result fill_refused(struct attached *attached, uint64_t address, int error)
+{
+	switch (error) {
+	case -EAGAIN:
+		return FAULT_CHANGING;
+	case -ENOMEM:
+	case -ENOSPC:
+		return FAULT_BRAKED;
+	case -ESRCH:
+		attached->dead = true;
+		return FAULT_DONE;
+	default:
+		/* Present by now, or no longer registered; its thread looks for itself. */
+		userfault_wake(attached->userfault, address, 1);
+		return FAULT_DONE;
+	}
+}
+
+/* Bytes that cannot be had: this page alone raises SIGBUS from now on. The slot is locked. */
+static enum fault_result poison(struct attached *attached, slot_t *slot, desc_t word,
+				uint64_t address, bool for_good)
+{
+	int result = userfault_poison(attached->userfault, address);
+
+	if (result == -EAGAIN) {
+		slot_unlock(slot, word);
+		return FAULT_CHANGING;
+	}
+	slot_unlock(slot, for_good ? DESC_BAD : word);
+	if (for_good)
+		space_drop(attached->pager->space, word);
+	userfault_wake(attached->userfault, address, 1);
+	return FAULT_DONE;
+}
+
+/* Locks and reads up to `pages` slots; how many were read is returned. Stops at the
+ * first that is not swapped, busy, bad, or that would have to wait for a device. */
+static unsigned int gather(struct attached *attached, slot_t *slots, unsigned int pages,
+			   uint8_t *bytes, desc_t *words, int *error)
+{
+	struct store *store = attached->pager->store;
+	unsigned int i;
+
+	*error = 0;
+	for (i = 0; i < pages; i++) {
+		desc_t word = atomic_load_explicit(&slots[i], memory_order_acquire);
+
+		if (word & DESC_LOCK || !desc_is_swapped(word))
+			break;
+		if (!slot_trylock(&slots[i], word))
+			break;
+		*error = store_try_get(store, word, bytes + ((size_t)i << PAGE_SHIFT));
+		words[i] = word;
+		if (*error)
+			break;
+	}
+	return i;
+}
+
+/* The kernel has the page: its slot says so, and what was stored becomes a shadow. */
+static void settle(struct attached *attached, slot_t *slot, desc_t word)
+{
+	if (desc_state(word) == DESC_STORED && desc_length(word) &&
+	    desc_length(word) <= SHADOW_MOST) {
+		slot_unlock(slot, desc_location(word) | DESC_RESIDENT | DESC_REFERENCED);
+		return;
+	}
+	slot_unlock(slot, DESC_RESIDENT | DESC_REFERENCED);
+	space_drop(attached->pager->space, word);
+}
+
+static void release(slot_t *slots, const desc_t *words, unsigned int from, unsigned int to)
+{
+	for (unsigned int i = from; i < to; i++)
+		slot_unlock(&slots[i], words[i]);
+}
+
+enum fault_result fill_swapped(struct attached *attached, struct fill_buffers *buffers,
+			       uint64_t address, unsigned int pages, unsigned int *filled)
+{
+	slot_t *slots = memory_look(attached->memory, address);
+	desc_t words[RUN_PAGES];
+	unsigned int count;
+	int done, error;
+
+	assert(pages <= RUN_PAGES);
+	*filled = 0;
+	pages = attached_count_empty(attached, address, pages);
+	count = gather(attached, slots, pages, buffers->pages, words, &error);
+	if (error)
+		slot_unlock(&slots[count], words[count]);
+	if (error && count == 0)
+		return FAULT_DEVICE;
+	if (!count)
+		return FAULT_CHANGING; /* somebody has the slot: look again */
+
+	done = userfault_copy(attached->userfault, address, buffers->pages, count, buffers->quiet);
+	if ((done == -ENOENT || done == -EINVAL) && count > 1) {
+		/* Mappings changed somewhere in the run: the first page may still be fine. */
+		release(slots, words, 1, count);
+		count = 1;
+		done = userfault_copy(attached->userfault, address, buffers->pages, 1,
+				      buffers->quiet);
+	}
+	if (done > 0) {
+		for (int i = 0; i < done; i++)
+			settle(attached, &slots[i], words[i]);
+		release(slots, words, (unsigned int)done, count);
+		attached_count_pages(attached, done);
+		group_count_in(attached->group, (uint64_t)done);
+		atomic_fetch_add_explicit(&attached->pager->counters.pages_in, (uint64_t)done,
+					  memory_order_relaxed);
+		*filled = buffers->installed = (unsigned int)done;
+		return FAULT_DONE;
+	}
+	if (done == -EEXIST) {
+		/* Present although it was swapped: the program's own page wins (it can only
+		 * come from a mapping that replaced ours before its event was read). */
+		atomic_fetch_add(&attached->pager->counters.anomalies, 1);
+		settle(attached, &slots[0], words[0]);
+		release(slots, words, 1, count);
+		userfault_wake(attached->userfault, address, 1);
+		*filled = 1;
+		return FAULT_DONE;
+	}
+	release(slots, words, 0, count);
+	return fill_refused(attached, address, done);
+}
+
+/* Locks the slot of a page that was fetched, if the fetch is about what it stands for now: its
+ * word is the fetch's. NULL with what becomes of the fault. */
+static slot_t *lock_fetched(struct attached *attached, uint64_t address,
+			    const struct store_fetch *fetch, enum fault_result *result)
+{
+	slot_t *slot = memory_look(attached->memory, address);
+
+	*result = FAULT_DONE;
+	if (slot && region_find(&attached->regions, address)) {
+		if (slot_trylock(slot, fetch->word)) {
+			if (store_fetch_is(attached->pager->store, fetch))
+				return slot;
+			slot_unlock(slot, fetch->word);
+		} else if ((atomic_load(slot) & ~DESC_LOCK) == fetch->word) {
+			*result = FAULT_CHANGING;
+			return NULL;
+		}
+	}
+	userfault_wake(attached->userfault, address, 1);
+	return NULL;
+}
+
+enum fault_result fill_fetched(struct attached *attached, uint64_t address,
+			       const struct store_fetch *fetch, const void *page)
+{
+	struct pager *pager = attached->pager;
+	enum fault_result result;
+	slot_t *slot = lock_fetched(attached, address, fetch, &result);
+	int done = -EEXIST; /* a guard since: it took the page's bytes */
+
+	if (!slot)
+		return result;
+	if (attached_is_empty(attached, address))
+		done = userfault_copy(attached->userfault, address, page, 1, false);
+	if (done == 1) {
+		settle(attached, slot, fetch->word);
+		attached_count_pages(attached, 1);
+		group_count_in(attached->group, 1);
+		atomic_fetch_add_explicit(&pager->counters.pages_in, 1, memory_order_relaxed);
+		if (pager->resident_pages > pager->target_pages || group_is_over(attached->group))
+			evictor_kick(pager);
+		return FAULT_DONE;
+	}
+	if (done == -EEXIST) { /* as in fill_swapped */
+		atomic_fetch_add(&pager->counters.anomalies, 1);
+		settle(attached, slot, fetch->word);
+		userfault_wake(attached->userfault, address, 1);
+		return FAULT_DONE;
+	}
+	slot_unlock(slot, fetch->word);
+	return fill_refused(attached, address, done);
+}
+
+enum fault_result fill_lost(struct attached *attached, uint64_t address,
+			    const struct store_fetch *fetch, bool for_good)
+{
+	enum fault_result result;
+	slot_t *slot = lock_fetched(attached, address, fetch, &result);
+
+	return slot ? poison(attached, slot, fetch->word, address, for_good) : result;
+}
+
+enum fault_result fill_give_up(struct attached *attached, uint64_t address)
+{
+	slot_t *slot = memory_look(attached->memory, address);
+	desc_t word = slot ? atomic_load(slot) : 0;
+
+	if (!slot || !desc_is_swapped(word))
+		return FAULT_DONE;
+	if (word & DESC_LOCK || !slot_trylock(slot, word))
+		return FAULT_CHANGING;
+	return poison(attached, slot, word, address, true);
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+#include "pager/attached/limbo.h"
+
+#include <stdlib.h>
+#include "base/array.h"
+#include "pager/attached/mapping.h"
+#include "pager/attached/region.h"
+#include "pager/attached/say.h"
+#include "pager/attached/state.h"
+#include "space/descriptor.h"
+#include "space/space.h"
+
+/* Where nothing is mapped and no region is: far below where the kernel puts mappings. */
+#define LIMBO_FIRST 0x200000000000ull
+#define LIMBO_STEP  0x000400000000ull
+#define LIMBO_LAST  0x500000000000ull
+
+static bool is_free(const struct attached *attached, uint64_t start, uint64_t end)
+{
+	const struct limbo *limbo = &attached->limbo;
+	uint64_t from, to, at;
+
+	for (size_t i = 0; i < limbo->count; i++) {
+		const struct limbo_item *item = &limbo->items[i];
+
+		if (item->at < end && item->at + (item->end - item->start) > start)
+			return false;
+	}
+	if (memory_next(attached->memory, start, &at) && at < end)
+		return false;
+	return region_gap(&attached->regions, start, end, &from, &to) && from == start && to == end;
+}
+
+/* Whole clusters move as they are: each page lies in its cluster as it did before. LIMBO_LAST or
+ * more: there is none. */
+static uint64_t find_place(const struct attached *attached, uint64_t start, uint64_t length)
+{
+	const struct limbo *limbo = &attached->limbo;
+	uint64_t place = LIMBO_FIRST + (start & ((1ull << CLUSTER_SHIFT) - 1));
+
+	if (limbo->count)
+		place += (limbo->items[limbo->count - 1].at - LIMBO_FIRST) & ~(LIMBO_STEP - 1);
+	while (place < LIMBO_LAST && !is_free(attached, place, place + length))
+		place += LIMBO_STEP;
+	return place;
+}
+
+void limbo_put(struct attached *attached, uint64_t start, uint64_t end)
+{
+	struct limbo *limbo = &attached->limbo;
+	struct limbo_item item = {.start = start, .end = end};
+
+	item.at = find_place(attached, start, end - start);
+	if (item.at >= LIMBO_LAST ||
+	    array_grow((void **)&limbo->items, &limbo->capacity, limbo->count + 1, sizeof(item))) {
+		pager_lose(attached);
+		return;
+	}
+	mapping_move(attached, start, item.at, end - start);
+	limbo->items[limbo->count++] = item;
+}
+
+uint64_t limbo_find(const struct attached *attached, uint64_t start, uint64_t length)
+{
+	const struct limbo *limbo = &attached->limbo;
+
+	for (size_t i = limbo->count; i--;) {
+		const struct limbo_item *item = &limbo->items[i];
+
+		if (item->start <= start && start + length <= item->end)
+			return item->at + (start - item->start);
+	}
+	return 0;
+}
+
+bool limbo_overlaps(const struct attached *attached, uint64_t start, uint64_t end)
+{
+	const struct limbo *limbo = &attached->limbo;
+
+	for (size_t i = 0; i < limbo->count; i++)
+		if (limbo->items[i].start < end && limbo->items[i].end > start)
+			return true;
+	return false;
+}
+
+void limbo_drop(struct attached *attached)
+{
+	struct limbo *limbo = &attached->limbo;
+
+	for (size_t i = 0; i < limbo->count; i++) {
+		const struct limbo_item *item = &limbo->items[i];
+
+		mapping_forget(attached, item->at, item->at + (item->end - item->start));
+	}
+	limbo->count = 0;
+}
+
+void limbo_free(struct limbo *limbo)
+{
+	free(limbo->items);
+	*limbo = (struct limbo){0};
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Slots whose mapping is no longer where they were, while the event that says where it went may not
+ * have been read yet. They are kept where nothing is mapped, with their regions, so that they are
+ * in nobody's way, until that event comes for them or nothing is in flight any more.
+ *
+ * Everything here under the memory lock, held for writing.
+ */
+#ifndef PAGER_ATTACHED_LIMBO_H
+#define PAGER_ATTACHED_LIMBO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct attached;
+
+struct limbo {
+	struct limbo_item {
+		uint64_t start, end; /* where they were, addresses */
+		uint64_t at;	     /* where they are */
+	} * items;		     /* oldest first */
+	size_t count, capacity;
+};
+
+/* Takes what the regions have in [start, end) there. Nothing of it may be leaving. Without memory
+ * or a place for it the process is killed, with a word. */
+void limbo_put(struct attached *attached, uint64_t start, uint64_t end);
+/* Where that is which was in all of [start, start + length), the newest; 0: nothing. */
+uint64_t limbo_find(const struct attached *attached, uint64_t start, uint64_t length);
+/* Something that was in [start, end) is there. */
+bool limbo_overlaps(const struct attached *attached, uint64_t start, uint64_t end);
+/* Nothing will come for it: its bytes are forgotten. */
+void limbo_drop(struct attached *attached);
+/* Frees the list alone. */
+void limbo_free(struct limbo *limbo);
+
+#endif

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+#include "pager/attached/mapping.h"
+
+#include "attach/maps.h"
+#include "pager/attached/batch.h"
+#include "pager/attached/lock.h"
+#include "pager/attached/region.h"
+#include "pager/attached/say.h"
+#include "pager/attached/state.h"
+#include "space/space.h"
+
+/* The agent knows addresses only: it must not go on with those whose pages are
+ * somebody else's from now on. The writer's lock keeps it out until it is told. */
+static void withdraw(struct attached *attached, uint64_t start, uint64_t end)
+{
+	struct batch *batch = &attached->batch;
+
+	if (!attached->has_agent || batch->state != BATCH_MOVING)
+		return;
+	for (unsigned int i = 0; i < batch->count; i++)
+		if (batch->address[i] >= start && batch->address[i] < end) {
+			lock_expel_agent(&attached->lock);
+			return;
+		}
+}
+
+void mapping_empty(struct attached *attached, uint64_t start, uint64_t end)
+{
+	withdraw(attached, start, end);
+	if (memory_clear(attached->memory, start, end))
+		pager_lose(attached);
+}
+
+void mapping_forget(struct attached *attached, uint64_t start, uint64_t end)
+{
+	if (start >= end)
+		return;
+	mapping_empty(attached, start, end);
+	if (region_remove(&attached->regions, start, end))
+		pager_lose(attached);
+}
+
+/* They move with their mappings. */
+static void move_regions(struct attached *attached, uint64_t from, uint64_t to, uint64_t length)
+{
+	struct region_list *regions = &attached->regions;
+	uint64_t end = from + length, at = from, gap_start, gap_end;
+
+	region_remove(regions, to, to + length);
+	while (at < end) {
+		const struct region *region = region_find(regions, at);
+		uint64_t stop;
+
+		if (!region) {
+			if (!region_gap(regions, at, end, &gap_start, &gap_end))
+				return;
+			at = gap_end;
+			continue;
+		}
+		stop = region->end < end ? region->end : end;
+		if (region_add(regions, at - from + to, stop - from + to, region->unrecorded))
+			pager_lose(attached);
+		at = stop;
+	}
+}
+
+/* The length may be what the program gave as the old one, of which only the beginning has moved.
+ * That did not overlap: the kernel refuses it. */
+void mapping_move(struct attached *attached, uint64_t from, uint64_t to, uint64_t length)
+{
+	uint64_t apart = from > to ? from - to : to - from;
+
+	if (length > apart)
+		length = apart;
+	if (memory_move(attached->memory, from, to, length)) {
+		pager_lose(attached);
+		return;
+	}
+	move_regions(attached, from, to, length);
+	region_remove(&attached->regions, from, from + length);
+}
+
+struct registered {
+	struct region_list *list;
+	int error;
+};
+
+static void note_registered(void *argument, uint64_t start, uint64_t end)
+{
+	struct registered *registered = argument;
+
+	if (!registered->error)
+		registered->error = region_add(registered->list, start, end, false);
+}
+
+int mapping_registered(pid_t pid, struct region_list *list)
+{
+	struct registered registered = {.list = list};
+	int error = maps_each_registered(pid, note_registered, &registered);
+
+	return error ? error : registered.error;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* What the program does to its mappings, done to their slots and regions. The memory lock is held
+ * for writing. A process that there is no memory left for is killed, with a word. */
+#ifndef PAGER_ATTACHED_MAPPING_H
+#define PAGER_ATTACHED_MAPPING_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct attached;
+struct region_list;
+
+/* The pages of [start, end) hold zeros from now on. */
+void mapping_empty(struct attached *attached, uint64_t start, uint64_t end);
+/* The same, and nothing is mapped there any more. An empty range is none. */
+void mapping_forget(struct attached *attached, uint64_t start, uint64_t end);
+/* It is somewhere else; what was there is forgotten. Nothing of it may be leaving. (After
+ * MREMAP_DONTUNMAP the old range is still registered, and empty: its next fault or the next look at
+ * the mappings finds it again.) */
+void mapping_move(struct attached *attached, uint64_t from, uint64_t to, uint64_t length);
+
+/* What the kernel has registered in a process with a userfaultfd, into an empty list (region_free).
+ * Reads smaps: slow. 0 or -errno. No lock. */
+int mapping_registered(pid_t pid, struct region_list *registered);
+
+#endif

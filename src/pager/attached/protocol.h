@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The paging protocol: which states a page of an attached program goes through,
+ * and who may change them. Everything else in this folder follows from it.
+ *
+ *                    first touch (server)
+ *        absent ───────────────────────────────► resident ◄──┐
+ *          ▲  ▲                                   │  ▲       │ fault (server),
+ *   REMOVE,│  │hole                        picked │  │not    │ bring back (control)
+ *   UNMAP  │  └───────────────────────┐  (evictor)│  │moved  │
+ *  (server)│                          └─────────  ▼  │       │
+ *          ├──────────────────────────────────  leaving      │
+ *          │                                      │ put      │
+ *          │                                      ▼ (evictor)│
+ *          └──────────────────────────────  zero, same, stored ── lost ─► bad
+ *
+ * The kernel's page table is the truth about presence; a descriptor says what a
+ * *missing* page would have to hold:
+ *
+ *   absent, resident   zeros
+ *   leaving            the batch's buffer if the page was moved, else it is not missing
+ *   zero same stored   what store_get says
+ *   shared
+ *   bad                SIGBUS
+ *
+ * So `resident` may be wrong in one direction only: the page may be gone, and was
+ * then dropped by the program itself, which makes zeros right. The other
+ * direction (a page is present of which we know nothing) is harmless: it is not
+ * evicted until a stop of all threads has recorded it.
+ *
+ * Threads of the owner
+ *   servers  read the userfaultfds, apply events, serve faults; one for each CPU
+ *   evictor  moves pages out in batches, one batch at a time; what forks share leaves
+ *            one sharer after the other (family.h)
+ *   control  traces the program: attaches, registers, records, detaches, brings back
+ *   tier     (src/tier) writes segments, cleans; changes locations by compare-and-swap only
+ *   tracer   a short-lived thread of the control thread's (attach/trace.h): registers and
+ *            records under the lock for writing while every thread of a program stands still.
+ *            One that sleeps in a fault or an event cannot be stopped before it is served, so
+ *            no server waits for the program meanwhile.
+ *
+ * The memory lock (lock.h), one for each address space
+ *   write: reading messages and applying events (one step), binding and
+ *          splitting clusters, changing the list of regions
+ *   read:  from looking a descriptor up to the end of the COPY, ZEROPAGE or MOVE that
+ *          follows from it, and to the change of the descriptor
+ *   The agent moves 16 pages at a time, through the lock's gate: none under a writer. An
+ *   agent that does not end in time is revoked: its staging area is unregistered, which is a
+ *   barrier in the kernel, after which it cannot move anything. The gate is in memory that the
+ *   program can write to, the lock is not.
+ *
+ * Who changes a descriptor
+ *   absent -> resident    server, under read, after the kernel said it installed the page
+ *   resident -> leaving   evictor, under read, while picking
+ *   leaving -> swapped    evictor, no lock, by compare-and-swap from the very word it
+ *                         set (it has a batch number): an event or a fault that came first wins
+ *   leaving -> resident   evictor (page was not moved), by the same compare-and-swap;
+ *                         server (fault, answered from the batch's buffer), DESC_LOCK held
+ *   swapped -> resident   server or control, under read, DESC_LOCK held
+ *   any -> absent         server, under write (events), waits for DESC_LOCK
+ *
+ * A batch's life
+ *   idle -> picked -> moving -> revoked -> read -> idle
+ *   "revoked" means staging is unregistered: what stands in it will stay, what does
+ *   not will not come. Only then is it known which pages left. From "read" on the
+ *   bytes are in the owner and nothing waits on the program any more.
+ *
+ * Never: wait for a batch that is not yet "read" while holding the lock, without
+ * revoking it first. FORK and REMAP do (fork: both sides must agree about each
+ * page; remap: the words move): they revoke, then wait for the evictor, which needs
+ * neither the lock nor the program to finish.
+ */
+#ifndef PAGER_ATTACHED_PROTOCOL_H
+#define PAGER_ATTACHED_PROTOCOL_H
+
+#include "base/page.h"
+
+/* Longest run of pages that one COPY brings in, and that one first touch may get. */
+#define RUN_PAGES 64u
+
+/* Most threads that serve faults. */
+#define SERVERS 8u
+
+/* An agent that holds the lock longer than this is revoked, microseconds. */
+#define AGENT_PATIENCE_US 2000
+
+/* Longest that the brake holds a fault, ns. */
+#define BRAKE_NS 50000000u
+
+/* A batch whose agent does not answer is revoked after this, microseconds. */
+#define BATCH_PATIENCE_US 20000
+
+#endif

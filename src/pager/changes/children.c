@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: MIT */
+#include "pager/changes/children.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/proc.h"
+#include "pager/attached/doomed.h"
+#include "pager/attached/mapping.h"
+#include "pager/attached/say.h"
+#include "pager/attached/state.h"
+#include "pager/attached/userfault.h"
+#include "pager/changes/moved.h"
+#include "pager/changes/wipe.h"
+
+/* How long to wait for a child to show itself after its FORK event, ns; from when on without
+ * keeping the CPU busy: its parent may need just that. */
+#define NEWBORN_NS 100000000u
+#define BUSY_NS	   200000u
+#define PAUSE_US   200
+/* Most other processes that are remembered meanwhile. */
+#define OTHERS 32
+
+/* Of a process, from /proc/PID/stat. */
+struct birth {
+	unsigned long long started;	/* clock ticks since boot */
+	unsigned long long stack_start; /* fork keeps it, exec changes it */
+};
+
+/* False: dead or not to be seen. */
+static bool read_birth(pid_t pid, struct birth *birth)
+{
+	char text[PROC_STAT];
+	const char *stat = proc_stat(pid, 0, text);
+	const char *started = proc_field(stat, 22), *stack = proc_field(stat, 28);
+
+	return started && stack && sscanf(started, "%llu", &birth->started) == 1 &&
+	       sscanf(stack, "%llu", &birth->stack_start) == 1;
+}
+
+static unsigned long long ticks_now(void)
+{
+	struct timespec now;
+	unsigned long long rate = (unsigned long long)sysconf(_SC_CLK_TCK);
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (unsigned long long)now.tv_sec * rate +
+	       (unsigned long long)now.tv_nsec * rate / 1000000000u;
+}
+
+void children_note_stack(struct attached *attached)
+{
+	struct birth birth = {0};
+
+	read_birth(attached->pid, &birth);
+	attached->stack_start = birth.stack_start;
+}
+
+static bool is_served(struct pager *pager, pid_t pid)
+{
+	bool served = false;
+
+	pthread_mutex_lock(&pager->attached_lock);
+	for (size_t i = 0; i < pager->attached_count && !served; i++)
+		served = pager->attached[i]->pid == pid && !pager->attached[i]->dead;
+	pthread_mutex_unlock(&pager->attached_lock);
+	return served;
+}
+
+static bool is_absent(const struct attached *child, uint64_t page)
+{
+	const slot_t *slot = memory_look(child->memory, page);
+
+	return !slot || desc_state(atomic_load(slot)) == DESC_ABSENT;
+}
+
+static bool is_present(int pagemap, uint64_t page)
+{
+	bool present;
+
+	return !maps_present_pages(pagemap, page, 1, &present) && present;
+}
+
+enum proof {
+	PROOF_NONE, /* no page for it */
+	PROOF_NO,
+	PROOF_YES,
+};
+
+/* Installs a page of zeros where there would be zeros anyway: is it the process that has it now?
+ * All that was in flight at the FORK has been read: it could say that the page is another one. */
+static enum proof prove_by_page(const struct attached *child, int pagemap, uint64_t page)
+{
+	if (!is_absent(child, page) || is_present(pagemap, page) ||
+	    userfault_zero(child->userfault, page, 1, false) != 1)
+		return PROOF_NONE;
+	return is_present(pagemap, page) ? PROOF_YES : PROOF_NO;
+}
+
+/* What moved while it was forked may be elsewhere in the child (follow_moves). */
+static bool has_moved(const struct attached *parent, const struct region *region)
+{
+	return moved_into(parent, region->start, region->end);
+}
+
+static enum proof prove(const struct attached *parent, const struct attached *child, pid_t pid)
+{
+	enum proof proof = PROOF_NONE;
+	char path[64];
+	int pagemap;
+
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
+	pagemap = open(path, O_RDONLY | O_CLOEXEC);
+	if (pagemap < 0)
+		return PROOF_NONE;
+	/* Stacks have such pages at their beginning, heaps at their end. */
+	for (size_t i = 0; i < child->regions.count && proof == PROOF_NONE; i++) {
+		const struct region *region = &child->regions.items[i];
+
+		if (has_moved(parent, region))
+			continue;
+		proof = prove_by_page(child, pagemap, region->start);
+		if (proof == PROOF_NONE)
+			proof = prove_by_page(child, pagemap, region->end - PAGE_BYTES);
+	}
+	close(pagemap);
+	return proof;
+}
+
+struct newborn {
+	const struct attached *parent, *child;
+	unsigned long long ticks;
+	pid_t others[OTHERS]; /* proved not to be it */
+	unsigned int other_count;
+};
+
+static bool is_other(const struct newborn *newborn, pid_t pid)
+{
+	for (unsigned int i = 0; i < newborn->other_count; i++)
+		if (newborn->others[i] == pid)
+			return true;
+	return false;
+}
+
+static bool is_newborn(void *argument, pid_t pid)
+{
+	struct newborn *newborn = argument;
+	const struct attached *parent = newborn->parent;
+	struct birth birth;
+
+	if (!read_birth(pid, &birth) || birth.stack_start != parent->stack_start ||
+	    birth.started < newborn->ticks || is_other(newborn, pid) ||
+	    is_served(parent->pager, pid) || proc_same_memory(parent->pid, pid))
+		return false;
+	switch (prove(parent, newborn->child, pid)) {
+	case PROOF_YES:
+		return true;
+	case PROOF_NO:
+		if (newborn->other_count < OTHERS)
+			newborn->others[newborn->other_count++] = pid;
+		return false;
+	case PROOF_NONE:
+		break;
+	}
+	/* No other child is looked for: it must be this one's process, if it is served at all. */
+	return attached_count_unknown(parent->pager) == 1 && parent->regions.count &&
+	       maps_is_registered(pid, parent->regions.items[0].start);
+}
+
+/*
+ * The event does not say which process the child is; the child shows itself a moment later, among
+ * its parent's children. There may be others with a copy of the same memory (fork keeps where the
+ * stack begins, exec does not): orphans, if the parent is a subreaper, and those from before it was
+ * served. Should it not show itself in time, nothing is guessed until its first fault names it.
+ */
+static pid_t find_newborn(struct attached *parent, const struct unborn *unborn)
+{
+	struct newborn newborn = {
+		.parent = parent,
+		.child = unborn->child,
+		.ticks = unborn->ticks,
+	};
+	uint64_t since = monotonic_ns(), waited;
+
+	if (!parent->pid)
+		return 0;
+	do {
+		pid_t pid = proc_each_child(parent->pid, is_newborn, &newborn);
+
+		if (pid || userfault_is_gone(unborn->child->userfault))
+			return pid;
+		waited = monotonic_ns() - since;
+		if (waited < BUSY_NS)
+			sched_yield();
+		else
+			usleep(PAUSE_US);
+	} while (waited < NEWBORN_NS);
+	return 0;
+}
+
+static void set_pid(struct attached *child, pid_t pid)
+{
+	int pidfd;
+
+	if (pid == child->pid || pid <= 0)
+		return;
+	attached_forget_pagemap(child);
+	child->pid = pid;
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (pidfd < 0)
+		return;
+	if (child->pidfd >= 0)
+		close(child->pidfd);
+	child->pidfd = pidfd;
+}
+
+/* What the child does not have (MADV_DONTFORK, or its parent unmapped it at the same time) must not
+ * keep its parent's bytes: something else may come to lie there. */
+static void drop_unmapped(struct attached *child, const struct maps *maps)
+{
+	uint64_t at = 0;
+
+	for (size_t i = 0; i < maps->count; i++) {
+		mapping_forget(child, at, maps->items[i].start);
+		at = maps->items[i].end;
+	}
+	mapping_forget(child, at, MEMORY_END);
+}
+
+/*
+ * Looks at the child's mappings, once. A change is announced (userfault_is_changing) before it
+ * shows, and until its event has been read and the thread has gone on. So if nothing is announced
+ * after the look, what was seen agrees with the events read so far; else it is looked at again with
+ * the child's next message: what moved away meanwhile must not be taken for unmapped.
+ */
+void children_look(struct attached *child)
+{
+	struct maps maps = {0};
+
+	if (child->pid && !maps_read(child->pid, &maps) &&
+	    !userfault_is_changing(child->userfault)) {
+		child->needs_look = false;
+		drop_unmapped(child, &maps);
+	}
+	maps_free(&maps);
+}
+
+struct birthplace {
+	struct attached *child;
+	struct region_list registered; /* in the child */
+};
+
+/* A move that was read after the FORK, though it had happened before: the child has its mapping
+ * where it went to. (Its slots came to limbo in between, or before: then the child's did.) */
+static void follow_move(struct birthplace *place, const struct remap *remap)
+{
+	const struct region_list *known = &place->child->regions;
+	uint64_t from = region_find(known, remap->source) ? remap->source : remap->from;
+
+	if (region_find(known, from) && region_find(&place->registered, remap->to) &&
+	    (!region_find(&place->registered, remap->from) || !region_find(known, remap->to)))
+		mapping_move(place->child, from, remap->to, remap->length);
+}
+
+/* The other way round: it was read before the FORK, though it happened after. What is registered
+ * where a move began is what moved, since nothing new is registered meanwhile (register.c). */
+static void undo_move(struct birthplace *place, const struct remap *remap)
+{
+	if (region_find(&place->child->regions, remap->to) &&
+	    region_find(&place->registered, remap->from) &&
+	    !region_find(&place->registered, remap->to))
+		mapping_move(place->child, remap->to, remap->from, remap->length);
+}
+
+/* Each step asks where the one before has put the mapping: it may go to and fro. */
+static void follow_moves(const struct attached *parent, const struct unborn *unborn)
+{
+	const struct moved *moved = &parent->moved;
+	struct birthplace place = {.child = unborn->child};
+	unsigned int first = 0;
+
+	if (!moved->count || !unborn->child->pid)
+		return;
+	if (unborn->moves > moved->forgotten)
+		first = (unsigned int)(unborn->moves - moved->forgotten);
+	if (!mapping_registered(unborn->child->pid, &place.registered)) {
+		for (unsigned int i = first; i--;)
+			undo_move(&place, &moved->items[i]);
+		for (unsigned int i = first; i < moved->count; i++)
+			follow_move(&place, &moved->items[i]);
+	}
+	region_free(&place.registered);
+}
+
+static void be_born(struct attached *parent, const struct unborn *unborn)
+{
+	struct attached *child = unborn->child;
+
+	set_pid(child, find_newborn(parent, unborn));
+	follow_moves(parent, unborn);
+	children_look(child);
+	/* From now on its messages may be read. */
+	unlock_write(&child->lock);
+}
+
+void children_born(struct attached *parent)
+{
+	for (unsigned int i = 0; i < parent->unborn_count; i++)
+		be_born(parent, &parent->unborn[i]);
+	parent->unborn_count = 0;
+}
+
+void children_add(struct attached *parent, int userfault)
+{
+	struct pager *pager = parent->pager;
+	struct attached *child = attached_new(pager, userfault);
+	struct unborn unborn = {
+		.child = child,
+		.moves = parent->moved.forgotten + parent->moved.count,
+		.ticks = ticks_now(),
+	};
+
+	if (!child) {
+		doomed_add(pager, userfault);
+		pager_lose(parent);
+		return;
+	}
+	fcntl(userfault, F_SETFL, O_NONBLOCK);
+	fcntl(userfault, F_SETFD, FD_CLOEXEC);
+	child->needs_wipe = child->needs_look = child->owed = true;
+	parent->forked = child->forked = true;
+	/* Another server may hear of it first, and must wait until it is born. */
+	lock_write(&child->lock);
+	child->stack_start = parent->stack_start;
+	if (memory_fork(parent->memory, child->memory) ||
+	    region_copy(&child->regions, &parent->regions) || attached_list(child)) {
+		pager_lose(parent);
+		attached_free(child);
+		return;
+	}
+	if (parent->unborn_count < UNBORN)
+		parent->unborn[parent->unborn_count++] = unborn;
+	else
+		be_born(parent, &unborn);
+}
+
+static pid_t process_of(pid_t thread)
+{
+	char path[64], line[256];
+	pid_t process = thread;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", thread);
+	file = fopen(path, "re");
+	if (!file)
+		return thread;
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "Tgid: %d", &process) == 1)
+			break;
+	fclose(file);
+	return process;
+}
+
+void children_first_fault(struct attached *child, pid_t thread)
+{
+	pid_t process = child->pid ? child->pid : process_of(thread);
+
+	/* We read its memory, too: such a fault tells nothing. */
+	if (process == getpid())
+		return;
+	set_pid(child, process);
+	/* If it cannot be read although its thread waits for us, it is dying. */
+	child->needs_wipe = !wipe_child(child);
+}
+
+bool children_settle(struct attached *child)
+{
+	if (child->needs_wipe)
+		children_first_fault(child, child->pid);
+	if (child->needs_look)
+		children_look(child);
+	return !child->needs_wipe && !child->needs_look;
+}

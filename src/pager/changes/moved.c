@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+#include "pager/changes/moved.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "attach/maps.h"
+#include "base/page.h"
+#include "base/proc.h"
+#include "pager/attached/batch.h"
+#include "pager/attached/limbo.h"
+#include "pager/attached/mapping.h"
+#include "pager/attached/region.h"
+#include "pager/attached/state.h"
+#include "pager/attached/userfault.h"
+#include "space/descriptor.h"
+#include "space/space.h"
+
+const struct remap *moved_into(const struct attached *attached, uint64_t start, uint64_t end)
+{
+	const struct moved *moved = &attached->moved;
+	const struct remap *found = NULL;
+
+	for (unsigned int i = 0; i < moved->count; i++) {
+		const struct remap *item = &moved->items[i];
+
+		if (item->to < end && item->to + item->length > start &&
+		    (!found || item->to < found->to))
+			found = item;
+	}
+	return found;
+}
+
+static void note(struct attached *attached, const struct remap *remap)
+{
+	struct moved *moved = &attached->moved;
+
+	if (moved->count == MOVES) {
+		memmove(&moved->items[0], &moved->items[1],
+			--moved->count * sizeof(moved->items[0]));
+		moved->forgotten++;
+	}
+	moved->items[moved->count++] = *remap;
+}
+
+static pid_t process_of(const struct attached *attached)
+{
+	return attached->has_agent ? attached->target.agent_tid : attached->pid;
+}
+
+static bool is_twin(void *argument, pid_t pid)
+{
+	const struct attached *attached = argument;
+
+	return pid != attached->pid && proc_same_memory(attached->pid, pid);
+}
+
+/* Another process has the same memory (CLONE_VM): a child, a sibling, or the parent. */
+static bool has_twin(struct attached *attached)
+{
+	pid_t parent = proc_parent(attached->pid);
+
+	return proc_each_child(attached->pid, is_twin, attached) ||
+	       (parent &&
+		(is_twin(attached, parent) || proc_each_child(parent, is_twin, attached)));
+}
+
+/*
+ * Its events come in the order of what happened: it has but one thread that calls, and its event
+ * has just been read. A thread in the middle of one is counted until it is through.
+ */
+static bool is_alone(struct attached *attached)
+{
+	return attached->pid && proc_threads(attached->pid) == (attached->has_agent ? 2 : 1) &&
+	       !has_twin(attached);
+}
+
+static bool has_region(const struct attached *attached, uint64_t start, uint64_t end)
+{
+	uint64_t from, to;
+
+	return start < end && (!region_gap(&attached->regions, start, end, &from, &to) ||
+			       from != start || to != end);
+}
+
+struct comparing {
+	const struct attached *attached;
+	uint64_t slots, start, end;
+	uint64_t present, resident, wrong;
+};
+
+static enum desc_state state_of(const struct comparing *comparing, uint64_t address)
+{
+	const slot_t *slot = memory_look(comparing->attached->memory,
+					 address - comparing->start + comparing->slots);
+
+	return slot ? desc_state(atomic_load(slot)) : DESC_ABSENT;
+}
+
+static void compare_run(void *argument, uint64_t start, uint64_t end)
+{
+	struct comparing *comparing = argument;
+
+	for (uint64_t at = start; at < end; at += PAGE_BYTES) {
+		enum desc_state state = state_of(comparing, at);
+
+		comparing->present += state == DESC_RESIDENT;
+		comparing->wrong += state != DESC_RESIDENT && state != DESC_ABSENT;
+	}
+}
+
+/*
+ * Compares what slots say with the page table at [start, end). No page comes or goes by us while an
+ * event is in flight: what is resident is there, and what has left is not.
+ */
+static struct comparing compare(const struct attached *attached, uint64_t slots, uint64_t start,
+				uint64_t end)
+{
+	struct comparing comparing = {
+		.attached = attached,
+		.slots = slots,
+		.start = start,
+		.end = end,
+	};
+	char path[64];
+	int pagemap;
+
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", process_of(attached));
+	pagemap = open(path, O_RDONLY | O_CLOEXEC);
+	if (pagemap < 0)
+		return comparing;
+	for (uint64_t at = start; at < end; at += PAGE_BYTES)
+		comparing.resident += state_of(&comparing, at) == DESC_RESIDENT;
+	if (maps_present(pagemap, start, end, compare_run, &comparing))
+		comparing.resident = comparing.present = comparing.wrong = 0;
+	close(pagemap);
+	return comparing;
+}
+
+/* All pages that should be there have gone without us. */
+static bool is_emptied(const struct comparing *comparing)
+{
+	return comparing->resident && !comparing->present;
+}
+
+static uint64_t count_wrong(const struct comparing *comparing)
+{
+	return comparing->wrong + (comparing->resident - comparing->present);
+}
+
+/*
+ * What has moved to the regions of [start, end) still stands there. That it is registered does not
+ * show it: the thread that unmapped it runs on as soon as its UNMAP is read, and may have let what
+ * stands before it grow to where it was: but pages that came back come from faults, which nobody
+ * serves now.
+ */
+static bool still_stands(const struct attached *attached, uint64_t start, uint64_t end)
+{
+	struct comparing here = compare(attached, start, start, end);
+
+	return !is_emptied(&here) && maps_is_registered(process_of(attached), start);
+}
+
+/*
+ * From where the slots go that belong to what has moved: from its old addresses, or from limbo, if
+ * what was there left before something else came. Where both are, which fits the page table.
+ */
+static uint64_t find_source(const struct attached *attached, const struct remap *remap)
+{
+	uint64_t kept = limbo_find(attached, remap->from, remap->length);
+	uint64_t end = remap->from + remap->length;
+	struct comparing old, now;
+	bool is_there;
+
+	if (!kept)
+		return remap->from;
+	old = compare(attached, kept, remap->to, remap->to + remap->length);
+	if (is_emptied(&old))
+		return remap->from;
+	if (!has_region(attached, remap->from, end))
+		return kept;
+	now = compare(attached, remap->from, remap->to, remap->to + remap->length);
+	if (count_wrong(&old) != count_wrong(&now))
+		return count_wrong(&old) < count_wrong(&now) ? kept : remap->from;
+	is_there = still_stands(attached, remap->from, end);
+	return is_there ? kept : remap->from;
+}
+
+void moved_apply(struct attached *attached, const struct remap *remap)
+{
+	struct remap done = *remap;
+	uint64_t end = remap->to + remap->length;
+
+	/* What freed the destination has not been read yet, though it happened before. */
+	if (has_region(attached, remap->to, end) && !is_alone(attached))
+		limbo_put(attached, remap->to, end);
+	done.source = find_source(attached, remap);
+	mapping_move(attached, done.source, remap->to, remap->length);
+	note(attached, &done);
+}
+
+/*
+ * An UNMAP of [start, end) may come from what was there before something moved there: that waits in
+ * limbo, or has moved away, and mremap sends one for what it left. Else it is about what is there.
+ */
+static bool is_owed(const struct attached *attached, uint64_t start, uint64_t end)
+{
+	const struct moved *moved = &attached->moved;
+
+	for (unsigned int i = 0; i < moved->count; i++) {
+		const struct remap *item = &moved->items[i];
+
+		if (!item->sent && item->from < end && item->from + item->length > start)
+			return true;
+	}
+	return limbo_overlaps(attached, start, end);
+}
+
+static void note_sent(struct attached *attached, uint64_t start, uint64_t end)
+{
+	struct moved *moved = &attached->moved;
+
+	for (unsigned int i = 0; i < moved->count; i++) {
+		struct remap *item = &moved->items[i];
+
+		if (!item->sent && item->from == start && item->length == end - start) {
+			item->sent = true;
+			break;
+		}
+	}
+}
+
+/* More was unmapped than what has moved there: some of it may have been unknown to us. */
+static bool is_wider(const struct remap *moved, uint64_t start, uint64_t end)
+{
+	return start < moved->to || end > moved->to + moved->length;
+}
+
+/* A part of what has moved there is named by an UNMAP. If it stands, that is about what was there
+ * before. Else it is gone, or has moved on, and its REMAP comes. */
+static void unmap_moved(struct attached *attached, uint64_t start, uint64_t end)
+{
+	if (!has_region(attached, start, end))
+		return;
+	batch_quiesce(attached);
+	if (still_stands(attached, start, end))
+		attached->moved.spared = true;
+	else
+		limbo_put(attached, start, end);
+}
+
+void moved_unmap(struct attached *attached, uint64_t start, uint64_t end)
+{
+	const struct remap *moved = moved_into(attached, start, end);
+
+	if (moved && ((!is_owed(attached, start, end) && !is_wider(moved, start, end)) ||
+		      is_alone(attached)))
+		moved = NULL;
+	note_sent(attached, start, end);
+	for (; moved && start < end; moved = moved_into(attached, start, end)) {
+		uint64_t from = moved->to > start ? moved->to : start;
+		uint64_t stop = moved->to + moved->length;
+
+		stop = stop < end ? stop : end;
+		mapping_forget(attached, start, from);
+		unmap_moved(attached, from, stop);
+		start = stop;
+	}
+	mapping_forget(attached, start, end);
+}
+
+/* Where mappings have moved to, nothing may be left of them that is not registered: what comes to
+ * lie there would be taken for theirs. */
+static bool drop_unregistered(struct attached *attached)
+{
+	const struct moved *moved = &attached->moved;
+	struct region_list registered = {0};
+	bool sure = !mapping_registered(process_of(attached), &registered) &&
+		    !userfault_is_changing(attached->userfault);
+
+	for (unsigned int i = 0; sure && i < moved->count; i++) {
+		uint64_t at = moved->items[i].to, end = at + moved->items[i].length, from, to;
+
+		for (; at < end && region_gap(&registered, at, end, &from, &to); at = to)
+			mapping_forget(attached, from, to);
+	}
+	region_free(&registered);
+	return sure;
+}
+
+bool moved_settle(struct attached *attached)
+{
+	struct moved *moved = &attached->moved;
+
+	if (!moved->count && !attached->limbo.count)
+		return true;
+	if (userfault_is_changing(attached->userfault))
+		return false;
+	if (moved->spared && !drop_unregistered(attached))
+		return false;
+	limbo_drop(attached);
+	moved->forgotten += moved->count;
+	moved->count = 0;
+	moved->spared = false;
+	return true;
+}

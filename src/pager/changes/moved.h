@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The moves of mappings (mremap) since the last time that no event was in flight, and what their
+ * REMAPs and other threads' UNMAPs mean.
+ *
+ * A thread queues its event a moment after the addresses are free. Another thread's mremap may have
+ * moved a mapping there meanwhile, and its REMAP have been read first. So an event about addresses
+ * that something has moved to may be about what was there before, or about what has moved there.
+ * The message does not say which; the mappings and the page table do.
+ *
+ * Every event is applied when it is read, since its thread runs on and does the next thing; what
+ * may have been misunderstood is not dropped but kept (limbo.h), until nothing is in flight. Where
+ * no other thread can be at it, nothing is in doubt.
+ *
+ * Everything here under the memory lock, held for writing.
+ */
+#ifndef PAGER_CHANGES_MOVED_H
+#define PAGER_CHANGES_MOVED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "pager/attached/moves.h"
+
+struct attached;
+
+/* Slots and regions follow a mapping that has moved. Nothing of it may be leaving. */
+void moved_apply(struct attached *attached, const struct remap *remap);
+/* What was unmapped is forgotten; not so what has moved there since and still stands. */
+void moved_unmap(struct attached *attached, uint64_t start, uint64_t end);
+
+/* The first of the mappings moved into [start, end); or NULL. */
+const struct remap *moved_into(const struct attached *attached, uint64_t start, uint64_t end);
+
+/* True if no event is in flight: nothing of this matters any more, and regions that were wrongly
+ * spared are gone. */
+bool moved_settle(struct attached *attached);
+
+#endif

@@ -1,0 +1,568 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One batch, from resident to stored:
+ *
+ *     reserve room ─► rescan threads ─► pick (read lock) ─► register staging
+ *        ─► agent MOVEs ─► unregister staging ─► look what moved ─► read it
+ *        ─► put, page by page ─► (the next command empties the staging area)
+ *
+ * Room comes first: after the pages have left the program, nothing can fail that
+ * is not the end of the process itself. Unregistering is the barrier: afterwards
+ * no MOVE can happen, whatever the agent does, so what stands in staging is the
+ * truth about what left.
+ */
+#include "pager/eviction/evict.h"
+
+#include <errno.h>
+#include <string.h>
+#include "attach/maps.h"
+#include "attach/remote.h"
+#include "base/clock.h"
+#include "pager/attached/kick.h"
+#include "pager/attached/say.h"
+#include "pager/attached/state.h"
+#include "pager/attached/userfault.h"
+#include "pager/eviction/bury.h"
+#include "pager/eviction/command.h"
+#include "pager/eviction/family.h"
+#include "pager/eviction/pick.h"
+#include "pager/eviction/robust.h"
+#include "pager/faults/fetch.h"
+#include "pager/job/groups.h"
+
+#define POLL_NS 1000000u
+/* Of space_wait: some 100 ms. */
+#define RETURN_TRIES 5000u
+/* Most clusters that get a life of their own for one batch. */
+#define SPLITS 8u
+/* A process whose agent was late rests for so long, twice as long each time, up to half a second;
+ * after so many times in a row it is let go. */
+#define LATE_NS	   1000000ull
+#define LATE_SHIFT 9u
+#define LATE_MOST  32u
+
+static int register_staging(struct attached *attached)
+{
+	const struct target *target = &attached->target;
+	struct batch *batch = &attached->batch;
+	int error = userfault_register(attached->userfault, target->staging[batch->staging],
+				       STAGING_BYTES);
+
+	batch->code = target->stages_code;
+	if (!error && batch->code)
+		error = userfault_register(attached->userfault,
+					   target->code_staging[batch->staging], STAGING_BYTES);
+	if (error)
+		batch_unregister(attached, batch->staging);
+	return error;
+}
+
+/* The other areas are emptied with the next command. */
+static void empty_next(struct attached *attached)
+{
+	const struct target *target = &attached->target;
+	unsigned int other = !attached->batch.staging;
+
+	target->channel->empty = target->staging[other];
+	target->channel->code_empty = target->stages_code ? target->code_staging[other] : 0;
+	target->channel->empty_pages = CHANNEL_BATCH;
+}
+
+void evict_rest(struct attached *attached, uint64_t ns)
+{
+	uint64_t until = monotonic_ns() + ns;
+
+	if (until > attached->rests_ns)
+		attached->rests_ns = until;
+}
+
+void evict_refuse(struct attached *attached, const char *why)
+{
+	attached->refused = why;
+	attached->paused = true;
+}
+
+/* Fills the batch; under one hold of the lock, for reading, it goes from idle to moving. Looked at
+ * under the lock: once the program was let go, nothing may leave. */
+static void fill(struct attached *attached, unsigned int want, const struct page_list *only,
+		 uint64_t *shared)
+{
+	*shared = 0;
+	attached->batch.count = 0;
+	if (attached->pager->paused || attached->paused)
+		return;
+	if (only)
+		pick_listed(attached, only);
+	else
+		pick_pages(attached, want, shared);
+	if (attached->batch.count) {
+		lock_admit_agent(&attached->lock);
+		atomic_store(&attached->batch.state, BATCH_MOVING);
+	}
+}
+
+/* Where only clusters that a child shares are left to pick from, they get a life of their own. */
+static void pick(struct attached *attached, unsigned int want, const struct page_list *only)
+{
+	unsigned int splits = attached->batch.parting ? SPLITS : 1;
+	uint64_t shared;
+
+	if (only) {
+		lock_write(&attached->lock);
+		pick_prepare(attached, only);
+		lock_downgrade(&attached->lock);
+	} else {
+		lock_read(&attached->lock);
+	}
+	fill(attached, want, only, &shared);
+	unlock_read(&attached->lock);
+	while (shared && !attached->batch.count && splits--) {
+		lock_write(&attached->lock);
+		if (memory_must_bind(attached->memory, shared))
+			memory_bind(attached->memory, shared);
+		attached->hand = shared;
+		lock_downgrade(&attached->lock);
+		fill(attached, want, NULL, &shared);
+		unlock_read(&attached->lock);
+	}
+}
+
+/* Has the agent move the pages; afterwards nothing more can move. False: it was not even asked. */
+static bool move(struct attached *attached)
+{
+	struct target *target = &attached->target;
+	struct channel *channel = target->channel;
+	struct batch *batch = &attached->batch;
+	int error;
+
+	for (unsigned int i = 0; i < batch->count; i++)
+		batch->result[i] = CHANNEL_NOT_TRIED;
+	pthread_mutex_lock(&attached->staging_lock);
+	error = register_staging(attached);
+	pthread_mutex_unlock(&attached->staging_lock);
+	if (error)
+		return false;
+	channel->staging = target->staging[batch->staging];
+	channel->code_staging = batch->code ? target->code_staging[batch->staging] : 0;
+	empty_next(attached);
+	channel->part = batch->parting;
+	for (unsigned int i = 0; i < batch->count; i++) {
+		channel->from[i] = batch->address[i];
+		channel->result[i] = CHANNEL_NOT_TRIED;
+	}
+	command_send(attached, CHANNEL_MOVE, batch->count);
+	if (command_wait(attached)) {
+		batch_unregister(attached, batch->staging);
+	} else {
+		batch->late |= !batch->cancel && !attached->dead;
+		batch_expel(attached);
+	}
+	/* Once: the program may write there between two looks. */
+	memcpy(batch->result, channel->result, batch->count * sizeof(batch->result[0]));
+	return true;
+}
+
+/* Copies what moved out of the staging area, runs at a time. */
+static int read_staging(struct attached *attached)
+{
+	struct iovec local[CHANNEL_BATCH], remote[CHANNEL_BATCH];
+	struct batch *batch = &attached->batch;
+	const uint64_t staging[] = {attached->target.staging[batch->staging],
+				    attached->target.code_staging[batch->staging]};
+	unsigned int runs = 0;
+	ssize_t bytes = 0, got;
+
+	for (unsigned int i = 0; i < batch->count; i++) {
+		if (!batch->moved[i])
+			continue;
+		if (i && batch->moved[i - 1] && batch->is_code[i] == batch->is_code[i - 1]) {
+			local[runs - 1].iov_len += PAGE_BYTES;
+			remote[runs - 1].iov_len += PAGE_BYTES;
+		} else {
+			local[runs].iov_base = batch->bytes + ((size_t)i << PAGE_SHIFT);
+			remote[runs].iov_base =
+				(void *)(staging[batch->is_code[i]] + ((uint64_t)i << PAGE_SHIFT));
+			local[runs].iov_len = remote[runs].iov_len = PAGE_BYTES;
+			runs++;
+		}
+		bytes += PAGE_BYTES;
+	}
+	if (!runs)
+		return 0;
+	got = remote_readv(attached->target.agent_tid, local, remote, runs);
+	/* The program can have its agent end: any other thread has the same memory. */
+	for (size_t i = 0; got < 0 && errno == ESRCH && i < attached->kept.thread_count; i++)
+		got = remote_readv(attached->kept.threads[i], local, remote, runs);
+	if (got == bytes)
+		return 0;
+	return got < 0 ? -errno : -EIO;
+}
+
+/* Locks a page of the batch for its last change; false if an event or a fault came first. The
+ * server may hold it for a moment, to answer a fault. */
+static bool settle(struct batch *batch, unsigned int i)
+{
+	unsigned int rounds = 0;
+
+	while (!slot_trylock(batch->slot[i], batch->leaving[i])) {
+		if ((atomic_load(batch->slot[i]) & ~DESC_LOCK) != batch->leaving[i])
+			return false;
+		space_wait(&rounds);
+	}
+	return true;
+}
+
+/* A page that did not move stays; why decides how soon it is tried again. */
+static void stay(struct attached *attached, unsigned int i)
+{
+	struct batch *batch = &attached->batch;
+	int why = batch->result[i];
+	desc_t word = (batch->leaving[i] & ~DESC_STATE_MASK) | DESC_RESIDENT;
+
+	if (!settle(batch, i))
+		return;
+	if (why == -ENOENT || why == -EFAULT) {
+		/* The program has dropped it, or it is a guard: a missing page without bytes is a
+		 * zero page. */
+		slot_unlock(batch->slot[i], DESC_ABSENT);
+		space_drop(attached->space, word);
+		return;
+	}
+	/* Busy although it was made the program's own: it is pinned. */
+	if (why == -EINVAL || (why == -EBUSY && batch->parting)) {
+		atomic_fetch_add(&attached->pager->counters.refused, 1);
+		fixed_refused(&attached->fixed, word & DESC_FIXED);
+		word |= DESC_FIXED;
+	} else if (why == -EBUSY) {
+		word |= DESC_AGE_MASK;
+	}
+	slot_unlock(batch->slot[i], word);
+}
+
+/* What the bytes of a page that left are from now on. What the word of the batch named is given up.
+ */
+static desc_t store_bytes(struct attached *attached, unsigned int i)
+{
+	struct batch *batch = &attached->batch;
+	struct pager *pager = attached->pager;
+	const uint8_t *page = batch->bytes + ((size_t)i << PAGE_SHIFT);
+	desc_t leaving = batch->leaving[i], word = batch->twin[i];
+
+	if (!word && desc_segment(leaving) && store_is_same(pager->store, leaving, page))
+		return desc_make_stored(leaving);
+	space_drop(attached->space, leaving);
+	if (word)
+		return word;
+	word = store_put(pager->writer, batch->id[i], page);
+	/* A moving average over some thousand pages, 1/16 of a byte each. */
+	pager->stored_size += ((int64_t)desc_length(word) * 16 - pager->stored_size) / 1024;
+	return word;
+}
+
+/* The bytes get their place. The lock keeps events, faults and the cleaner away for the moment;
+ * whoever changed the word before us has won. */
+static void store_page(struct attached *attached, unsigned int i)
+{
+	struct batch *batch = &attached->batch;
+
+	if (settle(batch, i))
+		slot_unlock(batch->slot[i], store_bytes(attached, i));
+	else if (batch->twin[i])
+		space_drop(attached->space, batch->twin[i]);
+}
+
+/* Pages that others have too do not make room: each counts for its share (tree.h). */
+static void count_moved(struct attached *attached, int64_t moved, int64_t parted)
+{
+	int64_t relatives = attached->batch.relatives, shared = attached->shared_pages;
+	int64_t others = parted * relatives / (relatives + 1);
+
+	others = others < shared ? others : shared;
+	attached->shared_pages = shared - others;
+	attached_count_pages(attached, others - moved);
+	atomic_fetch_add_explicit(&attached->pager->counters.pages_out, (uint64_t)moved,
+				  memory_order_relaxed);
+}
+
+static bool has_parted(const struct attached *attached, unsigned int i)
+{
+	return attached->batch.moved[i] && attached->batch.result[i] == CHANNEL_PARTED;
+}
+
+static enum evict_result commit(struct attached *attached)
+{
+	struct batch *batch = &attached->batch;
+	int64_t moved = 0, parted = 0;
+
+	if (batch->relatives)
+		family_find_stored(attached);
+	for (unsigned int i = 0; i < batch->count; i++) {
+		if (batch->moved[i]) {
+			if (batch->leaving[i] & DESC_FIXED)
+				fixed_left(&attached->fixed);
+			store_page(attached, i);
+			moved++;
+			parted += has_parted(attached, i);
+		} else {
+			stay(attached, i);
+		}
+	}
+	store_published(attached->pager->writer);
+	count_moved(attached, moved, parted);
+	group_count_out(attached->group, (uint64_t)moved);
+	return moved ? EVICT_DONE : EVICT_NOTHING;
+}
+
+/* Brings it in if it is swapped still; mappings may be changing, then it is to be tried again. */
+static bool return_page(struct attached *attached, uint64_t address)
+{
+	unsigned int filled;
+	slot_t *slot;
+	bool swapped;
+
+	if (!attached_lock_private(attached, address))
+		return false;
+	slot = memory_look(attached->memory, address);
+	swapped = slot && region_find(&attached->regions, address) &&
+		  desc_is_swapped(atomic_load(slot));
+	if (swapped && fill_swapped(attached, attached->pager->evictor_buffers, address, 1,
+				    &filled) == FAULT_DEVICE)
+		fetch_ask(attached, address, slot, atomic_load(slot), 0);
+	unlock_read(&attached->lock);
+	return swapped;
+}
+
+/* Pages of threads that came while the batch ran, and of locks they took, go back at once: the
+ * kernel writes there when a thread exits, and does not wait for us then. True if there were any.
+ */
+static bool return_kept(struct attached *attached)
+{
+	struct batch *batch = &attached->batch;
+	bool returned = false;
+
+	for (unsigned int i = 0; i < batch->count; i++)
+		if (batch->moved[i] && kept_pages_has(&attached->kept, batch->address[i]))
+			returned |= return_page(attached, batch->address[i]);
+	return returned;
+}
+
+static bool has_left(struct attached *attached, uint64_t address)
+{
+	const slot_t *slot;
+	bool left;
+
+	lock_read(&attached->lock);
+	slot = memory_look(attached->memory, address);
+	left = slot && desc_is_swapped(atomic_load(slot));
+	unlock_read(&attached->lock);
+	return left;
+}
+
+/* Locks that were found late may lie on pages that left in an earlier batch. */
+static void return_late(struct attached *attached)
+{
+	struct kept_pages *kept = &attached->kept;
+
+	for (size_t i = 0; kept->late && i < kept->count; i++)
+		if (has_left(attached, kept->pages[i]))
+			return_page(attached, kept->pages[i]);
+	kept->late = false;
+}
+
+/* Not only new threads: all locks, if what left looks like one that is held. */
+static int look_again(struct attached *attached)
+{
+	struct kept_pages *kept = &attached->kept;
+	int error = kept_pages_look(attached->target.pid, kept);
+
+	if (!error && kept->partial && bury_suspects(attached))
+		error = kept_pages_scan(attached->target.pid, kept);
+	return error;
+}
+
+/* Staging was empty before: what stands in it has left. */
+static int find_moved(struct attached *attached)
+{
+	const struct target *target = &attached->target;
+	struct batch *batch = &attached->batch;
+	int error = maps_present_pages(target->pagemap, target->staging[batch->staging],
+				       batch->count, batch->moved);
+
+	memset(batch->is_code, 0, sizeof(batch->is_code));
+	if (!error && batch->code)
+		error = maps_present_pages(target->pagemap, target->code_staging[batch->staging],
+					   batch->count, batch->is_code);
+	for (unsigned int i = 0; i < batch->count; i++)
+		batch->moved[i] |= batch->is_code[i];
+	return error ? error : read_staging(attached);
+}
+
+static enum evict_result prepare(struct attached *attached, unsigned int want)
+{
+	if (attached->dead)
+		return EVICT_GONE;
+	if (command_is_busy(attached))
+		return EVICT_NOT_NOW;
+	switch (attach_agent_refusal(&attached->target)) {
+	case CHANNEL_DONE:
+		break;
+	case CHANNEL_SECCOMP:
+		evict_refuse(attached, "has installed a seccomp filter");
+		return EVICT_NOT_NOW;
+	default:
+		return EVICT_NOT_NOW;
+	}
+	store_writer_select(attached->pager->writer, groups_tiers(attached->group));
+	if (store_reserve(attached->pager->writer, want))
+		return EVICT_NO_ROOM;
+	if (kept_pages_look(attached->target.pid, &attached->kept))
+		return EVICT_GONE;
+	return_late(attached);
+	return EVICT_DONE;
+}
+
+/* Shared pages leave the whole family, or stay. */
+static void ask_family(struct attached *attached)
+{
+	unsigned int size = family_size(attached);
+
+	attached->batch.parting = size > 0;
+	attached->batch.relatives = size > 1 ? size - 1 : 0;
+}
+
+/* An agent that is late each time holds up others: the process is asked less and less often, and
+ * then let go. Stopped, it is late once, and not asked before it has answered. */
+static void judge_agent(struct attached *attached, enum evict_result result)
+{
+	if (!attached->batch.late) {
+		if (result == EVICT_DONE)
+			attached->lates = 0;
+		return;
+	}
+	evict_rest(attached,
+		   LATE_NS << (attached->lates < LATE_SHIFT ? attached->lates : LATE_SHIFT));
+	if (++attached->lates == LATE_MOST)
+		evict_refuse(attached, "does not let its agent work");
+}
+
+/* Its last thread may be about to end. */
+static bool is_gone_soon(const struct attached *attached)
+{
+	bool gone;
+
+	for (unsigned int tries = 0;
+	     !(gone = userfault_is_gone(attached->userfault)) && tries < RETURN_TRIES;
+	     space_wait(&tries))
+		;
+	return gone;
+}
+
+static enum evict_result run_batch(struct attached *attached, unsigned int want,
+				   const struct page_list *only)
+{
+	struct batch *batch = &attached->batch;
+	pid_t last_id = robust_last_id(attached->pager->loadavg);
+	enum evict_result result = prepare(attached, want);
+	uint64_t changes;
+	bool sent;
+	int error;
+
+	if (result != EVICT_DONE)
+		return result;
+	batch->bytes = attached->pager->batch_bytes;
+	changes = attached->kept.changes;
+	ask_family(attached);
+	fixed_begin(attached);
+	pick(attached, want, only);
+	if (!batch->count) {
+		fixed_end(attached);
+		return EVICT_NOTHING;
+	}
+
+	sent = move(attached);
+	error = sent ? find_moved(attached) : 0;
+	if (error) {
+		/* Only the end of the process may do this; anything else must not go on. */
+		if (!is_gone_soon(attached)) {
+			pager_say(attached->pager,
+				  "process %d: pages that left it cannot be read (%s): killed, so "
+				  "that it never reads wrong bytes",
+				  attached->pid, strerror(-error));
+			pager_kill(attached);
+		}
+		attached->dead = true;
+		batch_set_state(batch, BATCH_IDLE);
+		return EVICT_GONE;
+	}
+	batch_set_state(batch, BATCH_READ);
+	servers_kick_deferred(attached->pager);
+	result = commit(attached);
+	fixed_end(attached);
+	if (sent)
+		batch->staging = !batch->staging;
+	batch_set_state(batch, BATCH_IDLE);
+	servers_kick_deferred(attached->pager);
+
+	/* Again: others may have come meanwhile, and what was tried may be swapped still. */
+	for (unsigned int tries = 0; tries < RETURN_TRIES && !attached->dead; space_wait(&tries))
+		if (look_again(attached) || !return_kept(attached))
+			break;
+	return_late(attached);
+	bury_lost(attached, last_id, changes);
+	return attached->target.channel->refusal ? EVICT_NOT_NOW : result;
+}
+
+enum evict_result evict_batch(struct attached *attached, unsigned int want,
+			      const struct page_list *only)
+{
+	enum evict_result result;
+
+	attached->batch.late = false;
+	result = run_batch(attached, want, only);
+	judge_agent(attached, result);
+	return result;
+}
+
+void evict_give_up(struct attached *attached)
+{
+	struct batch *batch = &attached->batch;
+
+	if (batch->state == BATCH_MOVING) {
+		pager_say(attached->pager,
+			  "process %d keeps pages that left it from being read: killed, so that it "
+			  "never reads wrong bytes",
+			  attached->pid);
+		pager_kill(attached);
+	} else {
+		evict_refuse(attached, "keeps its memory from being read");
+	}
+	batch_set_state(batch, BATCH_IDLE);
+}
+
+enum evict_result evict_fixed(struct attached *attached)
+{
+	enum evict_result result;
+
+	attached->fixed.only = true;
+	result = evict_batch(attached, CHANNEL_BATCH, NULL);
+	attached->fixed.only = false;
+	return result;
+}
+
+void evict_empty_staging(struct attached *attached)
+{
+	if (command_is_busy(attached) || attach_agent_refusal(&attached->target) != CHANNEL_DONE)
+		return;
+	empty_next(attached);
+	command_send(attached, CHANNEL_EMPTY, 0);
+}
+
+void evict_list_parted(const struct attached *attached, struct page_list *list)
+{
+	const struct batch *batch = &attached->batch;
+
+	list->count = 0;
+	for (unsigned int i = 0; i < batch->count && batch->relatives; i++)
+		if (has_parted(attached, i))
+			list->address[list->count++] = batch->address[i];
+}

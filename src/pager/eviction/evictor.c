@@ -1,0 +1,594 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The evictor: a thread that keeps all programs together below the mark. It works in whole
+ * batches, looks at the real sizes after each, and says when it cannot help, so
+ * that nobody is kept waiting for it.
+ *
+ * Over all programs there is one clock: the hand goes through all of one, then on to the next. So
+ * a program loses pages in proportion to what it has, and those that it does not touch soonest;
+ * weights give turns away (group.h). While a group is above its limit, the hand stays among the
+ * processes below it.
+ */
+#include "pager/eviction/evictor.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include "attach/remote.h"
+#include "base/futex.h"
+#include "pager/attached/kick.h"
+#include "pager/attached/say.h"
+#include "pager/attached/state.h"
+#include "pager/eviction/evict.h"
+#include "pager/eviction/pick.h"
+#include "pager/job/budget.h"
+#include "pager/job/groups.h"
+
+#define IDLE_NS	     20000000u
+#define TIDY_NS	     50000000u /* idle this long: staging is emptied */
+#define BATCH_LEAST  16u
+#define RETRY_NS     1000000u
+#define PATIENCE_NS  300000000u /* without a page that left: it cannot help */
+#define ROOM_WAIT_US 5000u
+#define BUFFER_BYTES ((size_t)CHANNEL_BATCH << PAGE_SHIFT)
+#define LAPS_MOST    3u /* that one batch may take, and one more */
+/* Far above the budget, by this part of it, with no room for so long: it cannot be met. */
+#define FAR_SHARE   16
+#define FULL_NS	    1000000000ull
+#define NAP_MOST_NS 1000000000ull
+/* What it would take is told when that has not grown by this part for so long, or then. */
+#define GROWN_SHARE 32
+#define GROWN_NS    1000000000ull
+#define TELL_NS	    5000000000ull
+
+struct evictor {
+	struct pager *pager;
+	size_t at;	   /* in the list of address spaces */
+	bool turn;	   /* which has its turn; else that is still to be seen */
+	unsigned int idle; /* how many in turn had nothing to give */
+	bool staging_used, told, told_tiers;
+	uint64_t worked_ns, success_ns;
+	struct page_list parted; /* pages that relatives may have still */
+
+	/* The budget cannot be met (cannot_be_met). */
+	uint64_t full_ns;  /* far above it, and no room, since then; 0: not so */
+	uint64_t used;	   /* resident and own bytes when they had last grown much ... */
+	uint64_t grown_ns; /* ... and when that was */
+	uint64_t nap_ns;   /* rests so long after an attempt ... */
+	uint64_t until_ns; /* ... which is until then */
+	uint64_t limit;	   /* the budget in question */
+};
+
+static bool job_is_over(const struct pager *pager)
+{
+	return pager->resident_pages > pager->target_pages;
+}
+
+static bool has_work(const struct pager *pager)
+{
+	return !pager->paused && (job_is_over(pager) || groups_must_evict(pager));
+}
+
+static void go_past(struct evictor *evictor)
+{
+	evictor->at++;
+	evictor->turn = false;
+}
+
+/* Which address spaces pages may be taken from. */
+enum scope {
+	SCOPE_NONE,
+	SCOPE_GROUPS, /* those of groups above their limits */
+	SCOPE_JOB,
+};
+
+static bool may_leave(const struct attached *attached)
+{
+	return attached->has_agent && !attached->dead && !attached->paused;
+}
+
+static bool is_in(const struct attached *attached, enum scope scope, uint64_t now)
+{
+	if (!may_leave(attached) || now < attached->rests_ns)
+		return false;
+	return scope == SCOPE_JOB || (scope == SCOPE_GROUPS && group_is_over(attached->group));
+}
+
+/* What leaves a group above its limit leaves the job, too: that comes first. List's lock held. */
+static enum scope find_scope(const struct pager *pager, uint64_t now)
+{
+	if (groups_must_evict(pager))
+		for (size_t i = 0; i < pager->attached_count; i++)
+			if (is_in(pager->attached[i], SCOPE_GROUPS, now))
+				return SCOPE_GROUPS;
+	return job_is_over(pager) ? SCOPE_JOB : SCOPE_NONE;
+}
+
+/* The one where the clock stands, or the next one that has its turn. List's lock held. */
+static struct attached *find_next(struct evictor *evictor, enum scope scope, uint64_t now)
+{
+	const struct pager *pager = evictor->pager;
+	double highest = 0;
+
+	for (size_t i = 0; i < pager->attached_count; i++) {
+		double share = group_share(pager->attached[i]->group);
+
+		if (share > highest && is_in(pager->attached[i], scope, now))
+			highest = share;
+	}
+	/* Whose share is the highest gets each turn, but for laps that it has had already. */
+	for (size_t tries = 0; highest > 0 && tries < LAPS_MOST * pager->attached_count; tries++) {
+		struct attached *attached;
+
+		if (evictor->at >= pager->attached_count)
+			evictor->at = 0;
+		attached = pager->attached[evictor->at];
+		if (is_in(attached, scope, now) &&
+		    (evictor->turn ||
+		     group_turn(&attached->credit, group_share(attached->group), highest))) {
+			evictor->turn = true;
+			return attached;
+		}
+		go_past(evictor);
+	}
+	return NULL;
+}
+
+/* It is not freed before `put_back`. */
+static struct attached *take_next(struct evictor *evictor)
+{
+	struct pager *pager = evictor->pager;
+	uint64_t now = monotonic_ns();
+	struct attached *taken;
+
+	pthread_mutex_lock(&pager->attached_lock);
+	taken = find_next(evictor, find_scope(pager, now), now);
+	pager->evicting = taken;
+	pthread_mutex_unlock(&pager->attached_lock);
+	return taken;
+}
+
+static struct attached *take_at(struct pager *pager, size_t at)
+{
+	struct attached *taken = NULL;
+
+	pthread_mutex_lock(&pager->attached_lock);
+	if (at < pager->attached_count && may_leave(pager->attached[at]))
+		taken = pager->attached[at];
+	pager->evicting = taken;
+	pthread_mutex_unlock(&pager->attached_lock);
+	return taken;
+}
+
+static void put_back(struct evictor *evictor)
+{
+	struct pager *pager = evictor->pager;
+
+	pthread_mutex_lock(&pager->attached_lock);
+	pager->evicting = NULL;
+	pthread_cond_broadcast(&pager->evicting_changed);
+	pthread_mutex_unlock(&pager->attached_lock);
+}
+
+static unsigned int batch_size(const struct attached *attached)
+{
+	int64_t size = attached->pager->target_pages;
+
+	for (const struct group *group = attached->group; group; group = group->parent)
+		if (group->target_pages < size)
+			size = group->target_pages;
+	size /= 16;
+
+	if (size > CHANNEL_BATCH)
+		return CHANNEL_BATCH;
+	return size < BATCH_LEAST ? BATCH_LEAST : (unsigned int)size;
+}
+
+static void sleep_until_kicked(struct evictor *evictor, uint32_t seen, uint64_t ns)
+{
+	struct pager *pager = evictor->pager;
+
+	pager->evictor_sleeps = true;
+	futex_wait(&pager->wake_evictor, seen, ns);
+	pager->evictor_sleeps = false;
+}
+
+/* Pages cannot leave: nobody is braked for it. */
+static void give_up(struct evictor *evictor, uint32_t seen)
+{
+	struct pager *pager = evictor->pager;
+
+	pager->no_room = true;
+	/* It is one group that cannot be helped: the job's brake is as good as new. */
+	if (!job_is_over(pager))
+		pager->brake_ns = BRAKE_NS;
+	servers_kick_deferred(pager);
+	sleep_until_kicked(evictor, seen, IDLE_NS);
+}
+
+/* No page left in this attempt, for a reason that passes (a stop, an agent that does not run): the
+ * brake holds for a while. */
+static void try_later(struct evictor *evictor, uint32_t seen)
+{
+	if (monotonic_ns() - evictor->success_ns > PATIENCE_NS)
+		give_up(evictor, seen);
+	else
+		sleep_until_kicked(evictor, seen, RETRY_NS);
+}
+
+static void met(struct evictor *evictor)
+{
+	evictor->full_ns = evictor->nap_ns = evictor->until_ns = 0;
+}
+
+static void tell_need(struct evictor *evictor, uint64_t now)
+{
+	struct pager *pager = evictor->pager;
+	uint64_t used = figures_resident_bytes(pager) + pager->own_bytes;
+	unsigned long long need = (used + used / FAR_SHARE) >> 20;
+
+	if (used > evictor->used + evictor->used / GROWN_SHARE) {
+		evictor->used = used;
+		evictor->grown_ns = now;
+	}
+	if (evictor->told ||
+	    (now - evictor->grown_ns < GROWN_NS && now - evictor->full_ns < TELL_NS))
+		return;
+	evictor->told = true;
+	pager_say(
+		pager,
+		"the budget of %llu MiB cannot be met: the job needs about %llu MiB, and there is "
+		"no room for more swapped pages; raise the budget (-m %lluM), or %s",
+		(unsigned long long)(pager->limit_bytes >> 20), need, need,
+		pager->backend_count ? "make room on its backends or add one (-b file:PATH)"
+				     : "give a file for what does not fit (-b file:PATH)");
+}
+
+/* Above the budget by more than what comes and goes between two batches. */
+static bool is_far_above(const struct pager *pager)
+{
+	int64_t far = (int64_t)(pager->limit_bytes / FAR_SHARE >> PAGE_SHIFT);
+
+	return pager->resident_pages >= pager->room_pages + far;
+}
+
+/*
+ * Without a device that could still take pages, what is stored can only be packed better, which
+ * gains less and less: after a second of that, the evictor tries ever less often, and nobody is
+ * braked. `room`: some was made just now.
+ */
+static bool cannot_be_met(struct evictor *evictor, bool room)
+{
+	struct pager *pager = evictor->pager;
+	uint64_t now = monotonic_ns();
+
+	if ((room && pager->backend_count) || !is_far_above(pager)) {
+		met(evictor);
+		return false;
+	}
+	if (!evictor->full_ns)
+		evictor->full_ns = now;
+	if (now - evictor->full_ns < FULL_NS)
+		return false;
+	tell_need(evictor, now);
+	evictor->nap_ns = evictor->nap_ns ? 2 * evictor->nap_ns : IDLE_NS;
+	if (evictor->nap_ns > NAP_MOST_NS)
+		evictor->nap_ns = NAP_MOST_NS;
+	evictor->until_ns = now + evictor->nap_ns;
+	evictor->limit = pager->limit_bytes;
+	return true;
+}
+
+/* Since trying again would be in vain. */
+static bool rests(const struct evictor *evictor)
+{
+	return evictor->until_ns && evictor->limit == evictor->pager->limit_bytes &&
+	       monotonic_ns() < evictor->until_ns;
+}
+
+static void no_room(struct evictor *evictor, uint32_t seen)
+{
+	struct pager *pager = evictor->pager;
+	bool room;
+
+	tier_kick(pager->tier);
+	room = tier_wait_room(pager->tier, ROOM_WAIT_US);
+	if (!cannot_be_met(evictor, room) && room)
+		return;
+	give_up(evictor, seen);
+}
+
+/* What the program really has now. */
+static void look(struct attached *attached)
+{
+	struct process_size size;
+	int64_t pages;
+
+	if (maps_size(attached->target.statm, &size))
+		return;
+	pages = (int64_t)(size.anonymous >> PAGE_SHIFT) - attached->shared_pages;
+	attached_set_pages(attached, pages > 0 ? pages : 0);
+}
+
+static size_t count_listed(struct pager *pager)
+{
+	size_t count;
+
+	pthread_mutex_lock(&pager->attached_lock);
+	count = pager->attached_count;
+	pthread_mutex_unlock(&pager->attached_lock);
+	return count;
+}
+
+/* Nothing left this one: the next, and when all were asked in turn, later. */
+static void go_on(struct evictor *evictor, uint32_t seen)
+{
+	go_past(evictor);
+	if (++evictor->idle < count_listed(evictor->pager))
+		return;
+	evictor->idle = 0;
+	try_later(evictor, seen);
+}
+
+/* Where its group's pages may go is full, which is no reason to stop the others. */
+static void no_tier_room(struct evictor *evictor, uint32_t seen)
+{
+	tier_kick(evictor->pager->tier);
+	if (!evictor->told_tiers)
+		pager_say(evictor->pager,
+			  "a group's tiers have no room for more of its pages: they stay resident; "
+			  "allow it more tiers, or raise its limit (vswap limit --group)");
+	evictor->told_tiers = true;
+	go_on(evictor, seen);
+}
+
+/* The relative at or behind *at in the list, if pages may leave it; *at is then behind it. */
+static struct attached *take_relative(struct evictor *evictor, uint64_t stack_start, size_t *at)
+{
+	struct pager *pager = evictor->pager;
+	struct attached *taken = NULL;
+
+	pthread_mutex_lock(&pager->attached_lock);
+	while (*at < pager->attached_count && !taken) {
+		struct attached *attached = pager->attached[(*at)++];
+
+		if (attached->stack_start == stack_start && may_leave(attached) &&
+		    monotonic_ns() >= attached->rests_ns)
+			taken = attached;
+	}
+	pager->evicting = taken;
+	pthread_mutex_unlock(&pager->attached_lock);
+	return taken;
+}
+
+/* Shared pages that left one leave all its relatives, so that there is room at last. */
+static void evict_relatives(struct evictor *evictor, uint64_t stack_start)
+{
+	const struct page_list *parted = &evictor->parted;
+	struct attached *relative;
+	size_t at = 0;
+
+	while (parted->count && (relative = take_relative(evictor, stack_start, &at))) {
+		evict_batch(relative, parted->count, parted);
+		look(relative);
+		evict_empty_staging(relative);
+		put_back(evictor);
+	}
+}
+
+static void work(struct evictor *evictor, uint32_t seen)
+{
+	struct pager *pager = evictor->pager;
+	struct attached *attached = take_next(evictor);
+	uint64_t laps, family;
+	enum evict_result result;
+	bool limited, kept; /* by its group's limit, and to its tiers */
+
+	if (!attached) {
+		try_later(evictor, seen);
+		return;
+	}
+	laps = attached->laps;
+	family = attached->stack_start;
+	limited = group_is_over(attached->group);
+	kept = groups_tiers(attached->group) != STORE_ANY_TIER;
+	result = evict_batch(attached, batch_size(attached), NULL);
+	evict_list_parted(attached, &evictor->parted);
+	look(attached);
+	if (attached->laps != laps || evictor->parted.count)
+		evict_empty_staging(attached);
+	if (attached->laps != laps) {
+		/* A batch may take more than one lap of what is small. */
+		if (pager->groups.count)
+			attached->credit -= (double)(attached->laps - laps - 1);
+		go_past(evictor);
+	}
+	/* Others are not kept waiting for one of a group that is above its limit. */
+	if (result != EVICT_DONE && limited)
+		evict_rest(attached, RETRY_NS);
+	if (result == EVICT_NO_ROOM && kept)
+		evict_rest(attached, IDLE_NS);
+	put_back(evictor);
+	evict_relatives(evictor, family);
+	evictor->staging_used = true;
+	evictor->worked_ns = monotonic_ns();
+	budget_refresh(pager);
+	switch (result) {
+	case EVICT_DONE:
+		evictor->success_ns = evictor->worked_ns;
+		evictor->idle = 0;
+		/* A program that grows in bursts is above it now and then: that is no lack of room.
+		 */
+		if (!is_far_above(pager))
+			met(evictor);
+		pager->no_room = evictor->nap_ns > 0;
+		break;
+	case EVICT_NO_ROOM:
+		if (kept)
+			no_tier_room(evictor, seen);
+		else
+			no_room(evictor, seen);
+		break;
+	case EVICT_NOTHING:
+	case EVICT_NOT_NOW:
+	case EVICT_GONE:
+		go_on(evictor, seen);
+		break;
+	}
+}
+
+static struct attached *take_fixed(struct evictor *evictor)
+{
+	struct pager *pager = evictor->pager;
+	struct attached *taken = NULL;
+	uint64_t now = monotonic_ns();
+
+	pthread_mutex_lock(&pager->attached_lock);
+	for (size_t i = 0; i < pager->attached_count && !taken; i++)
+		if (may_leave(pager->attached[i]) && fixed_is_due(&pager->attached[i]->fixed, now))
+			taken = pager->attached[i];
+	pager->evicting = taken;
+	pthread_mutex_unlock(&pager->attached_lock);
+	return taken;
+}
+
+/* Nothing must leave, but only because so much cannot (budget.c): is that so still? */
+static void try_fixed(struct evictor *evictor)
+{
+	struct pager *pager = evictor->pager;
+	struct attached *attached;
+
+	if (pager->paused ||
+	    (pager->resident_pages <= pager->room_pages && !groups_are_strained(pager)))
+		return;
+	attached = take_fixed(evictor);
+	if (attached) {
+		evict_fixed(attached);
+		look(attached);
+		evictor->staging_used = true;
+		evictor->worked_ns = monotonic_ns();
+	}
+	put_back(evictor);
+	budget_refresh(pager);
+}
+
+/* Nothing to do for a while: what stands in the staging areas is given back. */
+static void tidy(struct evictor *evictor)
+{
+	struct pager *pager = evictor->pager;
+
+	for (size_t i = 0; i < count_listed(pager); i++) {
+		struct attached *attached = take_at(pager, i);
+
+		if (attached)
+			evict_empty_staging(attached);
+		put_back(evictor);
+	}
+	evictor->staging_used = false;
+}
+
+static void *evictor_main(void *argument)
+{
+	struct evictor *evictor = argument;
+	struct pager *pager = evictor->pager;
+
+	pthread_setname_np(pthread_self(), "vswap-evictor");
+	remote_watched(pager->evictor_guard);
+	while (!pager->evictor_stop) {
+		uint32_t seen = __atomic_load_n(&pager->wake_evictor, __ATOMIC_ACQUIRE);
+
+		if (has_work(pager)) {
+			if (rests(evictor))
+				sleep_until_kicked(evictor, seen, IDLE_NS);
+			else
+				work(evictor, seen);
+			continue;
+		}
+		met(evictor);
+		pager->no_room = false;
+		pager->brake_ns = BRAKE_NS;
+		evictor->success_ns = monotonic_ns();
+		try_fixed(evictor);
+		if (evictor->staging_used && monotonic_ns() - evictor->worked_ns > TIDY_NS)
+			tidy(evictor);
+		sleep_until_kicked(evictor, seen, IDLE_NS);
+	}
+	__atomic_store_n(&pager->evictor_ended, 1, __ATOMIC_SEQ_CST);
+	futex_wake(&pager->evictor_ended, 1);
+	return NULL;
+}
+
+/* A thread and a buffer; those that were before may be in use by a read that never ends. */
+static int start_thread(struct evictor *evictor)
+{
+	struct pager *pager = evictor->pager;
+	struct remote_guard *guard = calloc(1, sizeof(*guard));
+	void *buffer = mmap(NULL, BUFFER_BYTES, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	pthread_t thread;
+	int error = guard && buffer != MAP_FAILED ? 0 : -ENOMEM;
+
+	if (!error) {
+		pager->evictor_guard = guard;
+		pager->batch_bytes = buffer;
+		error = -pthread_create(&thread, NULL, evictor_main, evictor);
+	}
+	if (!error) {
+		pthread_detach(thread);
+		return 0;
+	}
+	if (buffer != MAP_FAILED)
+		munmap(buffer, BUFFER_BYTES);
+	free(guard);
+	pager->evictor_guard = NULL;
+	return error;
+}
+
+int evictor_start(struct pager *pager)
+{
+	int error;
+
+	pager->evictor = calloc(1, sizeof(*pager->evictor));
+	if (!pager->evictor)
+		return -ENOMEM;
+	pager->evictor->pager = pager;
+	pager->evictor_stop = false;
+	pager->evictor_ended = 0;
+	error = start_thread(pager->evictor);
+	if (error)
+		free(pager->evictor);
+	return error;
+}
+
+void evictor_replace(struct pager *pager)
+{
+	struct attached *attached = pager->evicting;
+	int error;
+
+	if (attached)
+		evict_give_up(attached);
+	put_back(pager->evictor);
+	error = start_thread(pager->evictor);
+	if (!error)
+		return;
+	pager_say(pager, "cannot go on evicting: %s; the budget will not be held",
+		  strerror(-error));
+	__atomic_store_n(&pager->evictor_ended, 1, __ATOMIC_SEQ_CST);
+}
+
+void evictor_stop(struct pager *pager)
+{
+	pager->evictor_stop = true;
+	while (!__atomic_load_n(&pager->evictor_ended, __ATOMIC_SEQ_CST)) {
+		evictor_kick(pager);
+		futex_wait(&pager->evictor_ended, 0, IDLE_NS);
+	}
+}
+
+void evictor_free(struct pager *pager)
+{
+	free(pager->evictor_guard);
+	free(pager->evictor);
+	munmap(pager->batch_bytes, BUFFER_BYTES);
+}

@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: MIT */
+#include "pager/faults/fetch.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include "base/clock.h"
+#include "pager/attached/say.h"
+#include "pager/attached/state.h"
+#include "pager/attached/userfault.h"
+#include "pager/faults/starve.h"
+
+/* Threads, and so reads under way: enough to keep a disk busy. */
+#define FETCHERS 4u
+/* Pages that are wanted at the same time. */
+#define REQUESTS    64u
+#define STACK_BYTES (256u << 10) /* backend.h: reading takes 80 KiB */
+/* Nothing can be installed while an event is in flight: again after this. */
+#define CHANGING_NS    50000u
+#define NO_MEMORY_NS   5000000u
+#define RETRY_FIRST_NS 10000000u
+#define RETRY_MOST_NS  500000000u
+
+enum request_state {
+	REQUEST_FREE,
+	REQUEST_WAITS, /* for `due` */
+	REQUEST_READS, /* a thread has it, and will tell who waits for the page */
+	REQUEST_ENDS,  /* a thread has it, and may have told already */
+};
+
+struct fetch_request {
+	enum request_state state;
+	struct store_fetch fetch;
+	uint64_t attached; /* its id: it may be gone when the bytes are here */
+	uint64_t address, since;
+	uint64_t due;
+	uint64_t failing_ns, pause_ns; /* since when reading fails; 0: not. Until the next try */
+	int error;		       /* for good: the page cannot be had */
+	bool read;		       /* its bytes are here */
+	bool distrusted;	       /* the checksum did not match once */
+	uint64_t changing_ns;	       /* since when an event is in its way; 0: not */
+	bool once;		       /* the control thread asks: tell it, do not try again */
+};
+
+struct device {
+	unsigned int busy;
+	bool told_failing, told_lost, told_bad;
+};
+
+struct fetch_pool {
+	struct pager *pager;
+	pthread_mutex_t lock; /* all below; innermost, not held while reading or installing */
+	pthread_cond_t wanted, answered;
+	bool stop;
+	struct fetch_request requests[REQUESTS];
+	struct device devices[PAGER_BACKENDS];
+	bool once_waits; /* the control thread, for this: */
+	int once_result;
+	const struct device *once_device;
+	unsigned int thread_count;
+	pthread_t threads[FETCHERS];
+	unsigned char *bytes; /* a page for each request, and whoever has that */
+};
+
+static unsigned char *page_of(struct fetch_pool *pool, const struct fetch_request *request)
+{
+	return pool->bytes + (size_t)(request - pool->requests) * PAGE_BYTES;
+}
+
+/* ---- devices ---- */
+
+/* NULL: it is in RAM by now. */
+static struct device *device_of(struct fetch_pool *pool, const struct fetch_request *request)
+{
+	const struct backend *backend = store_fetch_backend(pool->pager->store, &request->fetch);
+
+	for (unsigned int i = 0; backend && i < pool->pager->backend_count; i++)
+		if (pool->pager->backends[i] == backend)
+			return &pool->devices[i];
+	return NULL;
+}
+
+static const char *name_of(struct fetch_pool *pool, const struct device *device)
+{
+	return device ? pool->pager->backends[device - pool->devices]->name : "RAM";
+}
+
+/* One that does not answer must leave threads for the others. */
+static bool is_at_its_share(struct fetch_pool *pool, const struct device *device)
+{
+	unsigned int backends = pool->pager->backend_count;
+
+	return device && device->busy >= (backends < FETCHERS ? FETCHERS / backends : 1);
+}
+
+/* Says it once for each device. */
+static bool first_time(bool *told)
+{
+	bool before = *told;
+
+	*told = true;
+	return !before;
+}
+
+static void tell_failing(struct fetch_pool *pool, struct device *device, int error)
+{
+	if (device && first_time(&device->told_failing))
+		pager_say(pool->pager,
+			  "backend %s: reading failed (%s): it is tried again for %llu s, and who "
+			  "needs the page waits; nothing is lost yet; look at the device (dmesg)",
+			  name_of(pool, device), strerror(-error),
+			  FETCH_PATIENCE_NS / 1000000000ull);
+}
+
+static void tell_lost(struct fetch_pool *pool, struct device *device, int error)
+{
+	if (error == -EILSEQ && (!device || first_time(&device->told_bad)))
+		pager_say(pool->pager,
+			  "backend %s: bytes that were read are not those that were written (bad "
+			  "checksum): touching such a page raises SIGBUS; do not use this device "
+			  "any more",
+			  name_of(pool, device));
+	else if (error != -EILSEQ && device && first_time(&device->told_lost))
+		pager_say(
+			pool->pager,
+			"backend %s: pages could not be read for %llu s (%s): touching one raises "
+			"SIGBUS; they are kept, and come back with `vswap detach' or `vswap "
+			"thaw' once the device can be read",
+			name_of(pool, device), FETCH_PATIENCE_NS / 1000000000ull, strerror(-error));
+}
+
+/* ---- one request ---- */
+
+static void end(struct fetch_pool *pool, struct fetch_request *request, int result)
+{
+	if (request->once) {
+		pool->once_waits = false;
+		pool->once_result = result;
+		pool->once_device = device_of(pool, request);
+		pthread_cond_broadcast(&pool->answered);
+	}
+	store_fetch_end(pool->pager->store, &request->fetch);
+	request->state = REQUEST_FREE;
+}
+
+/* A fault that waited for it is done. */
+static void count_fault(struct attached *attached, const struct fetch_request *request)
+{
+	if (!request->since)
+		return;
+	latency_add(&attached->pager->latency, monotonic_ns() - request->since);
+	atomic_fetch_add_explicit(&attached->faults, 1, memory_order_relaxed);
+	group_count_fault(attached->group);
+}
+
+/* What is known of the page reaches the program, if it still wants it. */
+static enum fault_result conclude(struct fetch_pool *pool, struct fetch_request *request)
+{
+	struct pager *pager = pool->pager;
+	enum fault_result result = FAULT_DONE;
+	struct attached *attached;
+
+	pthread_rwlock_rdlock(&pager->serving);
+	attached = attached_find(pager, request->attached);
+	if (attached && !attached->dead && attached_lock_private(attached, request->address)) {
+		if (request->read)
+			result = fill_fetched(attached, request->address, &request->fetch,
+					      page_of(pool, request));
+		else if (!request->once)
+			result = fill_lost(attached, request->address, &request->fetch,
+					   request->error == -EILSEQ);
+		else
+			userfault_wake(attached->userfault, request->address, 1);
+		unlock_read(&attached->lock);
+		starve_mark(attached, &request->changing_ns, result == FAULT_CHANGING);
+		if (result == FAULT_DONE)
+			count_fault(attached, request);
+	}
+	pthread_rwlock_unlock(&pager->serving);
+	return result;
+}
+
+static void put_off(struct fetch_request *request, uint64_t ns)
+{
+	request->due = monotonic_ns() + ns;
+	request->state = REQUEST_WAITS;
+}
+
+/* True: it is tried again. */
+static bool try_again(struct fetch_pool *pool, struct fetch_request *request, struct device *device,
+		      int error)
+{
+	uint64_t now = monotonic_ns();
+
+	if (error == -EILSEQ) {
+		bool first = !request->distrusted;
+
+		request->distrusted = true;
+		if (first)
+			put_off(request, 0);
+		return first;
+	}
+	if (request->once)
+		return false;
+	tell_failing(pool, device, error);
+	if (!request->failing_ns) {
+		request->failing_ns = now;
+		request->pause_ns = RETRY_FIRST_NS;
+	}
+	if (now - request->failing_ns >= FETCH_PATIENCE_NS)
+		return false;
+	put_off(request, request->pause_ns);
+	request->pause_ns =
+		request->pause_ns < RETRY_MOST_NS / 2 ? request->pause_ns * 2 : RETRY_MOST_NS;
+	return true;
+}
+
+/* Lock held, but not while it reads. False: it is put off. */
+static bool read_bytes(struct fetch_pool *pool, struct fetch_request *request)
+{
+	struct store *store = pool->pager->store;
+	struct device *device = device_of(pool, request);
+	int error;
+
+	if (device)
+		device->busy++;
+	pthread_mutex_unlock(&pool->lock);
+	if (request->distrusted)
+		store_fetch_distrust(store, &request->fetch);
+	error = store_fetch_read(store, &request->fetch, page_of(pool, request));
+	pthread_mutex_lock(&pool->lock);
+	if (device)
+		device->busy--;
+	if (error && try_again(pool, request, device, error))
+		return false;
+	if (error && !request->once)
+		tell_lost(pool, device, error);
+	request->read = !error;
+	request->error = error;
+	return true;
+}
+
+/* Lock held, but not while it works. */
+static void work(struct fetch_pool *pool, struct fetch_request *request)
+{
+	enum fault_result result;
+
+	request->state = REQUEST_READS;
+	if (!request->read && !request->error && !read_bytes(pool, request))
+		return;
+	request->state = REQUEST_ENDS;
+	pthread_mutex_unlock(&pool->lock);
+	result = conclude(pool, request);
+	pthread_mutex_lock(&pool->lock);
+	if (result == FAULT_DONE)
+		end(pool, request, request->error);
+	else
+		put_off(request, result == FAULT_BRAKED ? NO_MEMORY_NS : CHANGING_NS);
+}
+
+/* ---- the threads ---- */
+
+/* The one that is due for longest; else NULL, and when the next one is due (0: none waits). */
+static struct fetch_request *next(struct fetch_pool *pool, uint64_t now, uint64_t *due)
+{
+	struct fetch_request *chosen = NULL;
+
+	*due = 0;
+	for (unsigned int i = 0; i < REQUESTS; i++) {
+		struct fetch_request *request = &pool->requests[i];
+
+		if (request->state != REQUEST_WAITS ||
+		    (!request->read && is_at_its_share(pool, device_of(pool, request))))
+			continue;
+		if (!*due || request->due < *due)
+			*due = request->due;
+		if (request->due <= now && (!chosen || request->due < chosen->due))
+			chosen = request;
+	}
+	return chosen;
+}
+
+static void wait_until(pthread_cond_t *condition, pthread_mutex_t *lock, uint64_t ns)
+{
+	const struct timespec end = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
+
+	if (ns)
+		pthread_cond_timedwait(condition, lock, &end);
+	else
+		pthread_cond_wait(condition, lock);
+}
+
+static void *fetch_main(void *argument)
+{
+	struct fetch_pool *pool = argument;
+	struct fetch_request *request;
+	uint64_t due;
+
+	pthread_setname_np(pthread_self(), "vswap-fetch");
+	pthread_mutex_lock(&pool->lock);
+	while (!pool->stop) {
+		request = next(pool, monotonic_ns(), &due);
+		if (request)
+			work(pool, request);
+		else
+			wait_until(&pool->wanted, &pool->lock, due);
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return NULL;
+}
+
+static int threads_start(struct fetch_pool *pool)
+{
+	pthread_attr_t attributes;
+	sigset_t all, before;
+	int error = 0;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, STACK_BYTES);
+	/* Signals are for the owner's control thread. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	/* Without a device there are only checksums that do not match. */
+	while (pool->thread_count < (pool->pager->backend_count ? FETCHERS : 1) && !error) {
+		error = pthread_create(&pool->threads[pool->thread_count], &attributes, fetch_main,
+				       pool);
+		pool->thread_count += !error;
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attributes);
+	return -error;
+}
+
+int fetch_open(struct pager *pager)
+{
+	struct fetch_pool *pool = calloc(1, sizeof(*pool));
+	pthread_condattr_t monotonic;
+	int error;
+
+	if (!pool)
+		return -ENOMEM;
+	/* Takes memory as requests need it. */
+	pool->bytes = mmap(NULL, (size_t)REQUESTS * PAGE_BYTES, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (pool->bytes == MAP_FAILED) {
+		free(pool);
+		return -ENOMEM;
+	}
+	pool->pager = pager;
+	pthread_mutex_init(&pool->lock, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&pool->wanted, &monotonic);
+	pthread_cond_init(&pool->answered, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	pager->fetch = pool;
+	error = threads_start(pool);
+	if (error)
+		fetch_close(pager);
+	return error;
+}
+
+void fetch_close(struct pager *pager)
+{
+	struct fetch_pool *pool = pager->fetch;
+
+	if (!pool)
+		return;
+	pthread_mutex_lock(&pool->lock);
+	pool->stop = true;
+	pthread_cond_broadcast(&pool->wanted);
+	pthread_mutex_unlock(&pool->lock);
+	for (unsigned int i = 0; i < pool->thread_count; i++)
+		pthread_join(pool->threads[i], NULL);
+	for (unsigned int i = 0; i < REQUESTS; i++)
+		if (pool->requests[i].state != REQUEST_FREE)
+			store_fetch_end(pager->store, &pool->requests[i].fetch);
+	pthread_cond_destroy(&pool->wanted);
+	pthread_cond_destroy(&pool->answered);
+	pthread_mutex_destroy(&pool->lock);
+	munmap(pool->bytes, (size_t)REQUESTS * PAGE_BYTES);
+	free(pool);
+	pager->fetch = NULL;
+}
+
+/* ---- what others call ---- */
+
+static struct fetch_request *find(struct fetch_pool *pool, const struct attached *attached,
+				  uint64_t address, struct fetch_request **unused)
+{
+	*unused = NULL;
+	for (unsigned int i = 0; i < REQUESTS; i++) {
+		struct fetch_request *request = &pool->requests[i];
+
+		if (request->state == REQUEST_FREE)
+			*unused = request;
+		else if (request->address == address && request->attached == attached->id)
+			return request;
+	}
+	return NULL;
+}
+
+/* Lock held. */
+static enum fault_result enter(struct fetch_pool *pool, struct attached *attached,
+			       const struct fetch_request *wish)
+{
+	struct fetch_request *known, *unused;
+
+	known = find(pool, attached, wish->address, &unused);
+	if (known && (wish->once || known->state == REQUEST_ENDS))
+		return FAULT_LEAVING;
+	if (known)
+		return FAULT_DONE;
+	if (!unused)
+		return FAULT_LEAVING;
+	*unused = *wish;
+	pool->once_waits |= wish->once;
+	pthread_cond_signal(&pool->wanted);
+	return FAULT_FETCHED;
+}
+
+static enum fault_result ask(struct attached *attached, struct fetch_request *wish, slot_t *slot,
+			     desc_t word)
+{
+	struct fetch_pool *pool = attached->pager->fetch;
+	struct store *store = attached->pager->store;
+	enum fault_result result;
+	bool begun;
+
+	if (!pool || !slot_trylock(slot, word))
+		return FAULT_CHANGING;
+	begun = store_fetch_begin(store, word, &wish->fetch);
+	slot_unlock(slot, word);
+	if (!begun)
+		return FAULT_CHANGING;
+	wish->state = REQUEST_WAITS;
+	wish->attached = attached->id;
+	wish->due = monotonic_ns();
+	pthread_mutex_lock(&pool->lock);
+	result = enter(pool, attached, wish);
+	pthread_mutex_unlock(&pool->lock);
+	if (result != FAULT_FETCHED)
+		store_fetch_end(store, &wish->fetch);
+	return result == FAULT_DONE ? FAULT_FETCHED : result;
+}
+
+enum fault_result fetch_ask(struct attached *attached, uint64_t address, slot_t *slot, desc_t word,
+			    uint64_t since)
+{
+	struct fetch_request wish = {.address = address, .since = since};
+
+	return ask(attached, &wish, slot, word);
+}
+
+enum fault_result fetch_ask_once(struct attached *attached, uint64_t address, slot_t *slot,
+				 desc_t word)
+{
+	struct fetch_request wish = {.address = address, .once = true};
+
+	return ask(attached, &wish, slot, word);
+}
+
+int fetch_wait(struct pager *pager, uint64_t timeout_ns, const char **device)
+{
+	struct fetch_pool *pool = pager->fetch;
+	uint64_t end_ns = monotonic_ns() + timeout_ns;
+	int result;
+
+	pthread_mutex_lock(&pool->lock);
+	while (pool->once_waits && monotonic_ns() < end_ns)
+		wait_until(&pool->answered, &pool->lock, end_ns);
+	result = pool->once_waits ? -ETIMEDOUT : pool->once_result;
+	for (unsigned int i = 0; pool->once_waits && i < REQUESTS; i++) {
+		if (pool->requests[i].once)
+			pool->once_device = device_of(pool, &pool->requests[i]);
+		pool->requests[i].once = false; /* it goes on as a fault's would */
+	}
+	pool->once_waits = false;
+	if (result)
+		*device = name_of(pool, pool->once_device);
+	pthread_mutex_unlock(&pool->lock);
+	return result;
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+#include "pager/faults/starve.h"
+
+#include <pthread.h>
+#include "base/futex.h"
+#include "base/proc.h"
+#include "pager/attached/kick.h"
+#include "pager/attached/state.h"
+#include "pager/attached/userfault.h"
+
+/* A wait for the end of an event is usual up to here, ns: its thread may have to get a CPU... */
+#define PATIENCE_NS 10000000u
+/* ... but not for so long after the last stop: then it is one more of the same. */
+#define STORM_NS	  100000000u
+#define STORM_PATIENCE_NS 1000000u
+/* A program whose threads do not stop in this time is left running, ms. */
+#define STOP_PATIENCE_MS 200
+/* Longest that it stands still for the servers, and how often they are looked at. */
+#define CALM_NS	      20000000u
+#define CALM_PAUSE_US 20
+/* After a stop it runs for so many times as long as that took, at most for this long, ns: where
+ * stops take long it is for want of a CPU, or since each of thousands of threads takes its time. */
+#define REST_SHARE    3
+#define REST_MOST     100000000ull
+#define REST_A_THREAD 1000000ull
+/* While something starves this is looked for so often; else only when told. */
+#define LOOK_NS 1000000u
+#define IDLE_NS 1000000000u
+
+struct sufferer {
+	struct pager *pager;
+	uint64_t id; /* it may be gone at any time */
+};
+
+static void tell(struct attached *attached)
+{
+	struct pager *pager = attached->pager;
+
+	if (atomic_exchange(&attached->starves, true))
+		return;
+	__atomic_add_fetch(&pager->starve_wake, 1, __ATOMIC_SEQ_CST);
+	futex_wake(&pager->starve_wake, 1);
+}
+
+void starve_note(struct attached *attached, uint64_t since)
+{
+	uint64_t now = monotonic_ns();
+	bool storm = now < attached->relieved_ns + STORM_NS;
+
+	if (now > since + (storm ? STORM_PATIENCE_NS : PATIENCE_NS))
+		tell(attached);
+}
+
+void starve_mark(struct attached *attached, uint64_t *since, bool changing)
+{
+	if (changing && !*since) {
+		*since = monotonic_ns();
+		atomic_fetch_add(&attached->starving, 1);
+	} else if (!changing && *since) {
+		*since = 0;
+		atomic_fetch_sub(&attached->starving, 1);
+	}
+	if (changing)
+		starve_note(attached, *since);
+}
+
+/* `attached_lock` held: it is not freed meanwhile. */
+static struct attached *find(const struct sufferer *sufferer)
+{
+	struct pager *pager = sufferer->pager;
+
+	for (size_t i = 0; i < pager->attached_count; i++)
+		if (pager->attached[i]->id == sufferer->id)
+			return pager->attached[i];
+	return NULL;
+}
+
+static bool waits_still(const struct sufferer *sufferer)
+{
+	pthread_mutex_t *lock = &sufferer->pager->attached_lock;
+	struct attached *attached;
+	bool waits;
+
+	pthread_mutex_lock(lock);
+	attached = find(sufferer);
+	waits = attached && !attached->dead &&
+		(attached->starving || userfault_is_changing(attached->userfault));
+	pthread_mutex_unlock(lock);
+	return waits;
+}
+
+/* Every thread stands still: the servers answer what waits. */
+static int calm(struct target *target, void *argument)
+{
+	const struct sufferer *sufferer = argument;
+	uint64_t end = monotonic_ns() + CALM_NS;
+
+	(void)target;
+	servers_kick(sufferer->pager);
+	while (monotonic_ns() < end && waits_still(sufferer))
+		usleep(CALM_PAUSE_US);
+	return 0;
+}
+
+/* The first that starves and has run for long enough since the last stop. `any`: one starves. */
+static bool choose(struct pager *pager, struct sufferer *sufferer, struct target *target, bool *any)
+{
+	uint64_t now = monotonic_ns();
+	bool found = false;
+
+	*any = false;
+	pthread_mutex_lock(&pager->attached_lock);
+	for (size_t i = 0; i < pager->attached_count && !found; i++) {
+		struct attached *attached = pager->attached[i];
+
+		if (!attached->starves || attached->dead)
+			continue;
+		*any = true;
+		found = attached->pid && now >= attached->relief_ns &&
+			!userfault_is_gone(attached->userfault);
+		if (!found)
+			continue;
+		attached->starves = false;
+		*sufferer = (struct sufferer){pager, attached->id};
+		/* A child without an agent has a process to stop all the same. */
+		*target = (struct target){
+			.pid = attached->pid,
+			.agent_tid = attached->has_agent ? attached->target.agent_tid : 0,
+		};
+	}
+	pthread_mutex_unlock(&pager->attached_lock);
+	return found;
+}
+
+static void relieve(struct sufferer *sufferer, struct target *target)
+{
+	struct pager *pager = sufferer->pager;
+	uint64_t begin = monotonic_ns(), end, rest;
+	uint64_t most = REST_MOST + proc_threads(target->pid) * REST_A_THREAD;
+	struct attached *attached;
+
+	/* Even when not all could be stopped, those that were have made room meanwhile. */
+	attach_stop(target, STOP_PATIENCE_MS, calm, sufferer);
+	end = monotonic_ns();
+	rest = (end - begin) * REST_SHARE;
+	pthread_mutex_lock(&pager->attached_lock);
+	attached = find(sufferer);
+	if (attached) {
+		attached->relieved_ns = end;
+		attached->relief_ns = end + (rest < most ? rest : most);
+	}
+	pthread_mutex_unlock(&pager->attached_lock);
+}
+
+static void *starve_main(void *argument)
+{
+	struct pager *pager = argument;
+	struct sufferer sufferer;
+	struct target target;
+	bool any;
+
+	pthread_setname_np(pthread_self(), "vswap-starve");
+	while (!pager->starve_stop) {
+		uint32_t seen = __atomic_load_n(&pager->starve_wake, __ATOMIC_SEQ_CST);
+
+		if (choose(pager, &sufferer, &target, &any))
+			relieve(&sufferer, &target);
+		else if (!pager->starve_stop)
+			futex_wait(&pager->starve_wake, seen, any ? LOOK_NS : IDLE_NS);
+	}
+	return NULL;
+}
+
+int starve_start(struct pager *pager)
+{
+	pager->starve_stop = false;
+	return -pthread_create(&pager->starve, NULL, starve_main, pager);
+}
+
+void starve_stop(struct pager *pager)
+{
+	pager->starve_stop = true;
+	__atomic_add_fetch(&pager->starve_wake, 1, __ATOMIC_SEQ_CST);
+	futex_wake(&pager->starve_wake, 1);
+	pthread_join(pager->starve, NULL);
+}
