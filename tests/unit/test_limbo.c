@@ -15,8 +15,8 @@
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#include "pager/program.h"
-#include "pager/state.h"
+#include "pager/program/program.h"
+#include "pager/attached/state.h"
 
 #define BASE	 0x7f0000000000ull
 #define ITEMS	 200u /* more than there ever were places for */
