@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,15 +21,11 @@
 #include "base/page.h"
 #include "base/proc.h"
 
-#define NEAR_START	1024u /* a head this near its page's start may have its tid word before it */
-#define LOCKS_WALKED	64u
-#define READ_HEADS	256u
-#define YOUNG_SECONDS	10  /* by then a thread has set its robust list, if it ever does */
-#define ASK_AGAIN	64u /* scans between questions to old threads: a tid may be another's now */
-#define FEW		64u /* threads: all are looked at each time */
-#define SCAN_SHARE	32u /* else all are, for this part of the time */
-#define NEWEST_FIRST	16u /* the newest threads, listed first */
-#define DIRECTORY_LINKS 2u  /* as in any directory: links, and entries before the threads */
+#define NEAR_START    1024u /* a head this near its page's start may have its tid word before it */
+#define LOCKS_WALKED  64u
+#define READ_HEADS    256u
+#define YOUNG_SECONDS 10  /* by then a thread has set its robust list, if it ever does */
+#define ASK_AGAIN     64u /* scans between questions to old threads: a tid may be another's now */
 
 struct kept_thread {
 	uint64_t head; /* 0: none (yet) */
@@ -71,13 +66,6 @@ static void sort_tids(pid_t *tids, size_t count)
 	}
 }
 
-static int compare_tids(const void *a, const void *b)
-{
-	pid_t x = *(const pid_t *)a, y = *(const pid_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 static int compare_addresses(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -100,14 +88,16 @@ static int open_directory(pid_t pid, struct kept_pages *kept)
 	return 0;
 }
 
-/* What the directory has from where it stands goes to kept->seen: how many or -errno. */
-static ssize_t read_entries(struct kept_pages *kept)
+/* Fills kept->seen, sorted; the number of threads or -errno. */
+static ssize_t read_tids(pid_t pid, struct kept_pages *kept)
 {
 	char buffer[8192] __attribute__((aligned(8)));
 	size_t count = 0;
 	long got;
-	int error;
+	int error = open_directory(pid, kept);
 
+	if (error)
+		return error;
 	while ((got = syscall(SYS_getdents64, kept->directory - 1, buffer, sizeof(buffer))) > 0) {
 		for (long at = 0; at < got;) {
 			const struct dirent64 *entry = (const void *)(buffer + at);
@@ -123,57 +113,12 @@ static ssize_t read_entries(struct kept_pages *kept)
 			kept->seen[count++] = atoi(entry->d_name);
 		}
 	}
-	kept->listed += count;
-	return got < 0 && errno != ENOENT ? -errno : (ssize_t)count;
-}
-
-/* Fills kept->seen, sorted; the number of threads or -errno. */
-static ssize_t read_tids(pid_t pid, struct kept_pages *kept)
-{
-	int error = open_directory(pid, kept);
-	ssize_t count = error ? error : read_entries(kept);
-
+	if (got < 0 && errno != ENOENT)
+		return -errno;
 	if (!count)
 		return -ESRCH;
-	if (count > 0)
-		sort_tids(kept->seen, (size_t)count);
-	return count;
-}
-
-static bool is_known(const struct kept_pages *kept, pid_t tid)
-{
-	return bsearch(&tid, kept->threads, kept->thread_count, sizeof(tid), compare_tids);
-}
-
-/*
- * Fills kept->seen with the threads that have come since the last look: how many, or -EAGAIN: all
- * must be read. The kernel lists them in the order of their birth, so that those behind a known one
- * are all that may be new.
- */
-static ssize_t read_newest(struct kept_pages *kept)
-{
-	size_t fresh = 0, threads = 0, count = 0;
-	struct stat status;
-
-	for (size_t back = NEWEST_FIRST; !count || !is_known(kept, kept->seen[0]); back *= 4) {
-		ssize_t got;
-
-		if (fstat(kept->directory - 1, &status) || status.st_nlink <= DIRECTORY_LINKS)
-			return -EAGAIN;
-		threads = status.st_nlink - DIRECTORY_LINKS;
-		if (back >= threads ||
-		    lseek(kept->directory - 1, (off_t)(DIRECTORY_LINKS + threads - back),
-			  SEEK_SET) < 0)
-			return -EAGAIN;
-		got = read_entries(kept);
-		if (got < 0)
-			return got;
-		count = (size_t)got;
-	}
-	for (size_t i = 0; i < count; i++)
-		if (!is_known(kept, kept->seen[i]))
-			kept->seen[fresh++] = kept->seen[i];
-	return (ssize_t)fresh;
+	sort_tids(kept->seen, count);
+	return (ssize_t)count;
 }
 
 static uint64_t ask_head(pid_t tid)
@@ -406,7 +351,7 @@ static void find_arguments(pid_t pid, struct kept_pages *kept)
 	}
 }
 
-static int scan_all(pid_t pid, struct kept_pages *kept)
+int kept_pages_scan(pid_t pid, struct kept_pages *kept)
 {
 	size_t locks = kept->locks, gone = kept->gone_count;
 	ssize_t count = read_tids(pid, kept);
@@ -436,82 +381,6 @@ static int scan_all(pid_t pid, struct kept_pages *kept)
 	if (fresh)
 		sort_pages(kept);
 	return error;
-}
-
-int kept_pages_scan(pid_t pid, struct kept_pages *kept)
-{
-	uint64_t began = worked_ns();
-	int error = scan_all(pid, kept);
-
-	kept->late |= kept->partial;
-	kept->partial = false;
-	kept->next_ns = monotonic_ns() + (worked_ns() - began) * SCAN_SHARE;
-	return error;
-}
-
-/* Behind the others, and among them. */
-static void sort_last(struct kept_pages *kept, size_t sorted)
-{
-	for (; sorted < kept->count; sorted++) {
-		uint64_t page = kept->pages[sorted];
-		size_t at = sorted;
-
-		for (; at && kept->pages[at - 1] > page; at--)
-			;
-		memmove(&kept->pages[at + 1], &kept->pages[at],
-			(sorted - at) * sizeof(*kept->pages));
-		kept->pages[at] = page;
-	}
-}
-
-/* The threads of seen[] are new. */
-static int add_threads(struct kept_pages *kept, size_t fresh)
-{
-	size_t count = kept->thread_count + fresh;
-	int error = grow_threads(kept, count);
-
-	if (error || !fresh)
-		return error;
-	memmove(&kept->seen[kept->thread_count], kept->seen, fresh * sizeof(*kept->seen));
-	memcpy(kept->seen, kept->threads, kept->thread_count * sizeof(*kept->seen));
-	sort_tids(kept->seen, count);
-	merge(kept, count);
-	kept->changes++;
-	return 0;
-}
-
-/* Keeps the pages of threads that have set their list by now. */
-static int ask_young(struct kept_pages *kept)
-{
-	time_t now = (time_t)(coarse_ns() / SECOND_NS);
-	size_t sorted = kept->count;
-	int error = 0;
-
-	for (size_t i = 0; !error && i < kept->thread_count; i++) {
-		struct kept_thread *record = &kept->records[i];
-
-		if (record->head || now - record->born > YOUNG_SECONDS)
-			continue;
-		record->head = ask_head(kept->threads[i]);
-		if (record->head)
-			error = keep_head(kept, record->head);
-	}
-	sort_last(kept, sorted);
-	return error;
-}
-
-int kept_pages_look(pid_t pid, struct kept_pages *kept)
-{
-	ssize_t fresh = -EAGAIN;
-	int error;
-
-	if (kept->thread_count > FEW && monotonic_ns() < kept->next_ns)
-		fresh = read_newest(kept);
-	if (fresh < 0)
-		return kept_pages_scan(pid, kept);
-	kept->partial = true;
-	error = add_threads(kept, (size_t)fresh);
-	return error ?: ask_young(kept);
 }
 
 bool kept_pages_has(const struct kept_pages *kept, uint64_t address)

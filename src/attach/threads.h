@@ -24,16 +24,13 @@ struct kept_pages {
 	pid_t *threads;				 /* sorted: which threads the pages belong to */
 	size_t thread_count, thread_capacity;
 	uint64_t changes; /* scans that found other threads than the one before */
-	bool partial;	  /* the last look was for new threads only */
-	bool late;	  /* a scan came after such looks: set there, cleared by who has seen it */
-	uint64_t listed;  /* entries of /proc/PID/task that were read */
 
 	/* threads.c alone uses the rest */
 	struct kept_thread *records; /* one for each of threads[] */
 	pid_t *seen;		     /* thread_capacity of them */
 	uint64_t *gone;		     /* heads of threads that were gone at the last scan */
 	size_t gone_count, gone_capacity, locks;
-	uint64_t scans, next_ns;
+	uint64_t scans;
 	int directory; /* descriptor of /proc/PID/task, plus one; 0: not open */
 };
 
@@ -48,13 +45,6 @@ struct kept_pages {
  * served: never call this from the only thread that serves faults, nor with the memory's lock held.
  */
 int kept_pages_scan(pid_t pid, struct kept_pages *kept);
-/*
- * The same in a small part of one CPU's time, however many threads there are: where they are many,
- * it mostly looks for new ones only. Locks that were taken since the last scan are then unknown,
- * and their pages may have left when the next scan finds them (`late`); threads that have gone are
- * still listed.
- */
-int kept_pages_look(pid_t pid, struct kept_pages *kept);
 bool kept_pages_has(const struct kept_pages *kept, uint64_t address);
 void kept_pages_free(struct kept_pages *kept);
 

@@ -115,42 +115,6 @@ static void test_locks(void **state)
 	kept_pages_free(&kept);
 }
 
-/* Most looks cost the same however many threads there are; new ones are found all the same. */
-static void test_crowd(void **state)
-{
-	struct kept_pages kept = {0};
-	pthread_t threads[THREADS], newest;
-	uint64_t listed;
-
-	stage = running = 0;
-	for (uintptr_t i = 0; i < THREADS; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, live, (void *)i), 0);
-	wait_running(THREADS);
-	assert_int_equal(kept_pages_scan(getpid(), &kept), 0);
-	kept.next_ns = UINT64_MAX; /* no scan is due */
-	listed = kept.listed;
-	for (unsigned int i = 0; i < 20; i++)
-		assert_int_equal(kept_pages_look(getpid(), &kept), 0);
-	assert_true(kept.partial && kept.thread_count == THREADS + 1);
-	assert_true(kept.listed - listed < 20 * THREADS / 4);
-	assert_int_equal(pthread_create(&newest, NULL, live, (void *)0), 0);
-	wait_running(THREADS + 1);
-	assert_int_equal(kept_pages_look(getpid(), &kept), 0);
-	assert_true(kept.partial && kept.thread_count == THREADS + 2);
-	assert_true(kept_pages_has(&kept, (uintptr_t)heads[0]));
-	assert_true(kept_pages_has(&kept, (uintptr_t)heads[THREADS - 1]));
-	for (size_t i = 1; i < kept.count; i++)
-		assert_true(kept.pages[i - 1] <= kept.pages[i]);
-	stage = 1;
-	pthread_join(newest, NULL);
-	for (unsigned int i = 0; i < THREADS; i++)
-		pthread_join(threads[i], NULL);
-	kept.next_ns = 0;
-	assert_int_equal(kept_pages_look(getpid(), &kept), 0);
-	assert_true(!kept.partial && kept.late && kept.thread_count == 1);
-	kept_pages_free(&kept);
-}
-
 static void test_arguments(void **state)
 {
 	struct kept_pages kept = {0};
@@ -184,8 +148,9 @@ static void test_cpu(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_heads), cmocka_unit_test(test_locks),
-		cmocka_unit_test(test_crowd), cmocka_unit_test(test_arguments),
+		cmocka_unit_test(test_heads),
+		cmocka_unit_test(test_locks),
+		cmocka_unit_test(test_arguments),
 		cmocka_unit_test(test_cpu),
 	};
 

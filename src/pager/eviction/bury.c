@@ -85,18 +85,6 @@ static unsigned int find_lost(struct attached *attached, struct robust_lock *los
 	return left;
 }
 
-bool bury_suspects(const struct attached *attached)
-{
-	const struct batch *batch = &attached->batch;
-	struct robust_lock lock;
-
-	for (unsigned int i = 0; i < batch->count; i++)
-		if (batch->moved[i] && robust_find(batch->bytes + ((size_t)i << PAGE_SHIFT),
-						   batch->address[i], &lock, 1))
-			return true;
-	return false;
-}
-
 void bury_lost(struct attached *attached, pid_t last_id, uint64_t changes)
 {
 	struct channel *channel = attached->target.channel;

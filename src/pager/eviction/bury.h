@@ -3,7 +3,6 @@
 #ifndef PAGER_EVICTION_BURY_H
 #define PAGER_EVICTION_BURY_H
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -17,8 +16,5 @@ struct attached;
  * there.
  */
 void bury_lost(struct attached *attached, pid_t last_id, uint64_t changes);
-
-/* Something that left looks like a mutex that is held. The same. */
-bool bury_suspects(const struct attached *attached);
 
 #endif

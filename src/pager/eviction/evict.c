@@ -346,40 +346,6 @@ static bool return_kept(struct attached *attached)
 	return returned;
 }
 
-static bool has_left(struct attached *attached, uint64_t address)
-{
-	const slot_t *slot;
-	bool left;
-
-	lock_read(&attached->lock);
-	slot = memory_look(attached->memory, address);
-	left = slot && desc_is_swapped(atomic_load(slot));
-	unlock_read(&attached->lock);
-	return left;
-}
-
-/* Locks that were found late may lie on pages that left in an earlier batch. */
-static void return_late(struct attached *attached)
-{
-	struct kept_pages *kept = &attached->kept;
-
-	for (size_t i = 0; kept->late && i < kept->count; i++)
-		if (has_left(attached, kept->pages[i]))
-			return_page(attached, kept->pages[i]);
-	kept->late = false;
-}
-
-/* Not only new threads: all locks, if what left looks like one that is held. */
-static int look_again(struct attached *attached)
-{
-	struct kept_pages *kept = &attached->kept;
-	int error = kept_pages_look(attached->target.pid, kept);
-
-	if (!error && kept->partial && bury_suspects(attached))
-		error = kept_pages_scan(attached->target.pid, kept);
-	return error;
-}
-
 /* Staging was empty before: what stands in it has left. */
 static int find_moved(struct attached *attached)
 {
@@ -415,9 +381,8 @@ static enum evict_result prepare(struct attached *attached, unsigned int want)
 	store_writer_select(attached->pager->writer, groups_tiers(attached->group));
 	if (store_reserve(attached->pager->writer, want))
 		return EVICT_NO_ROOM;
-	if (kept_pages_look(attached->target.pid, &attached->kept))
+	if (kept_pages_scan(attached->target.pid, &attached->kept))
 		return EVICT_GONE;
-	return_late(attached);
 	return EVICT_DONE;
 }
 
@@ -505,9 +470,9 @@ static enum evict_result run_batch(struct attached *attached, unsigned int want,
 
 	/* Again: others may have come meanwhile, and what was tried may be swapped still. */
 	for (unsigned int tries = 0; tries < RETURN_TRIES && !attached->dead; space_wait(&tries))
-		if (look_again(attached) || !return_kept(attached))
+		if (kept_pages_scan(attached->target.pid, &attached->kept) ||
+		    !return_kept(attached))
 			break;
-	return_late(attached);
 	bury_lost(attached, last_id, changes);
 	return attached->target.channel->refusal ? EVICT_NOT_NOW : result;
 }
