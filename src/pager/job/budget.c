@@ -104,14 +104,28 @@ static void set_segments(struct pager *pager, uint64_t limit, uint64_t own)
 	store_set_ram(pager->store, most);
 }
 
+/* The owner's anonymous memory, all of it. A sanitizer has several times that: then of segments. */
+static int own_bytes(struct pager *pager, uint64_t *bytes)
+{
+#ifdef VSWAP_SANITIZED
+	*bytes = store_ram_bytes(pager->store);
+	return 0;
+#else
+	struct process_size size;
+	int error = maps_size(pager->own_statm, &size);
+
+	if (!error)
+		*bytes = size.anonymous;
+	return error;
+#endif
+}
+
 void budget_refresh(struct pager *pager)
 {
 	uint64_t limit = pager->limit_bytes, own, head = marks_head_bytes(limit);
-	struct process_size size;
 
-	if (maps_size(pager->own_statm, &size))
+	if (own_bytes(pager, &own))
 		return;
-	own = size.anonymous;
 	pager->own_bytes = own;
 	set_segments(pager, limit, own);
 	pager->room_pages = (int64_t)(minus(limit, own + head) >> PAGE_SHIFT);
