@@ -25,7 +25,7 @@ refused 1 "no such process" "a process that does not exist" "$vswap" attach 4194
 refused 1 "kernel" "a kernel thread" "$vswap" attach 2
 "$vswap" attach -q $$ >"$work/out" 2>"$work/err" 9>&- &
 own=$!
-sleep 0.2
+wait_for 20 "$vswap" stat $$ >/dev/null
 kill -INT $own 2>/dev/null
 check "its own parent, below its budget, and let go" ends_with 0 $own
 
