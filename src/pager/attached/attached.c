@@ -22,7 +22,8 @@ struct attached *attached_new(struct pager *pager, int userfault)
 	attached->id = atomic_fetch_add(&pager->attached_ids, 1);
 	attached->space = pager->space;
 	attached->userfault = userfault;
-	attached->pidfd = attached->pagemap = attached->target.userfault = -1;
+	attached->pidfd = attached->target.userfault = -1;
+	attached->pagemap = -1;
 	attached->target.leash[0] = attached->target.leash[1] = -1;
 	pthread_mutex_init(&attached->staging_lock, NULL);
 	attached->lock = (struct memory_lock){

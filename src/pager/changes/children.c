@@ -334,8 +334,10 @@ void children_add(struct attached *parent, int userfault)
 	}
 	fcntl(userfault, F_SETFL, O_NONBLOCK);
 	fcntl(userfault, F_SETFD, FD_CLOEXEC);
-	child->needs_wipe = child->needs_look = child->owed = true;
-	parent->forked = child->forked = true;
+	child->needs_wipe = child->needs_look = true;
+	child->owed = true;
+	parent->forked = true;
+	child->forked = true;
 	/* Another server may hear of it first, and must wait until it is born. */
 	lock_write(&child->lock);
 	child->stack_start = parent->stack_start;
