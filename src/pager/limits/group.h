@@ -33,8 +33,8 @@
 
 struct group {
 	char name[GROUP_NAME];
-	struct group *parent; /* NULL: the job */
-	uint64_t limit_bytes; /* UINT64_MAX: none of its own */
+	struct group *parent;	      /* NULL: the job */
+	_Atomic uint64_t limit_bytes; /* UINT64_MAX: none of its own */
 	_Atomic uint32_t weight;
 	_Atomic uint16_t tiers; /* bit i: the pager's backend i may have its pages */
 
