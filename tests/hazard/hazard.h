@@ -243,6 +243,20 @@ static inline char *robust_mutexes(size_t count)
 	return pages;
 }
 
+/* Who held it has ended. Makes it good again. */
+static inline void expect_owner_died(pthread_mutex_t *mutex)
+{
+	struct timespec until;
+	int error;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 10;
+	error = pthread_mutex_timedlock(mutex, &until);
+	expect(error == EOWNERDEAD, "%s instead of EOWNERDEAD", strerror(error));
+	pthread_mutex_consistent(mutex);
+	pthread_mutex_unlock(mutex);
+}
+
 static inline void wait_good(pid_t pid, const char *who)
 {
 	int status;

@@ -45,18 +45,10 @@ static void join_crowd(struct member *member)
 
 static void one(struct member *member, pthread_mutex_t *mutex, uint64_t random)
 {
-	struct timespec until;
-	int error;
-
 	member->held_us = (unsigned int)(random % 400000);
 	member->mutex = mutex;
 	pthread_join(member->thread, NULL);
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += 10;
-	error = pthread_mutex_timedlock(mutex, &until);
-	expect(error == EOWNERDEAD, "%s instead of EOWNERDEAD", strerror(error));
-	pthread_mutex_consistent(mutex);
-	pthread_mutex_unlock(mutex);
+	expect_owner_died(mutex);
 	join_crowd(member);
 }
 

@@ -27,18 +27,11 @@ static void *die_with(void *argument)
 
 static void one(pthread_mutex_t *mutex)
 {
-	struct timespec until;
 	pthread_t thread;
-	int error;
 
 	expect(!pthread_create(&thread, NULL, die_with, mutex), "pthread_create");
 	pthread_join(thread, NULL);
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += 10;
-	error = pthread_mutex_timedlock(mutex, &until);
-	expect(error == EOWNERDEAD, "%s instead of EOWNERDEAD", strerror(error));
-	pthread_mutex_consistent(mutex);
-	pthread_mutex_unlock(mutex);
+	expect_owner_died(mutex);
 }
 
 static void *work(void *argument)
