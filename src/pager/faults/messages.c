@@ -329,47 +329,49 @@ static bool is_overdue(struct pager *pager, const struct fault *fault, uint64_t 
 	return true;
 }
 
-static void retry_now(struct server *server, struct fault *fault)
-{
-	lock_write(&fault->attached->lock);
-	answer(server, fault);
-}
-
-static void retry(struct server *server, struct fault *fault, uint64_t now)
+/* `changing`: an address space that had to wait for an event in this pass. Thousands of its threads
+ * may wait for the same one. */
+static void retry(struct server *server, struct fault *fault, uint64_t now,
+		  const struct attached **changing)
 {
 	if (fault->attached->dead)
 		return;
 	fault->overdue = is_overdue(server->pager, fault, now);
-	/* Thousands of threads may wait for one event. */
-	if (fault->attached == server->changing_one)
+	if (fault->attached == *changing) {
 		put_aside_changing(server, fault);
-	else if (must_wait(server, fault))
-		server->changing_one = fault->attached;
-	else
-		retry_now(server, fault);
+	} else if (must_wait(server, fault)) {
+		*changing = fault->attached;
+	} else {
+		lock_write(&fault->attached->lock);
+		answer(server, fault);
+	}
 }
+
 /* Counted no more only after it was put aside anew: whoever looks meanwhile must not believe that
  * nothing waits. */
 void messages_retry(struct server *server)
 {
 	unsigned int count = aside_take(&server->aside);
+	const struct attached *changing = NULL;
 	uint64_t now = monotonic_ns(), end;
 
 	server->changing = false;
-	server->changing_one = NULL;
 	server->door->deferred = false;
 	for (unsigned int i = 0; i < count; i++) {
 		struct fault fault = server->aside.items[i];
 		bool starving = fault.starving;
 
 		fault.starving = false;
-		retry(server, &fault, now);
+		retry(server, &fault, now, &changing);
 		if (starving)
 			atomic_fetch_sub(&fault.attached->starving, 1);
 	}
-	/* A crowd that waits must not take all of a CPU: as long as it took, nothing is tried. */
+	/* A crowd that waits must not take all of a CPU: after a long pass in vain, nothing is tried for
+	 * as long as it took. */
 	end = monotonic_ns();
-	server->retry_ns = end - now > LONG_PASS_NS ? end + (end - now) : 0;
+	server->retry_ns = server->aside.count >= count && end - now > LONG_PASS_NS
+				   ? end + (end - now)
+				   : 0;
 }
 
 void messages_read_short(struct server *server)

@@ -36,10 +36,9 @@ struct server {
 	uint32_t generation;	/* of the list of address spaces that epoll has */
 	_Atomic uint32_t reads; /* begun and ended: odd inside of one (watchdog.h) */
 
-	bool changing;			     /* some wait for an event or its waiter */
-	unsigned int turns;		     /* spent waiting for that */
-	uint64_t retry_ns;		     /* none is tried again before */
-	const struct attached *changing_one; /* while they are: one that had to wait for that */
+	bool changing;	    /* some faults put aside wait for an event or its waiter */
+	unsigned int turns; /* spent waiting for that */
+	uint64_t retry_ns;  /* none is tried again before */
 
 	/* follow.c */
 	pid_t followed;
