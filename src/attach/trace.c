@@ -43,7 +43,8 @@
 #define TOUCH_MS     1000
 #define LONGER_TURNS 16u     /* after so many it sleeps longer */
 #define SLACK_NS     1ul     /* the kernel's 50000 would be added to each */
-#define THREAD_NS    250000u /* of a stop's patience, for each thread */
+#define THREAD_NS    250000u /* of a stop's patience, for each thread, ... */
+#define THREADS_MOST 4000u   /* ... so many at most: others wait for this */
 #define DEAD_TURNS   64u     /* then a thread that is waited for may have ended unseen */
 /* For a call to be made, and a thread to be given back: there is no way out in between but the
  * program's end. */
@@ -278,13 +279,15 @@ static int interrupt_new(struct trace *trace, pid_t skip)
 static int stop_all(struct trace *trace, pid_t skip)
 {
 	struct patience patience = patience_of(trace->timeout_ms);
+	unsigned int paid = 0;
 	int fresh, error;
 
 	patience.hurry = true;
 	patience.stuck = monotonic_ns() + STUCK_MS * 1000000ull;
 
 	while ((fresh = interrupt_new(trace, skip)) > 0) {
-		patience.deadline += (uint64_t)fresh * THREAD_NS;
+		for (int i = 0; i < fresh && paid < THREADS_MOST; i++, paid++)
+			patience.deadline += THREAD_NS;
 		for (size_t i = 0; i < trace->count;) {
 			struct tracee *thread = &trace->threads[i];
 
