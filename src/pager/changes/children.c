@@ -216,9 +216,13 @@ static void set_pid(struct attached *child, pid_t pid)
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (pidfd < 0)
 		return;
-	if (child->pidfd >= 0)
-		close(child->pidfd);
-	child->pidfd = pidfd;
+	/* Its number stays: others may be about to send a signal by it (pager_kill). */
+	if (child->pidfd >= 0) {
+		dup3(pidfd, child->pidfd, O_CLOEXEC);
+		close(pidfd);
+	} else {
+		child->pidfd = pidfd;
+	}
 }
 
 /* What the child does not have (MADV_DONTFORK, or its parent unmapped it at the same time) must not
