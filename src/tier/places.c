@@ -47,7 +47,7 @@ void places_close(struct places *places)
 __attribute__((format(printf, 3, 4))) static void say_once(struct places *places, bool *told,
 							   const char *format, ...)
 {
-	char line[512];
+	char line[MESSAGE_BYTES];
 	va_list arguments;
 
 	if (*told || !places->say)

@@ -38,6 +38,7 @@ become() {
 }
 
 stop_job() {
+	rm -f "$ill/always" # else what waits for the device does not end
 	: >"$work/end"
 	wait "$owner"
 }
