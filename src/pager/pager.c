@@ -20,7 +20,8 @@
 #include "pager/job/groups.h"
 #include "pager/job/tree.h"
 #include "pager/left.h"
-#include "pager/program/program.h"
+#include "pager/program/bring_back.h"
+#include "pager/program/release.h"
 #include "pager/threads.h"
 
 /* Between looks whether a debugger has left. */
@@ -265,12 +266,12 @@ static int bring_back_one(struct attached *attached, bool lose, struct thaw *tha
 {
 	struct bring_back work = {
 		.progress = thaw->progress ? thaw_progress : NULL, .argument = thaw, .lose = lose};
-	int error = program_bring_back(attached, &work);
+	int error = bring_back_pages(attached, &work);
 
 	/* One that ends meanwhile is no failure. */
 	if (!error || error == -ESRCH)
 		return 0;
-	program_explain(attached, &work, error, message);
+	bring_back_explain(attached, &work, error, message);
 	return error;
 }
 
@@ -354,7 +355,7 @@ int pager_detach(struct pager *pager, bool lose, pager_progress_fn progress, voi
 	int error = bring_back_all(pager, lose, progress, argument, message);
 
 	while (!error && (attached = next_to_release(pager))) {
-		error = program_release(attached, lose, message);
+		error = release(attached, lose, message);
 		if (error == -EPERM && wait_for_debugger(pager, attached->pid, progress, argument))
 			error = 0;
 	}

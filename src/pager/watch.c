@@ -22,6 +22,8 @@
 #include "pager/left.h"
 #include "pager/pager.h"
 #include "pager/program/program.h"
+#include "pager/program/record.h"
+#include "pager/program/release.h"
 #include "pager/threads.h"
 
 /* The fastest growth that watching must keep up with, bytes a microsecond. */
@@ -169,7 +171,7 @@ static void record_unknown(struct attached *attached)
 	if (unknown <= attached->unknowable + many)
 		return;
 	now = monotonic_ns();
-	program_record(attached); /* failed: later; gone: attend sees it */
+	record_again(attached); /* failed: later; gone: attend sees it */
 	attached->unknowable = count_unknown(attached);
 	/* A stop costs the program time: the longer it took, the later the next. */
 	attached->record_ns += (monotonic_ns() - now) * RECORD_SHARE;
@@ -193,7 +195,7 @@ static void abandon(struct attached *attached)
 	}
 	process->left_alone = true;
 	attached->abandon_ns = now + ABANDON_NS;
-	program_abandon(attached);
+	release_abandoned(attached);
 }
 
 /* The chores of one address space that pages may leave. It may be gone afterwards. */

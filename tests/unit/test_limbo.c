@@ -15,7 +15,7 @@
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#include "pager/program/program.h"
+#include "pager/program/bring_back.h"
 #include "pager/attached/state.h"
 
 #define BASE	 0x7f0000000000ull
@@ -134,7 +134,7 @@ static void test_bring_back(void **state)
 		skip();
 	map(0);
 	limbo_put(attached, BASE, BASE + BYTES);
-	assert_int_equal(program_bring_back(attached, &work), 0);
+	assert_int_equal(bring_back_pages(attached, &work), 0);
 	assert_int_equal(attached->limbo.count, 0);
 	assert_int_equal(attached_swapped_pages(attached), 0);
 }

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+#include "pager/program/bring_back.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "pager/attached/state.h"
+#include "pager/changes/moved.h"
+#include "pager/faults/fetch.h"
+#include "pager/faults/starve.h"
+
+/* How often progress is told. */
+#define PROGRESS_NS 200000000ull
+/* A device that does not answer for so long does not answer. */
+#define ANSWER_NS 5000000000ull
+/* Pages that cannot be read are tried again after this, microseconds. */
+#define AGAIN_US 200000
+
+/* Memory lock held for reading, given up here: the page needs its device. How many slots it went
+ * past: one that cannot be read is counted, or given up. */
+static unsigned int bring_back_one(struct attached *attached, uint64_t address, slot_t *slot,
+				   struct bring_back *work)
+{
+	enum fault_result result = fetch_ask_once(attached, address, slot, atomic_load(slot));
+	int error = 0;
+
+	unlock_read(&attached->lock);
+	if (result == FAULT_FETCHED)
+		error = fetch_wait(attached->pager, ANSWER_NS, &work->device);
+	else
+		usleep(100);
+	if (error == -ETIMEDOUT)
+		work->stuck = true;
+	if (!error || work->stuck)
+		return 0;
+	if (work->lose || error == -EILSEQ) {
+		if (!attached_lock_private(attached, address))
+			return 1;
+		result = fill_give_up(attached, address);
+		unlock_read(&attached->lock);
+		return result == FAULT_DONE;
+	}
+	work->unreadable++;
+	work->error = error;
+	return 1;
+}
+
+/* One run of a cluster; how many slots it went past. */
+static unsigned int bring_back_run(struct attached *attached, uint64_t address, unsigned int slots,
+				   struct bring_back *work)
+{
+	struct fill_buffers *buffers = attached->pager->control_buffers;
+	unsigned int filled = 0, passed = 0;
+	enum fault_result result = FAULT_DONE;
+	const struct region *region;
+	slot_t *slot;
+
+	if (!attached_lock_private(attached, address))
+		return slots;
+	slot = memory_look(attached->memory, address);
+	region = region_find(&attached->regions, address);
+	while (slot && passed < slots &&
+	       (desc_state(atomic_load(&slot[passed])) == DESC_RESIDENT ||
+		desc_state(atomic_load(&slot[passed])) == DESC_ABSENT ||
+		desc_state(atomic_load(&slot[passed])) == DESC_BAD))
+		passed++;
+	if (!slot)
+		passed = slots;
+	if (passed == 0 && region) {
+		uint64_t room = (region->end - address) >> PAGE_SHIFT;
+		unsigned int run = slots < RUN_PAGES ? slots : RUN_PAGES;
+
+		run = room < run ? (unsigned int)room : run;
+		result = fill_swapped(attached, buffers, address, run, &filled);
+		passed = filled;
+	}
+	starve_mark(attached, &work->changing_ns, result == FAULT_CHANGING);
+	if (result == FAULT_DEVICE)
+		return bring_back_one(attached, address, slot, work);
+	unlock_read(&attached->lock);
+	if (result != FAULT_DONE)
+		usleep(100); /* an event, a batch or a fault first */
+	else if (!passed)
+		passed = 1; /* its mapping is gone: nothing to bring back */
+	return passed;
+}
+
+/* Once over all of it. */
+static void bring_back_pass(struct attached *attached, struct bring_back *work)
+{
+	uint64_t at = 0, base;
+
+	work->unreadable = 0;
+	while (!attached->dead && !work->stuck) {
+		uint64_t left = 0;
+		uint32_t cluster;
+		bool tell;
+
+		lock_read(&attached->lock);
+		cluster = memory_next(attached->memory, at, &base);
+		tell = work->progress && monotonic_ns() - work->told_ns > PROGRESS_NS;
+		if (tell)
+			left = attached_swapped_pages(attached);
+		unlock_read(&attached->lock);
+		if (tell) {
+			work->progress(work->argument, left);
+			work->told_ns = monotonic_ns();
+		}
+		if (cluster == SPACE_NO_CLUSTER)
+			return;
+		if (base > at)
+			at = base;
+		at += (uint64_t)bring_back_run(attached, at,
+					       CLUSTER_SLOTS - (unsigned int)(at >> PAGE_SHIFT &
+									      (CLUSTER_SLOTS - 1)),
+					       work)
+		      << PAGE_SHIFT;
+	}
+}
+
+/* Nothing leaves any more. What waits in limbo cannot be brought back there: if nothing is in
+ * flight it is nobody's. */
+static void settle_moves(struct attached *attached)
+{
+	attached->paused = true;
+	lock_write(&attached->lock);
+	batch_quiesce(attached);
+	moved_settle(attached);
+	unlock_write(&attached->lock);
+}
+
+int bring_back_pages(struct attached *attached, struct bring_back *work)
+{
+	uint64_t progress_ns = monotonic_ns(), least = UINT64_MAX;
+
+	work->stuck = false;
+	for (;;) {
+		settle_moves(attached);
+		bring_back_pass(attached, work);
+		starve_mark(attached, &work->changing_ns, false);
+		if (attached->dead)
+			return -ESRCH;
+		if (work->stuck)
+			return -ETIMEDOUT;
+		if (!work->unreadable)
+			return 0;
+		if (work->unreadable < least) {
+			least = work->unreadable;
+			progress_ns = monotonic_ns();
+		}
+		if (work->hasty || monotonic_ns() - progress_ns > FETCH_PATIENCE_NS)
+			return -EIO;
+		if (work->progress)
+			work->progress(work->argument, least);
+		usleep(AGAIN_US);
+	}
+}
+
+void bring_back_explain(const struct attached *attached, const struct bring_back *work, int error,
+			char message[MESSAGE_BYTES])
+{
+	if (error == -EIO)
+		explain(message, 0,
+			"process %d: %llu pages cannot be read from backend %s (%s), the others "
+			"are "
+			"back; it is served as before; mend the device and try again, or give "
+			"these pages up: vswap detach --lose-unreadable",
+			attached->pid, (unsigned long long)work->unreadable, work->device,
+			strerror(-work->error));
+	else
+		explain(message, 0,
+			"process %d: backend %s does not answer; it is served as before; look at "
+			"the device (dmesg) and try again",
+			attached->pid, work->device);
+}

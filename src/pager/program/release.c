@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+#include "pager/program/release.h"
+
+#include <errno.h>
+#include <string.h>
+#include "base/clock.h"
+#include "pager/attached/say.h"
+#include "pager/attached/state.h"
+#include "pager/attached/userfault.h"
+#include "pager/changes/moved.h"
+#include "pager/program/bring_back.h"
+#include "pager/program/program.h"
+
+/* What an agent's way out waits for is said after the first; after the second it stays, ns. */
+#define TELL_NS	    2000000000ull
+#define TOO_LONG_NS 60000000000ull
+
+/* All is back: from now on it lives without us. */
+static void unregister_all(struct attached *attached)
+{
+	attached->owed = false;
+	for (size_t i = 0; i < attached->regions.count; i++)
+		userfault_unregister(attached->userfault, attached->regions.items[i].start,
+				     attached->regions.items[i].end -
+					     attached->regions.items[i].start);
+}
+
+/* Last look with every thread stopped: what is not back now would be lost. */
+static int last_stop(struct target *target, void *argument)
+{
+	struct attached *attached = argument;
+	int error = 0;
+
+	lock_write(&attached->lock);
+	if (!moved_settle(attached) || attached_swapped_pages(attached))
+		error = -EAGAIN;
+	if (!error)
+		unregister_all(attached);
+	unlock_write(&attached->lock);
+	return error;
+}
+
+/*
+ * The channel goes with the agent, and the lock's gate is in it. Something may be registered that
+ * is no region (register.c): its events must still be read, or their threads could not be stopped.
+ */
+static int agent_out(struct attached *attached, char message[MESSAGE_BYTES])
+{
+	uint64_t since = monotonic_ns(), waited;
+	bool told = false;
+	int error;
+
+	lock_write(&attached->lock);
+	attached->has_agent = false;
+	lock_set_gate(&attached->lock, NULL);
+	unlock_write(&attached->lock);
+	attached_barrier(attached);
+	do {
+		error = attach_leave(&attached->target, message);
+		waited = monotonic_ns() - since;
+		if (error == -ETIMEDOUT && waited > TELL_NS && !told) {
+			told = true;
+			pager_say(attached->pager, "waiting to let go of process %d: %s",
+				  attached->pid, message);
+		}
+	} while (error == -ETIMEDOUT && waited < TOO_LONG_NS);
+	if (error != -ETIMEDOUT)
+		return error;
+	/* All is back, so it does no harm there. */
+	pager_say(attached->pager,
+		  "process %d could not be stopped: a sleeping thread of ours stays in it until it "
+		  "ends",
+		  attached->pid);
+	attach_forget(&attached->target);
+	return 0;
+}
+
+int release(struct attached *attached, bool lose, char message[MESSAGE_BYTES])
+{
+	struct bring_back work = {.lose = lose, .hasty = true};
+	pid_t pid = attached->pid;
+	int error = -EAGAIN, back = 0;
+
+	/* A child without an agent has a process to stop all the same. */
+	attached->target.pid = pid;
+	for (int tries = 0; tries < 50 && error == -EAGAIN; tries++) {
+		error = attach_stop(&attached->target, STOP_PATIENCE_MS, last_stop, attached);
+		if (error == -ETIMEDOUT)
+			error = -EAGAIN;
+		else if (error == -EAGAIN && (back = bring_back_pages(attached, &work)) &&
+			 back != -ESRCH)
+			break;
+	}
+	if (back && back != -ESRCH) {
+		bring_back_explain(attached, &work, back, message);
+		return back;
+	}
+	if (error && error != -ESRCH)
+		return explain(message, error, "cannot let go of process %d: %s", pid,
+			       strerror(-error));
+	error = attached->has_agent ? agent_out(attached, message) : 0;
+	attached_unlist(attached);
+	attached_free(attached);
+	return error == -ESRCH ? 0 : error;
+}
+
+int release_abandoned(struct attached *attached)
+{
+	struct bring_back work = {.hasty = true};
+	int error;
+
+	do {
+		error = bring_back_pages(attached, &work);
+		lock_write(&attached->lock);
+		if (!error && attached_swapped_pages(attached))
+			error = -EAGAIN;
+		if (!error)
+			unregister_all(attached);
+		unlock_write(&attached->lock);
+	} while (error == -EAGAIN);
+	if (error != -EIO && error != -ETIMEDOUT)
+		attached_bury(attached);
+	return error;
+}
