@@ -26,10 +26,6 @@ enum evict_result evict_batch(struct attached *attached, unsigned int want,
  * same thread. */
 enum evict_result evict_fixed(struct attached *attached);
 
-/* Those pages of the last batch that may be with its relatives still (family.h): none if it has
- * none. Evictor's thread. */
-void evict_list_parted(const struct attached *attached, struct page_list *list);
-
 /* Has the agent give back the pages of the last staging area. Evictor's thread. */
 void evict_empty_staging(struct attached *attached);
 

@@ -20,7 +20,9 @@
 #include "pager/attached/kick.h"
 #include "pager/attached/say.h"
 #include "pager/attached/state.h"
+#include "pager/eviction/commit.h"
 #include "pager/eviction/evict.h"
+#include "pager/eviction/need.h"
 #include "pager/eviction/pick.h"
 #include "pager/job/budget.h"
 #include "pager/job/groups.h"
@@ -33,31 +35,16 @@
 #define ROOM_WAIT_US 5000u
 #define BUFFER_BYTES ((size_t)CHANNEL_BATCH << PAGE_SHIFT)
 #define LAPS_MOST    3u /* that one batch may take, and one more */
-/* Far above the budget, by this part of it, with no room for so long: it cannot be met. */
-#define FAR_SHARE   16
-#define FULL_NS	    1000000000ull
-#define NAP_MOST_NS 1000000000ull
-/* What it would take is told when that has not grown by this part for so long, or then. */
-#define GROWN_SHARE 32
-#define GROWN_NS    1000000000ull
-#define TELL_NS	    5000000000ull
 
 struct evictor {
 	struct pager *pager;
 	size_t at;	   /* in the list of address spaces */
 	bool turn;	   /* which has its turn; else that is still to be seen */
 	unsigned int idle; /* how many in turn had nothing to give */
-	bool staging_used, told, told_tiers;
+	bool staging_used, told_tiers;
 	uint64_t worked_ns, success_ns;
 	struct page_list parted; /* pages that relatives may have still */
-
-	/* The budget cannot be met (cannot_be_met). */
-	uint64_t full_ns;  /* far above it, and no room, since then; 0: not so */
-	uint64_t used;	   /* resident and own bytes when they had last grown much ... */
-	uint64_t grown_ns; /* ... and when that was */
-	uint64_t nap_ns;   /* rests so long after an attempt ... */
-	uint64_t until_ns; /* ... which is until then */
-	uint64_t limit;	   /* the budget in question */
+	struct need need;
 };
 
 static bool job_is_over(const struct pager *pager)
@@ -217,76 +204,6 @@ static void try_later(struct evictor *evictor, uint32_t seen)
 		sleep_until_kicked(evictor, seen, RETRY_NS);
 }
 
-static void met(struct evictor *evictor)
-{
-	evictor->full_ns = evictor->nap_ns = evictor->until_ns = 0;
-}
-
-static void tell_need(struct evictor *evictor, uint64_t now)
-{
-	struct pager *pager = evictor->pager;
-	uint64_t used = figures_resident_bytes(pager) + pager->own_bytes;
-	unsigned long long need = (used + used / FAR_SHARE) >> 20;
-
-	if (used > evictor->used + evictor->used / GROWN_SHARE) {
-		evictor->used = used;
-		evictor->grown_ns = now;
-	}
-	if (evictor->told ||
-	    (now - evictor->grown_ns < GROWN_NS && now - evictor->full_ns < TELL_NS))
-		return;
-	evictor->told = true;
-	pager_say(
-		pager,
-		"the budget of %llu MiB cannot be met: the job needs about %llu MiB, and there is "
-		"no room for more swapped pages; raise the budget (-m %lluM), or %s",
-		(unsigned long long)(pager->limit_bytes >> 20), need, need,
-		pager->backend_count ? "make room on its backends or add one (-b file:PATH)"
-				     : "give a file for what does not fit (-b file:PATH)");
-}
-
-/* Above the budget by more than what comes and goes between two batches. */
-static bool is_far_above(const struct pager *pager)
-{
-	int64_t far = (int64_t)(pager->limit_bytes / FAR_SHARE >> PAGE_SHIFT);
-
-	return pager->resident_pages >= pager->room_pages + far;
-}
-
-/*
- * Without a device that could still take pages, what is stored can only be packed better, which
- * gains less and less: after a second of that, the evictor tries ever less often, and nobody is
- * braked. `room`: some was made just now.
- */
-static bool cannot_be_met(struct evictor *evictor, bool room)
-{
-	struct pager *pager = evictor->pager;
-	uint64_t now = monotonic_ns();
-
-	if ((room && pager->backend_count) || !is_far_above(pager)) {
-		met(evictor);
-		return false;
-	}
-	if (!evictor->full_ns)
-		evictor->full_ns = now;
-	if (now - evictor->full_ns < FULL_NS)
-		return false;
-	tell_need(evictor, now);
-	evictor->nap_ns = evictor->nap_ns ? 2 * evictor->nap_ns : IDLE_NS;
-	if (evictor->nap_ns > NAP_MOST_NS)
-		evictor->nap_ns = NAP_MOST_NS;
-	evictor->until_ns = now + evictor->nap_ns;
-	evictor->limit = pager->limit_bytes;
-	return true;
-}
-
-/* Since trying again would be in vain. */
-static bool rests(const struct evictor *evictor)
-{
-	return evictor->until_ns && evictor->limit == evictor->pager->limit_bytes &&
-	       monotonic_ns() < evictor->until_ns;
-}
-
 static void no_room(struct evictor *evictor, uint32_t seen)
 {
 	struct pager *pager = evictor->pager;
@@ -294,7 +211,7 @@ static void no_room(struct evictor *evictor, uint32_t seen)
 
 	tier_kick(pager->tier);
 	room = tier_wait_room(pager->tier, ROOM_WAIT_US);
-	if (!cannot_be_met(evictor, room) && room)
+	if (!need_is_hopeless(&evictor->need, evictor->pager, room) && room)
 		return;
 	give_up(evictor, seen);
 }
@@ -394,7 +311,7 @@ static void work(struct evictor *evictor, uint32_t seen)
 	limited = group_is_over(attached->group);
 	kept = groups_tiers(attached->group) != STORE_ANY_TIER;
 	result = evict_batch(attached, batch_size(attached), NULL);
-	evict_list_parted(attached, &evictor->parted);
+	commit_list_parted(attached, &evictor->parted);
 	look(attached);
 	if (attached->laps != laps || evictor->parted.count)
 		evict_empty_staging(attached);
@@ -418,11 +335,7 @@ static void work(struct evictor *evictor, uint32_t seen)
 	case EVICT_DONE:
 		evictor->success_ns = evictor->worked_ns;
 		evictor->idle = 0;
-		/* A program that grows in bursts is above it now and then: that is no lack of room.
-		 */
-		if (!is_far_above(pager))
-			met(evictor);
-		pager->no_room = evictor->nap_ns > 0;
+		pager->no_room = need_stays(&evictor->need, pager);
 		break;
 	case EVICT_NO_ROOM:
 		if (kept)
@@ -499,13 +412,13 @@ static void *evictor_main(void *argument)
 		uint32_t seen = __atomic_load_n(&pager->wake_evictor, __ATOMIC_ACQUIRE);
 
 		if (has_work(pager)) {
-			if (rests(evictor))
+			if (need_rests(&evictor->need, pager))
 				sleep_until_kicked(evictor, seen, IDLE_NS);
 			else
 				work(evictor, seen);
 			continue;
 		}
-		met(evictor);
+		need_met(&evictor->need);
 		pager->no_room = false;
 		pager->brake_ns = BRAKE_NS;
 		evictor->success_ns = monotonic_ns();

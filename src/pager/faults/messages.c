@@ -366,12 +366,11 @@ void messages_retry(struct server *server)
 		if (starving)
 			atomic_fetch_sub(&fault.attached->starving, 1);
 	}
-	/* A crowd that waits must not take all of a CPU: after a long pass in vain, nothing is tried for
-	 * as long as it took. */
+	/* A crowd that waits must not take all of a CPU: after a long pass in vain, nothing is
+	 * tried for as long as it took. */
 	end = monotonic_ns();
-	server->retry_ns = server->aside.count >= count && end - now > LONG_PASS_NS
-				   ? end + (end - now)
-				   : 0;
+	server->retry_ns =
+		server->aside.count >= count && end - now > LONG_PASS_NS ? end + (end - now) : 0;
 }
 
 void messages_read_short(struct server *server)
