@@ -37,6 +37,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "attach/agent.h"
+#include "attach/borrow.h"
 #include "attach/explain.h"
 #include "attach/grant.h"
 #include "attach/remote.h"

@@ -12,15 +12,17 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "attach/area.h"
+#include "attach/borrow.h"
 #include "attach/explain.h"
 #include "attach/inject.h"
 #include "attach/leash.h"
 #include "attach/probe.h"
-#include "base/proc.h"
 #include "attach/trace.h"
+#include "attach/wait.h"
 #include "base/kernel.h"
 #include "base/message.h"
 #include "base/page.h"
+#include "base/proc.h"
 
 #define INJECT_MS 3000
 #define LEAVE_MS  3000
@@ -241,14 +243,12 @@ static bool is_other(void *argument, int tid)
 bool attach_abandoned(const struct target *target)
 {
 	struct survivors survivors = {.target = target};
-	char path[48];
 	int tasks;
 
 	/* Asked often, and listing thousands of threads takes milliseconds. */
 	if (!thread_dead(target->pid, target->pid))
 		return false;
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)target->pid);
-	tasks = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	tasks = proc_open_threads(target->pid);
 	if (tasks < 0)
 		return false;
 	proc_each_number(tasks, is_other, &survivors);

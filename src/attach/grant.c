@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#include "attach/borrow.h"
 #include "attach/remote.h"
 #include "base/kernel.h"
 

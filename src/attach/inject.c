@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include "attach/agent.h"
 #include "attach/area.h"
+#include "attach/borrow.h"
 #include "attach/explain.h"
 #include "attach/grant.h"
 #include "attach/leash.h"

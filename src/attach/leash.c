@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "attach/area.h"
+#include "attach/borrow.h"
 #include "attach/grant.h"
 #include "attach/remote.h"
 

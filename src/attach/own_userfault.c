@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "attach/trace.h"
+#include "attach/wait.h"
 #include "base/clock.h"
 #include "base/proc.h"
 

@@ -28,8 +28,8 @@ struct tracee {
 
 struct trace {
 	pid_t pid;
-	bool our_child;	    /* its exit status is our caller's to take */
-	bool group_stopped; /* by SIGSTOP or the terminal */
+	bool our_child;		/* its exit status is our caller's to take */
+	bool group_stopped;	/* by SIGSTOP or the terminal */
 	struct tracee *threads; /* in the order of their ids */
 	size_t count, capacity;
 	int timeout_ms; /* for all threads to stop */
@@ -41,6 +41,30 @@ struct trace {
 	struct dispatch dispatch;
 	int nice; /* its own: while it is borrowed it comes before others */
 };
+
+/* Where the thread is among threads[], or belongs. */
+static inline size_t trace_place(const struct trace *trace, pid_t tid)
+{
+	size_t low = 0, high = trace->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (trace->threads[middle].tid < tid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* NULL: it is none of threads[]. */
+static inline struct tracee *trace_find(const struct trace *trace, pid_t tid)
+{
+	size_t at = trace_place(trace, tid);
+
+	return at < trace->count && trace->threads[at].tid == tid ? &trace->threads[at] : NULL;
+}
 
 /* Runs in the session's thread with every thread (but `skip`) stopped. */
 typedef int (*trace_fn)(struct trace *trace, void *argument);
@@ -55,25 +79,6 @@ int trace_session(pid_t pid, pid_t skip, int timeout_ms, trace_fn work, void *ar
  * (restart.h). */
 void trace_touch(pid_t pid, pid_t tid);
 
-/* Whether no stopped thread has a seccomp filter: one could kill the program for a call of ours.
- * Asked while they stand still, so that none can be installed meanwhile. */
-bool trace_is_unfiltered(const struct trace *trace);
-
-/* Saves a stopped thread's registers and signal mask, for trace_call: `tid`, or, if that is 0, any.
- * The program dies if the owner dies before trace_give_back. 0, or -ESRCH: it is not there. */
-int trace_borrow(struct trace *trace, pid_t tid);
-int trace_give_back(struct trace *trace);
-
-/*
- * One system call in the borrowed thread, at `address` (0: in the vDSO), where a syscall
- * instruction stands. What the call returned, or -ESRCH; -ETIMEDOUT after a minute, and then
- * the program cannot be saved.
- */
-long trace_call_at(struct trace *trace, uint64_t address, long number, const uint64_t arguments[6]);
-
-#define trace_call(trace, number, ...) \
-	trace_call_at((trace), 0, (number), (const uint64_t[6]){__VA_ARGS__})
-
 /* Stops one more thread; 0 too when it is one of threads[] already, or gone. */
 int trace_adopt(struct trace *trace, pid_t tid);
 
@@ -87,8 +92,5 @@ pid_t trace_newcomer(const struct trace *trace);
 /* Lets a thread that is not in threads[] and would stay stopped (group stop) run until `reached`.
  */
 int trace_run(struct trace *trace, pid_t tid, bool (*reached)(void *argument), void *argument);
-
-/* Whether a thread has exited (it may still be listed, as a zombie). */
-bool thread_dead(pid_t pid, pid_t tid);
 
 #endif

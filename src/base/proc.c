@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/kcmp.h>
 #include <stdint.h>
@@ -148,6 +149,16 @@ unsigned int proc_threads(pid_t pid)
 	return threads ? (unsigned int)atoi(threads) : 0;
 }
 
+int proc_open_threads(pid_t pid)
+{
+	char path[48];
+	int folder;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return folder < 0 ? -errno : folder;
+}
+
 /* What getdents64 gives. */
 struct entry {
 	uint64_t inode;
@@ -159,8 +170,7 @@ struct entry {
 
 bool proc_each_number(int folder, bool (*found)(void *argument, int number), void *argument)
 {
-	/* Small: the kernel looks up all that fits, and often the first is enough. */
-	_Alignas(struct entry) char text[512];
+	_Alignas(struct entry) char text[4096];
 	bool done = false;
 	long got;
 

@@ -38,6 +38,8 @@ pid_t proc_parent(pid_t pid);
 /* How many threads it has; the same. */
 unsigned int proc_threads(pid_t pid);
 
+/* The folder of its threads, to be closed; -errno. */
+int proc_open_threads(pid_t pid);
 /* Calls for each entry of an open folder (/proc, task, fd) that is a number, until it says true.
  * False: none did. */
 bool proc_each_number(int folder, bool (*found)(void *argument, int number), void *argument);
