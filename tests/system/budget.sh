@@ -93,6 +93,18 @@ stays() {
 	fi
 }
 
+# Pages of a private file mapping are in no region of ours: they stay, and are counted apart.
+file_stays() {
+	name="pages of a private file mapping"
+	if ! immobile file 64 20000 -m 24M; then
+		bad "$name" "status $status" "$work/out"
+	elif [ "$(stats fixed_peak_bytes)" -lt $((48 << 20)) ]; then
+		bad "$name" "fixed: $(stats fixed_peak_bytes) bytes" "$work/out"
+	else
+		good "$name: $(($(stats fixed_peak_bytes) >> 20)) MiB cannot leave"
+	fi
+}
+
 # Memory that is executable, too, leaves as any other.
 code_leaves() {
 	name="executable memory"
@@ -165,6 +177,7 @@ for how in area mappings; do
 	holds "$how, with a file" 64 $how 192 --backend "file:$work/tmp"
 done
 stays
+file_stays
 code_leaves
 cannot_be_met
 small_ones

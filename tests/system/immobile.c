@@ -8,6 +8,7 @@
  *   readonly   the same, made read-only once it is full
  *   code       memory that is executable, too
  *   noise      plain memory that does not compress; it stays for five seconds more
+ *   file       pages of a private file mapping that were written to; they stay as long
  *   apart      plain memory of many processes, 2 MiB each; they read when the input ends
  */
 #include <stdbool.h>
@@ -29,12 +30,23 @@ static uint64_t random_next(uint64_t *state)
 	return *state ^= *state << 17;
 }
 
-/* Every page is its own; without noise it compresses well. */
-static char *fill(size_t pages, int protection, bool noise)
+static int empty_file(size_t bytes)
+{
+	int file = memfd_create("immobile", MFD_CLOEXEC);
+
+	if (file < 0 || ftruncate(file, (off_t)bytes)) {
+		perror("immobile: memfd_create");
+		exit(1);
+	}
+	return file;
+}
+
+/* Every page is its own; without noise it compresses well. `file`: -1, or what is mapped. */
+static char *fill(size_t pages, int protection, bool noise, int file)
 {
 	uint64_t random = 88172645463325252ull;
 	char *memory = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE | protection,
-			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			    MAP_PRIVATE | (file < 0 ? MAP_ANONYMOUS : 0), file, 0);
 
 	if (memory == MAP_FAILED) {
 		perror("immobile: mmap");
@@ -76,7 +88,7 @@ static int apart(size_t mib, unsigned long steps)
 
 		if (fork())
 			continue;
-		memory = fill(PART << 8, 0, false);
+		memory = fill(PART << 8, 0, false, -1);
 		if (write(full[1], &byte, 1) != 1 || read(read_now[0], &byte, 1) != 1)
 			_exit(1);
 		read_all(memory, PART << 8, steps);
@@ -100,7 +112,7 @@ int main(int argc, char **argv)
 	size_t mib = argc == 4 ? strtoul(argv[2], NULL, 10) : 0;
 	unsigned long steps = argc == 4 ? strtoul(argv[3], NULL, 10) : 0;
 	bool noise = false;
-	int status = 0;
+	int status = 0, file;
 	char *memory;
 
 	if (!mib)
@@ -109,11 +121,12 @@ int main(int argc, char **argv)
 		status = apart(mib, steps);
 	} else {
 		noise = !strcmp(argv[1], "noise");
-		memory = fill(mib << 8, strcmp(argv[1], "code") ? 0 : PROT_EXEC, noise);
+		file = strcmp(argv[1], "file") ? -1 : empty_file(mib << 20);
+		memory = fill(mib << 8, strcmp(argv[1], "code") ? 0 : PROT_EXEC, noise, file);
 		if (!strcmp(argv[1], "readonly") && mprotect(memory, mib << 20, PROT_READ))
 			return 1;
 		read_all(memory, mib << 8, steps);
-		if (noise)
+		if (noise || file >= 0)
 			sleep(5);
 	}
 	if (!status)
