@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the owner's loop (owner.c) and its answers to clients (answer.c) share. Control thread only.
- */
+/* What the owner's loop, its signals, its work and its answers share. Control thread only. */
 #ifndef OWNER_OWNER_STATE_H
 #define OWNER_OWNER_STATE_H
 
