@@ -54,6 +54,12 @@ static int ask_report(pid_t pid, struct report *report, char message[MESSAGE_BYT
 	return 0;
 }
 
+/* Between the list and the question: nothing is wrong. */
+static bool has_ended(int result)
+{
+	return result == -EPIPE || result == -ECONNREFUSED || result == -ENOENT;
+}
+
 static int show_one(const struct stat_options *options)
 {
 	char message[MESSAGE_BYTES];
@@ -82,26 +88,42 @@ static int list_json(const struct report *reports, unsigned int count)
 	return CLI_OK;
 }
 
+/* False when the owner of one did not answer, which is said. */
+static bool ask_all(struct report *reports, unsigned int *count)
+{
+	char message[MESSAGE_BYTES];
+	pid_t pids[MOST_SPACES];
+	unsigned int found = client_list(pids, MOST_SPACES);
+	bool all = true;
+
+	*count = 0;
+	for (unsigned int i = 0; i < found; i++) {
+		int result = ask_report(pids[i], &reports[*count], message);
+
+		if (!result) {
+			++*count;
+		} else if (!has_ended(result)) {
+			cli_fail("%s", message);
+			all = false;
+		}
+	}
+	return all;
+}
+
 static int show_all(bool json)
 {
 	static struct report reports[MOST_SPACES];
-	char message[MESSAGE_BYTES];
-	pid_t pids[MOST_SPACES];
-	unsigned int found = client_list(pids, MOST_SPACES), count = 0;
+	unsigned int count;
+	bool all = ask_all(reports, &count);
+	int result = CLI_OK;
 
-	for (unsigned int i = 0; i < found; i++) {
-		if (ask_report(pids[i], &reports[count], message))
-			cli_fail("%s", message);
-		else
-			count++;
-	}
 	if (json)
-		return list_json(reports, count);
-	if (!count) {
+		result = list_json(reports, count);
+	else if (count)
+		result = report_list(reports, count, stdout) ? CLI_FAILED : CLI_OK;
+	else if (all)
 		puts("No space is open. `vswap run COMMAND' and `vswap attach PID' make one.");
-		return CLI_OK;
-	}
-	return report_list(reports, count, stdout) ? CLI_FAILED : CLI_OK;
+	return all ? result : CLI_FAILED;
 }
 
 int verb_stat(int argc, char **argv)

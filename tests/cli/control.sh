@@ -138,6 +138,13 @@ run "$vswap" stat
 check "a dead owner's socket is not listed" sh -c "! grep -q 4194303 '$work/out'"
 check "and is cleared away" [ ! -e "$work/vswap/4194303.sock" ]
 
+# ---- an owner that is stopped ----
+kill -STOP $owner
+run "$vswap" stat
+kill -CONT $owner
+check "stat: an owner that does not answer is named, status 1" \
+	sh -c "[ $status = 1 ] && grep -q 'owner of process $pid does not answer' '$work/err' '$work/out'"
+
 exec 9>&-
 check "the program's data is right, status 0" ends_with 0 $owner
 check "the socket is gone" [ ! -e "$socket" ]
