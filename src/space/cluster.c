@@ -46,17 +46,17 @@ void cluster_share(struct space *space, uint32_t cluster)
 	(void)before;
 }
 
+/* Every slot stays locked, the empty ones too, until all are zeros: who has found one before the
+ * last reference went (libvswap's vswap_get) locks and unlocks it before or after, never in
+ * between. */
 static void cluster_free(struct space *space, uint32_t cluster)
 {
 	slot_t *slots = cluster_slots(space, cluster);
 
 	for (uint32_t i = 0; i < CLUSTER_SLOTS; i++) {
-		desc_t word;
+		desc_t word = slot_lock(&slots[i]);
 
-		if (!atomic_load_explicit(&slots[i], memory_order_relaxed))
-			continue;
-		word = slot_lock(&slots[i]);
-		slot_unlock(&slots[i], 0);
+		atomic_store_explicit(&slots[i], DESC_ABSENT | DESC_LOCK, memory_order_relaxed);
 		space_drop(space, word);
 	}
 	map_give_back(slots, CLUSTER_BYTES);

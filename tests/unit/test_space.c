@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include "space/space.h"
 
 #define CLUSTERS 64u
@@ -153,6 +155,44 @@ static void test_put_drops(void **state)
 	cluster_put(*state, cluster);
 	assert_int_equal(dropped, 2);
 	assert_int_equal(slots[3], 0);
+}
+
+static atomic_bool enough;
+static atomic_uint turns;
+
+static void *lock_and_unlock(void *argument)
+{
+	slot_t *slots = argument;
+
+	for (uint32_t i = 0; !atomic_load(&enough); i++) {
+		slot_t *slot = &slots[i % CLUSTER_SLOTS];
+		desc_t word = slot_lock(slot);
+
+		assert_int_equal(word, DESC_ABSENT);
+		slot_unlock(slot, word);
+		atomic_fetch_add(&turns, 1);
+	}
+	return NULL;
+}
+
+/* Who found an empty slot before its cluster was given up may lock it still: not while its page is
+ * given back, for then the lock would be gone when it is unlocked, which slot_unlock asserts. */
+static void test_put_beside_locks(void **state)
+{
+	uint32_t cluster = cluster_new(*state);
+	pthread_t thread;
+
+	atomic_store(&enough, false);
+	atomic_store(&turns, 0);
+	assert_int_equal(
+		pthread_create(&thread, NULL, lock_and_unlock, cluster_slots(*state, cluster)), 0);
+	for (unsigned int i = 0; i < 300 || atomic_load(&turns) < 10000; i++) {
+		cluster_put(*state, cluster);
+		assert_int_equal(cluster_new(*state), cluster);
+	}
+	atomic_store(&enough, true);
+	pthread_join(thread, NULL);
+	cluster_put(*state, cluster);
 }
 
 static void test_look_and_bind(void **state)
@@ -362,13 +402,21 @@ static void test_metadata(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_words), cmocka_unit_test(test_same),
-		cmocka_unit_test(test_lock),  cmocka_unit_test(test_lock_threads),
-		TEST(test_clusters_run_out),  TEST(test_put_drops),
-		TEST(test_look_and_bind),     TEST(test_clear),
-		TEST(test_fork_and_split),    TEST(test_split_without_room),
-		TEST(test_move_whole),	      TEST(test_move_slots),
-		TEST(test_each_holder),	      TEST(test_count),
+		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_same),
+		cmocka_unit_test(test_lock),
+		cmocka_unit_test(test_lock_threads),
+		TEST(test_clusters_run_out),
+		TEST(test_put_drops),
+		TEST(test_put_beside_locks),
+		TEST(test_look_and_bind),
+		TEST(test_clear),
+		TEST(test_fork_and_split),
+		TEST(test_split_without_room),
+		TEST(test_move_whole),
+		TEST(test_move_slots),
+		TEST(test_each_holder),
+		TEST(test_count),
 		TEST(test_metadata),
 	};
 
