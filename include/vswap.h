@@ -8,15 +8,25 @@
  *
  *     vswap_open ─► vswap_bind (512 slots) ─► vswap_put / get / duplicate / drop
  *
- * Threads: any function from any thread. Puts take turns; gets do not wait for
- * each other. A slot's own calls are ordered by the caller as for any memory: a get that
- * runs beside a put of the same slot returns the page before or after it, never a mixture.
+ * Threads: any function from any thread. A get waits for no other call, but for one of the same
+ * page; the calls that change something take turns. What runs beside a get of one slot, and what
+ * the get then returns:
  *
- * A child of fork must not use the space of its parent.
+ *   put, duplicate   the page before or after it, never a mixture
+ *   drop             the page, or zeros
+ *   fork             the page: a fork changes neither cluster
+ *   unbind           the page, zeros, or -EINVAL; when another thread binds the cluster again at
+ *                    that moment, a page of that one's. No other call for a slot of the cluster
+ *                    may run or follow
+ *
+ * A child of fork(2) must not use the space of its parent.
  *
  * Errors are -errno. A page that cannot be read back is an error for that slot
  * alone; wrong bytes are never returned (every page has a 64-bit checksum,
  * keyed with a secret of the space).
+ *
+ * Structures begin with `size`: set it to sizeof. A newer library takes an older program's
+ * structure as it is; an older library refuses options that it does not know.
  *
  * Link with -lvswap (pkg-config: libvswap).
  */
@@ -30,25 +40,38 @@
 extern "C" {
 #endif
 
-#define VSWAP_PAGE_BYTES    4096u
-#define VSWAP_CLUSTER_SLOTS 512u
+#define VSWAP_VERSION_MAJOR 0
+#define VSWAP_VERSION_MINOR 1
+#define VSWAP_VERSION_PATCH 0
+/* In one number that grows: of this header; vswap_version() says that of the library. */
+#define VSWAP_VERSION (VSWAP_VERSION_MAJOR << 16 | VSWAP_VERSION_MINOR << 8 | VSWAP_VERSION_PATCH)
+
+#define VSWAP_PAGE_BYTES      4096u
+#define VSWAP_CLUSTER_SLOTS   512u
+#define VSWAP_LEAST_RAM_BYTES (8u << 20)
 
 struct vswap;
 typedef uint64_t vswap_slot; /* never 0 */
 
+unsigned int vswap_version(void);
+
 struct vswap_options {
-	uint64_t ram_bytes; /* most that stored pages take in RAM; at least 8 MiB */
+	size_t size;	    /* sizeof(struct vswap_options) */
+	uint64_t ram_bytes; /* most that stored pages take in RAM; VSWAP_LEAST_RAM_BYTES or more */
 	uint64_t slots;	    /* most slots; what is not used costs nothing */
 	/* Where pages go when that RAM is full, best first:
 	 * "file:PATH[,size=SIZE][,prio=N][,seal=no]", as for `vswap run --backend`: encrypted
 	 * unless seal=no. */
 	const char *const *backends;
 	unsigned int backend_count;
+	/* How far vswap_set_ram may go; costs address space only. 0: ram_bytes. */
+	uint64_t ram_bytes_most;
 };
 
 /*
- * Opens a space. 0; -EINVAL for options that make no sense; -ENOMEM; or what
- * opening a backend said. `message` (may be NULL) then says what failed and what to do.
+ * Opens a space. 0; -EINVAL for options that make no sense; -E2BIG for options of a newer vswap.h;
+ * -ENOMEM; or what opening a backend said. `message` (may be NULL) then says what failed and what
+ * to do.
  */
 int vswap_open(struct vswap **space, const struct vswap_options *options, char *message,
 	       size_t message_bytes);
@@ -56,18 +79,27 @@ int vswap_open(struct vswap **space, const struct vswap_options *options, char *
  */
 void vswap_close(struct vswap *space);
 
+/*
+ * Changes how much RAM stored pages may take, from VSWAP_LEAST_RAM_BYTES to ram_bytes_most. To take
+ * less, pages are packed and written to backends before it returns. 0; -EINVAL; -ENOSPC: the limit
+ * is changed, but pages take more, and until enough of them are dropped puts fail.
+ */
+int vswap_set_ram(struct vswap *space, uint64_t bytes);
+
 /* Binds a cluster of VSWAP_CLUSTER_SLOTS empty slots; *first is the first of them, the others
  * follow it. 0 or -ENOSPC. */
 int vswap_bind(struct vswap *space, vswap_slot *first);
-/* A second cluster with the same pages, as fork makes one: pages are stored once, and each cluster
- * may be changed without the other noticing. `from` and *first are first slots. 0, -ENOSPC or
- * -EINVAL. */
+/* A second cluster with the same pages, all of one moment, as fork makes one: pages are stored
+ * once, and each cluster may be changed without the other noticing. `from` and *first are first
+ * slots. 0, -ENOSPC or -EINVAL. */
 int vswap_fork(struct vswap *space, vswap_slot from, vswap_slot *first);
-/* Drops the cluster's pages and gives its slots back. 0, or -EINVAL if it is no bound cluster. */
+/* Drops the cluster's pages and gives its slots back, after the gets of them that had begun. 0, or
+ * -EINVAL if it is no bound cluster. */
 int vswap_unbind(struct vswap *space, vswap_slot first);
 
-/* Stores 4096 bytes; what the slot held is dropped. 0; -ENOSPC: RAM and backends are full, the
- * slot still holds what it held; -EINVAL: no bound slot. */
+/* Stores 4096 bytes; what the slot held is dropped. 0; -ENOSPC: RAM is full, and the backends are
+ * too or failed; the slot still holds what it held, and a later call may succeed (a file system
+ * that was full is tried again after 5 s); -EINVAL: no bound slot. */
 int vswap_put(struct vswap *space, vswap_slot slot, const void *page);
 /* Reads 4096 bytes; zeros from an empty slot. 0; -EIO or -EILSEQ: the device failed or returned
  * other bytes than were stored; -EINVAL. */
@@ -79,13 +111,15 @@ int vswap_duplicate(struct vswap *space, vswap_slot from, vswap_slot to);
 int vswap_drop(struct vswap *space, vswap_slot slot);
 
 struct vswap_statistics {
+	size_t size; /* sizeof(struct vswap_statistics), set by the caller */
 	uint64_t zero_slots, same_slots, stored_slots; /* slots that hold such a page */
 	uint64_t stored_bytes;	 /* what the stored pages take, headers included */
 	uint64_t ram_bytes;	 /* RAM that holds stored pages, free room included */
 	uint64_t backend_bytes;	 /* taken on backends */
 	uint64_t metadata_bytes; /* descriptors and tables, all of it */
 };
-void vswap_statistics(struct vswap *space, struct vswap_statistics *statistics);
+/* 0, or -EINVAL for a size that is too small. */
+int vswap_statistics(struct vswap *space, struct vswap_statistics *statistics);
 
 #ifdef __cplusplus
 }

@@ -8,21 +8,31 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include "backend/backend.h"
 #include "base/message.h"
 #include "space/map.h"
 #include "store/store.h"
 #include "vswap.h"
 
-#define LEAST_RAM  (8ull << 20)
 #define POLL_MS	   100
 #define ROOM_TRIES 64
 #define MOST_SLOTS (1ull << 40)
+/* What the first program that knew `size` had of each structure (x86-64): never changes. And the
+ * most that one may have. */
+#define OPTIONS_FIRST	 48u
+#define STATISTICS_FIRST 64u
+#define MOST_SIZE	 4096u
+
+_Static_assert(VSWAP_VERSION == PROJECT_VERSION, "vswap.h and meson.build say the same version");
 
 struct vswap {
 	struct store *store;
 	struct space *space;
-	pthread_mutex_t lock; /* of the writers and of submitting to backends */
+	pthread_mutex_t lock;	    /* of the writers and of submitting to backends; taken first */
+	pthread_mutex_t slots_lock; /* of changing slots and of binding clusters; no waiting in it
+				     * but for gets */
+	uint64_t ram_bytes_most;
 	struct store_writer *writer, *cleaner;
 	struct backend **backends;
 	unsigned int backend_count;
@@ -41,7 +51,44 @@ static int fail(char *message, size_t bytes, int error, const char *text, ...)
 	return error;
 }
 
+unsigned int vswap_version(void)
+{
+	return VSWAP_VERSION;
+}
+
 /* ---- opening ---- */
+
+/* What the program's options say, in the form that this library knows. */
+static int read_options(struct vswap_options *options, const struct vswap_options *given,
+			char *message, size_t bytes)
+{
+	size_t size = given->size;
+
+	if (size < OPTIONS_FIRST || size > MOST_SIZE)
+		return fail(message, bytes, -EINVAL,
+			    "size is %zu; set it to sizeof(struct vswap_options)", size);
+	for (size_t i = sizeof(*options); i < size; i++)
+		if (((const unsigned char *)given)[i])
+			return fail(message, bytes, -E2BIG,
+				    "an option is set that this libvswap (%d.%d.%d) does not know; "
+				    "leave it out, or install a newer one",
+				    VSWAP_VERSION_MAJOR, VSWAP_VERSION_MINOR, VSWAP_VERSION_PATCH);
+	memset(options, 0, sizeof(*options));
+	memcpy(options, given, size < sizeof(*options) ? size : sizeof(*options));
+	if (!options->ram_bytes_most)
+		options->ram_bytes_most = options->ram_bytes;
+	if (options->ram_bytes < VSWAP_LEAST_RAM_BYTES)
+		return fail(message, bytes, -EINVAL, "ram_bytes is %llu; give at least %u",
+			    (unsigned long long)options->ram_bytes, VSWAP_LEAST_RAM_BYTES);
+	if (options->ram_bytes_most < options->ram_bytes)
+		return fail(message, bytes, -EINVAL,
+			    "ram_bytes_most is %llu; give at least ram_bytes, or 0",
+			    (unsigned long long)options->ram_bytes_most);
+	if (!options->slots || options->slots >= MOST_SLOTS)
+		return fail(message, bytes, -EINVAL, "slots is %llu; give 1 to 2^40 - 1",
+			    (unsigned long long)options->slots);
+	return 0;
+}
 
 static int open_backends(struct vswap *vswap, const struct vswap_options *options, char *message,
 			 size_t bytes, uint64_t *capacity)
@@ -72,8 +119,8 @@ static int open_store(struct vswap *vswap, const struct vswap_options *options, 
 {
 	struct store_config config = {
 		.ram_bytes = options->ram_bytes,
-		.ram_bytes_highest = options->ram_bytes,
-		.segments = (uint32_t)((options->ram_bytes + capacity) / SEGMENT_BYTES + 16),
+		.ram_bytes_highest = options->ram_bytes_most,
+		.segments = (uint32_t)((options->ram_bytes_most + capacity) / SEGMENT_BYTES + 16),
 	};
 	uint64_t clusters = (options->slots + VSWAP_CLUSTER_SLOTS - 1) / VSWAP_CLUSTER_SLOTS;
 	int error;
@@ -93,33 +140,40 @@ static int open_store(struct vswap *vswap, const struct vswap_options *options, 
 	return error ? error : store_writer_open(vswap->store, &vswap->cleaner);
 }
 
-int vswap_open(struct vswap **out, const struct vswap_options *options, char *message, size_t bytes)
+static int open_parts(struct vswap *vswap, const struct vswap_options *options, char *message,
+		      size_t bytes)
 {
 	uint64_t capacity = 0;
-	struct vswap *vswap;
-	int error;
+	int error = open_backends(vswap, options, message, bytes, &capacity);
 
-	if (options->ram_bytes < LEAST_RAM)
-		return fail(message, bytes, -EINVAL, "ram_bytes is %llu; give at least %llu",
-			    (unsigned long long)options->ram_bytes, LEAST_RAM);
-	if (!options->slots || options->slots >= MOST_SLOTS)
-		return fail(message, bytes, -EINVAL, "slots is %llu; give 1 to 2^40 - 1",
-			    (unsigned long long)options->slots);
+	if (error)
+		return error;
+	error = open_store(vswap, options, capacity);
+	if (error)
+		fail(message, bytes, error,
+		     error == -ENOMEM ? "no address space for %llu slots; give fewer, or "
+					"raise ulimit -v"
+				      : "no randomness, or libcrypto has no AES-256-GCM: "
+					"seal=no for each backend does without it",
+		     (unsigned long long)options->slots);
+	return error;
+}
+
+int vswap_open(struct vswap **out, const struct vswap_options *given, char *message, size_t bytes)
+{
+	struct vswap_options options;
+	struct vswap *vswap;
+	int error = read_options(&options, given, message, bytes);
+
+	if (error)
+		return error;
 	vswap = calloc(1, sizeof(*vswap));
 	if (!vswap)
 		return fail(message, bytes, -ENOMEM, "no memory for a space");
+	vswap->ram_bytes_most = options.ram_bytes_most;
 	pthread_mutex_init(&vswap->lock, NULL);
-	error = open_backends(vswap, options, message, bytes, &capacity);
-	if (!error) {
-		error = open_store(vswap, options, capacity);
-		if (error)
-			fail(message, bytes, error,
-			     error == -ENOMEM ? "no address space for %llu slots; give fewer, or "
-						"raise ulimit -v"
-					      : "no randomness, or libcrypto has no AES-256-GCM: "
-						"seal=no for each backend does without it",
-			     (unsigned long long)options->slots);
-	}
+	pthread_mutex_init(&vswap->slots_lock, NULL);
+	error = open_parts(vswap, &options, message, bytes);
 	if (error) {
 		vswap_close(vswap);
 		return error;
@@ -142,6 +196,7 @@ void vswap_close(struct vswap *vswap)
 	free(vswap->backends);
 	map_remove(vswap->copy, SEGMENT_BYTES);
 	pthread_mutex_destroy(&vswap->lock);
+	pthread_mutex_destroy(&vswap->slots_lock);
 	free(vswap);
 }
 
@@ -163,7 +218,8 @@ int vswap_bind(struct vswap *vswap, vswap_slot *first)
 	return 0;
 }
 
-int vswap_fork(struct vswap *vswap, vswap_slot from, vswap_slot *first)
+/* slots_lock held. */
+static int fork_cluster(struct vswap *vswap, vswap_slot from, vswap_slot *first)
 {
 	uint32_t cluster = (uint32_t)(from / VSWAP_CLUSTER_SLOTS), copy;
 
@@ -179,12 +235,27 @@ int vswap_fork(struct vswap *vswap, vswap_slot from, vswap_slot *first)
 	return 0;
 }
 
+int vswap_fork(struct vswap *vswap, vswap_slot from, vswap_slot *first)
+{
+	int error;
+
+	pthread_mutex_lock(&vswap->slots_lock);
+	error = fork_cluster(vswap, from, first);
+	pthread_mutex_unlock(&vswap->slots_lock);
+	return error;
+}
+
 int vswap_unbind(struct vswap *vswap, vswap_slot first)
 {
-	if (!find(vswap, first) || first % VSWAP_CLUSTER_SLOTS)
-		return -EINVAL;
-	cluster_put(vswap->space, (uint32_t)(first / VSWAP_CLUSTER_SLOTS));
-	return 0;
+	int error = -EINVAL;
+
+	pthread_mutex_lock(&vswap->slots_lock);
+	if (find(vswap, first) && first % VSWAP_CLUSTER_SLOTS == 0) {
+		cluster_put(vswap->space, (uint32_t)(first / VSWAP_CLUSTER_SLOTS));
+		error = 0;
+	}
+	pthread_mutex_unlock(&vswap->slots_lock);
+	return error;
 }
 
 int vswap_get(struct vswap *vswap, vswap_slot id, void *page)
@@ -195,6 +266,7 @@ int vswap_get(struct vswap *vswap, vswap_slot id, void *page)
 
 	if (!slot)
 		return -EINVAL;
+	/* The cluster may have been unbound since: cluster_free says why that is no harm. */
 	word = slot_lock(slot);
 	error = store_get(vswap->store, word, page);
 	slot_unlock(slot, word);
@@ -203,29 +275,38 @@ int vswap_get(struct vswap *vswap, vswap_slot id, void *page)
 
 int vswap_duplicate(struct vswap *vswap, vswap_slot from, vswap_slot to)
 {
-	slot_t *source = find(vswap, from), *target = find(vswap, to);
+	slot_t *source, *target;
+	int error = -EINVAL;
 
-	if (!source || !target)
-		return -EINVAL;
-	return slot_duplicate(vswap->space, source, target) ? -ENOSPC : 0;
+	pthread_mutex_lock(&vswap->slots_lock);
+	source = find(vswap, from);
+	target = find(vswap, to);
+	if (source && target)
+		error = slot_duplicate(vswap->space, source, target) ? -ENOSPC : 0;
+	pthread_mutex_unlock(&vswap->slots_lock);
+	return error;
 }
 
-static void replace(struct vswap *vswap, slot_t *slot, desc_t word)
+/* The slot now holds what the word names; if it is not bound, nobody does. 0 or -EINVAL. */
+static int replace(struct vswap *vswap, vswap_slot id, desc_t word)
 {
-	desc_t old = slot_lock(slot);
+	slot_t *slot;
+	desc_t old = word;
 
-	slot_unlock(slot, word);
+	pthread_mutex_lock(&vswap->slots_lock);
+	slot = find(vswap, id);
+	if (slot) {
+		old = slot_lock(slot);
+		slot_unlock(slot, word);
+	}
+	pthread_mutex_unlock(&vswap->slots_lock);
 	space_drop(vswap->space, old);
+	return slot ? 0 : -EINVAL;
 }
 
 int vswap_drop(struct vswap *vswap, vswap_slot id)
 {
-	slot_t *slot = find(vswap, id);
-
-	if (!slot)
-		return -EINVAL;
-	replace(vswap, slot, DESC_ABSENT);
-	return 0;
+	return replace(vswap, id, DESC_ABSENT);
 }
 
 /* ---- room ---- */
@@ -296,14 +377,19 @@ static bool compact(struct vswap *vswap)
 	return false;
 }
 
-/* What is cheapest first. */
+/* One step, the cheapest that there is. False: nothing was worth it. */
+static bool make_some_room(struct vswap *vswap)
+{
+	return store_clean(vswap->store, vswap->cleaner, false) || write_back(vswap) ||
+	       compact(vswap) || store_clean(vswap->store, vswap->cleaner, true);
+}
+
 static int make_room(struct vswap *vswap)
 {
 	int error = store_reserve(vswap->writer, 1);
 
 	for (int i = 0; error && i < ROOM_TRIES; i++) {
-		if (!store_clean(vswap->store, vswap->cleaner, false) && !write_back(vswap) &&
-		    !compact(vswap) && !store_clean(vswap->store, vswap->cleaner, true))
+		if (!make_some_room(vswap))
 			return error;
 		error = store_reserve(vswap->writer, 1);
 	}
@@ -312,27 +398,51 @@ static int make_room(struct vswap *vswap)
 
 int vswap_put(struct vswap *vswap, vswap_slot id, const void *page)
 {
-	slot_t *slot = find(vswap, id);
 	int error;
 
-	if (!slot)
+	if (!find(vswap, id))
 		return -EINVAL;
 	pthread_mutex_lock(&vswap->lock);
 	error = make_room(vswap);
 	if (!error) {
-		replace(vswap, slot, store_put(vswap->writer, id, page));
+		error = replace(vswap, id, store_put(vswap->writer, id, page));
 		store_published(vswap->writer);
 	}
 	pthread_mutex_unlock(&vswap->lock);
 	return error;
 }
 
-void vswap_statistics(struct vswap *vswap, struct vswap_statistics *statistics)
-{
-	struct store_statistics store;
+/* ---- limits and figures ---- */
 
+int vswap_set_ram(struct vswap *vswap, uint64_t bytes)
+{
+	uint64_t tries;
+	int error;
+
+	if (bytes < VSWAP_LEAST_RAM_BYTES || bytes > vswap->ram_bytes_most)
+		return -EINVAL;
+	pthread_mutex_lock(&vswap->lock);
+	store_set_ram(vswap->store, bytes);
+	/* A step may free less than a segment. */
+	tries = store_ram_bytes(vswap->store) / SEGMENT_BYTES * 4;
+	while (store_ram_bytes(vswap->store) > bytes && tries-- && make_some_room(vswap))
+		;
+	error = store_ram_bytes(vswap->store) > bytes ? -ENOSPC : 0;
+	pthread_mutex_unlock(&vswap->lock);
+	return error;
+}
+
+int vswap_statistics(struct vswap *vswap, struct vswap_statistics *to)
+{
+	struct vswap_statistics now;
+	struct store_statistics store;
+	size_t size = to->size;
+
+	if (size < STATISTICS_FIRST || size > MOST_SIZE)
+		return -EINVAL;
 	store_statistics(vswap->store, &store);
-	*statistics = (struct vswap_statistics){
+	now = (struct vswap_statistics){
+		.size = size,
 		.zero_slots = store.zero,
 		.same_slots = store.same,
 		.stored_slots = store.stored,
@@ -344,6 +454,9 @@ void vswap_statistics(struct vswap *vswap, struct vswap_statistics *statistics)
 		struct backend_statistics backend;
 
 		vswap->backends[i]->operations->statistics(vswap->backends[i], &backend);
-		statistics->backend_bytes += backend.used_bytes;
+		now.backend_bytes += backend.used_bytes;
 	}
+	memset(to, 0, size);
+	memcpy(to, &now, size < sizeof(now) ? size : sizeof(now));
+	return 0;
 }

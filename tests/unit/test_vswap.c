@@ -16,7 +16,8 @@
 
 static struct vswap *open_space(const char *backend)
 {
-	struct vswap_options options = {.ram_bytes = 8 << 20,
+	struct vswap_options options = {.size = sizeof(options),
+					.ram_bytes = VSWAP_LEAST_RAM_BYTES,
 					.slots = PAGES,
 					.backends = &backend,
 					.backend_count = backend != NULL};
@@ -46,7 +47,7 @@ static void expect(struct vswap *space, vswap_slot slot, uint64_t number)
 
 static void test_refuses(void **state)
 {
-	struct vswap_options options = {.ram_bytes = 1 << 20, .slots = 1};
+	struct vswap_options options = {.size = sizeof(options), .ram_bytes = 1 << 20, .slots = 1};
 	const char *bad = "tape:/dev/st0";
 	struct vswap *space;
 	char message[256];
@@ -54,7 +55,7 @@ static void test_refuses(void **state)
 	assert_int_equal(vswap_open(&space, &options, message, sizeof(message)), -EINVAL);
 	assert_non_null(strstr(message, "ram_bytes"));
 	assert_int_equal(vswap_open(&space, &options, NULL, 0), -EINVAL);
-	options.ram_bytes = 8 << 20;
+	options.ram_bytes = VSWAP_LEAST_RAM_BYTES;
 	options.slots = 0;
 	assert_int_equal(vswap_open(&space, &options, message, sizeof(message)), -EINVAL);
 	assert_non_null(strstr(message, "slots"));
@@ -63,6 +64,37 @@ static void test_refuses(void **state)
 	options.backend_count = 1;
 	assert_int_equal(vswap_open(&space, &options, message, sizeof(message)), -EINVAL);
 	assert_non_null(strstr(message, "tape"));
+}
+
+/* A structure of another version, with more in it than this library knows. */
+static void test_sizes(void **state)
+{
+	struct {
+		struct vswap_options known;
+		uint64_t more;
+	} options = {
+		.known = {.size = sizeof(options), .ram_bytes = VSWAP_LEAST_RAM_BYTES, .slots = 1}};
+	struct {
+		struct vswap_statistics known;
+		uint64_t more;
+	} statistics = {.known = {.size = sizeof(statistics)}, .more = 1};
+	struct vswap *space;
+	char message[256];
+
+	assert_int_equal(vswap_version(), VSWAP_VERSION);
+	assert_int_equal(vswap_open(&space, &options.known, message, sizeof(message)), 0);
+	assert_int_equal(vswap_statistics(space, &statistics.known), 0);
+	assert_int_equal(statistics.known.size, sizeof(statistics));
+	assert_int_equal(statistics.more, 0);
+	statistics.known.size = sizeof(size_t);
+	assert_int_equal(vswap_statistics(space, &statistics.known), -EINVAL);
+	vswap_close(space);
+	options.more = 1;
+	assert_int_equal(vswap_open(&space, &options.known, message, sizeof(message)), -E2BIG);
+	assert_non_null(strstr(message, "newer"));
+	options.known.size = 0;
+	assert_int_equal(vswap_open(&space, &options.known, message, sizeof(message)), -EINVAL);
+	assert_non_null(strstr(message, "size"));
 }
 
 static void test_slots(void **state)
@@ -95,18 +127,18 @@ static void test_slots(void **state)
 static void test_duplicate_and_fork(void **state)
 {
 	struct vswap *space = open_space(NULL);
-	struct vswap_statistics one, two;
+	struct vswap_statistics one = {.size = sizeof(one)}, two = {.size = sizeof(two)};
 	vswap_slot a, b;
 
 	assert_int_equal(vswap_bind(space, &a), 0);
 	for (unsigned int i = 0; i < VSWAP_CLUSTER_SLOTS; i++)
 		assert_int_equal(put(space, a + i, RANDOM + 8 * i), 0);
-	vswap_statistics(space, &one);
+	assert_int_equal(vswap_statistics(space, &one), 0);
 	assert_int_equal(vswap_fork(space, a + 3, &b), -EINVAL);
 	assert_int_equal(vswap_fork(space, a, &b), 0);
 	assert_int_equal(vswap_duplicate(space, a + 1, a + 2), 0);
 	assert_int_equal(vswap_duplicate(space, a + 1, a + 1), 0);
-	vswap_statistics(space, &two);
+	assert_int_equal(vswap_statistics(space, &two), 0);
 	assert_int_equal(two.stored_slots, 2 * VSWAP_CLUSTER_SLOTS);
 	assert_int_equal(two.stored_bytes, one.stored_bytes);
 	assert_int_equal(put(space, a + 1, 8), 0);
@@ -116,7 +148,7 @@ static void test_duplicate_and_fork(void **state)
 	for (unsigned int i = 0; i < VSWAP_CLUSTER_SLOTS; i++)
 		expect(space, b + i, RANDOM + 8 * i);
 	assert_int_equal(vswap_unbind(space, b), 0);
-	vswap_statistics(space, &two);
+	assert_int_equal(vswap_statistics(space, &two), 0);
 	assert_int_equal(two.stored_bytes, 0);
 	vswap_close(space);
 }
@@ -166,13 +198,13 @@ static void test_full(void **state)
 static void test_backend(void **state)
 {
 	struct vswap *space = open_space("file:/tmp,size=40M");
-	struct vswap_statistics statistics;
+	struct vswap_statistics statistics = {.size = sizeof(statistics)};
 	vswap_slot first[CLUSTERS];
 	int error;
 
 	assert_int_equal(fill(space, first, &error), PAGES);
-	vswap_statistics(space, &statistics);
-	assert_true(statistics.ram_bytes <= 8 << 20);
+	assert_int_equal(vswap_statistics(space, &statistics), 0);
+	assert_true(statistics.ram_bytes <= VSWAP_LEAST_RAM_BYTES);
 	assert_true(statistics.backend_bytes >= 20 << 20);
 	/* 8.5 bytes a page and what a space has at the least. */
 	assert_true(statistics.metadata_bytes < PAGES * 17 / 2 + (64 << 10));
@@ -185,14 +217,67 @@ static void test_backend(void **state)
 	vswap_close(space);
 }
 
+/* With a backend what is too much leaves RAM at once; without one the limit holds for what comes.
+ */
+static void test_limit_changes(void **state)
+{
+	const char *backend = "file:/tmp,size=40M";
+	struct vswap_options options = {.size = sizeof(options),
+					.ram_bytes = VSWAP_LEAST_RAM_BYTES,
+					.ram_bytes_most = 3 * VSWAP_LEAST_RAM_BYTES,
+					.slots = PAGES,
+					.backends = &backend,
+					.backend_count = 1};
+	struct vswap_statistics statistics = {.size = sizeof(statistics)};
+	vswap_slot first[CLUSTERS];
+	unsigned int pages, more;
+	struct vswap *space;
+	int error;
+
+	assert_int_equal(vswap_open(&space, &options, NULL, 0), 0);
+	assert_int_equal(vswap_set_ram(space, VSWAP_LEAST_RAM_BYTES - 1), -EINVAL);
+	assert_int_equal(vswap_set_ram(space, options.ram_bytes_most + 1), -EINVAL);
+	assert_int_equal(vswap_set_ram(space, options.ram_bytes_most), 0);
+	assert_int_equal(fill(space, first, &error), PAGES);
+	vswap_statistics(space, &statistics);
+	assert_true(statistics.ram_bytes > 2 * VSWAP_LEAST_RAM_BYTES);
+	assert_int_equal(vswap_set_ram(space, VSWAP_LEAST_RAM_BYTES), 0);
+	vswap_statistics(space, &statistics);
+	assert_true(statistics.ram_bytes <= VSWAP_LEAST_RAM_BYTES);
+	expect_all(space, first, PAGES);
+	vswap_close(space);
+
+	options.backend_count = 0;
+	assert_int_equal(vswap_open(&space, &options, NULL, 0), 0);
+	pages = fill(space, first, &error);
+	assert_int_equal(error, -ENOSPC);
+	assert_int_equal(vswap_set_ram(space, 2 * VSWAP_LEAST_RAM_BYTES), 0);
+	for (more = 0; more < 1024; more++)
+		assert_int_equal(put(space, first[more / 512] + more % 512, RANDOM + 8 * more), 0);
+	expect_all(space, first, pages);
+	for (more = pages / 512 + 1; more < CLUSTERS - 2; more++) {
+		assert_int_equal(vswap_bind(space, &first[more]), 0);
+		for (unsigned int i = 0; i < 512; i++)
+			if (put(space, first[more] + i, RANDOM + 8 * (more * 512 + i)))
+				break;
+	}
+	assert_int_equal(vswap_set_ram(space, VSWAP_LEAST_RAM_BYTES), -ENOSPC);
+	assert_int_equal(put(space, first[0], RANDOM), -ENOSPC);
+	expect_all(space, first, pages);
+	for (unsigned int i = 0; i <= more - 3; i++)
+		assert_int_equal(vswap_unbind(space, first[i]), 0);
+	assert_int_equal(put(space, first[more - 1], RANDOM), 0);
+	assert_int_equal(vswap_set_ram(space, VSWAP_LEAST_RAM_BYTES), 0);
+	vswap_close(space);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_refuses),
-		cmocka_unit_test(test_slots),
-		cmocka_unit_test(test_duplicate_and_fork),
-		cmocka_unit_test(test_full),
-		cmocka_unit_test(test_backend),
+		cmocka_unit_test(test_refuses),	      cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_slots),	      cmocka_unit_test(test_duplicate_and_fork),
+		cmocka_unit_test(test_full),	      cmocka_unit_test(test_backend),
+		cmocka_unit_test(test_limit_changes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
