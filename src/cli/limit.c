@@ -30,7 +30,7 @@ static void parse_size(struct limit_options *options, struct argp_state *state)
 	    (size_parse(options->size, size_of_ram(), &bytes, message) ||
 	     (of_group && group_check_limit(bytes, message))))
 		argp_error(state, "%s", message);
-	options->request.number = group->limit_bytes = bytes;
+	group->limit_bytes = bytes;
 	group->has_limit = true;
 }
 

@@ -8,6 +8,8 @@
 #include "base/message.h"
 #include "cli/cli.h"
 #include "control/client.h"
+#include "control/report.h"
+#include "pager/pager.h"
 
 struct where_options {
 	pid_t pid;
@@ -57,33 +59,19 @@ static const struct argp argp = {
 	       "bytes are now.",
 };
 
-static const char *text_of(struct json_object *object, const char *name)
-{
-	struct json_object *value;
-
-	return json_object_object_get_ex(object, name, &value) ? json_object_get_string(value) : "";
-}
-
-static uint64_t number_of(struct json_object *object, const char *name)
-{
-	struct json_object *value;
-
-	return json_object_object_get_ex(object, name, &value) ? json_object_get_uint64(value) : 0;
-}
-
-static void show(const struct where_options *options, struct json_object *where)
+static void show(const struct where_options *options, const struct pager_where *where)
 {
 	printf("address  0x%" PRIx64 "\n", options->address);
-	printf("state    %s\n", text_of(where, "state"));
-	if (number_of(where, "slot"))
-		printf("slot     %" PRIu64 "\n", number_of(where, "slot"));
-	printf("place    %s\n", text_of(where, "place"));
-	if (!number_of(where, "bytes"))
+	printf("state    %s\n", where->state);
+	if (where->slot)
+		printf("slot     %" PRIu64 "\n", where->slot);
+	printf("place    %s\n", where->place);
+	if (!where->bytes)
 		return;
-	printf("count    %" PRIu64 "\n", number_of(where, "sharers"));
-	printf("segment  %" PRIu64 "\n", number_of(where, "segment"));
-	printf("object   %" PRIu64 " bytes for %" PRIu64 " page(s), %s\n",
-	       number_of(where, "bytes"), number_of(where, "pages"), text_of(where, "codec"));
+	printf("count    %" PRIu32 "\n", where->sharers);
+	printf("segment  %" PRIu32 "\n", where->segment);
+	printf("object   %" PRIu32 " bytes for %u page(s), %s\n", where->bytes, where->pages,
+	       where->codec);
 }
 
 int verb_where(int argc, char **argv)
@@ -91,18 +79,20 @@ int verb_where(int argc, char **argv)
 	struct where_options options = {0};
 	struct request request = {.kind = REQUEST_WHERE};
 	char message[MESSAGE_BYTES];
-	struct json_object *answer, *where;
-
+	struct json_object *answer, *value;
+	struct pager_where where;
 	pid_t job;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
-	request.number = options.address;
+	request.address = options.address;
 	request.pid = options.pid;
 	job = client_find_job(options.pid);
 	if (client_ask(job ? job : options.pid, &request, NULL, NULL, &answer, message))
 		return cli_fail("%s", message);
-	if (json_object_object_get_ex(answer, "where", &where))
-		show(&options, where);
+	if (json_object_object_get_ex(answer, "where", &value)) {
+		where_from_json(value, &where);
+		show(&options, &where);
+	}
 	json_object_put(answer);
 	return CLI_OK;
 }

@@ -18,12 +18,6 @@
 #define ANSWER_SECONDS 10
 #define MOST_JOBS      256
 
-static const char *const request_names[] = {
-	[REQUEST_REPORT] = "report", [REQUEST_LIMIT] = "limit", [REQUEST_FOLLOW] = "follow",
-	[REQUEST_GROUP] = "group",   [REQUEST_THAW] = "thaw",	[REQUEST_DETACH] = "detach",
-	[REQUEST_WHERE] = "where",
-};
-
 static int connect_in(int folder, pid_t pid)
 {
 	const struct sockaddr_un address = control_address(folder, pid);
@@ -68,41 +62,15 @@ static int connect_pid(pid_t pid)
 	return result;
 }
 
-static void add_group(struct json_object *object, const char *name,
-		      const struct group_settings *group)
-{
-	json_object_object_add(object, name, json_object_new_string(group->name));
-	if (group->has_limit)
-		json_object_object_add(object, "bytes", json_object_new_uint64(group->limit_bytes));
-	if (group->weight)
-		json_object_object_add(object, "weight", json_object_new_uint64(group->weight));
-	if (group->tiers[0])
-		json_object_object_add(object, "tiers", json_object_new_string(group->tiers));
-}
-
 static int send_request(int descriptor, const struct request *request)
 {
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = request_to_json(request);
 	const char *text;
 	FILE *to;
 	int result = 0;
 
 	if (!object)
 		return -ENOMEM;
-	json_object_object_add(object, "request",
-			       json_object_new_string(request_names[request->kind]));
-	if (request->kind == REQUEST_GROUP)
-		add_group(object, "name", &request->group);
-	else if (request->kind == REQUEST_LIMIT && request->group.name[0])
-		add_group(object, "group", &request->group);
-	else if (request->kind == REQUEST_LIMIT)
-		json_object_object_add(object, "bytes", json_object_new_uint64(request->number));
-	if (request->lose)
-		json_object_object_add(object, "lose", json_object_new_boolean(1));
-	if (request->kind == REQUEST_WHERE) {
-		json_object_object_add(object, "pid", json_object_new_int(request->pid));
-		json_object_object_add(object, "address", json_object_new_uint64(request->number));
-	}
 	text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN);
 	to = fdopen(dup(descriptor), "w");
 	if (!to || !text || fprintf(to, "%s\n", text) < 0)

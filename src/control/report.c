@@ -10,8 +10,9 @@
 #include <stddef.h>
 #include <string.h>
 #include "base/proc.h"
+#include "pager/pager.h"
 
-enum field_type { FIELD_U64, FIELD_INT, FIELD_DOUBLE, FIELD_TEXT, FIELD_BOOL };
+enum field_type { FIELD_U64, FIELD_U32, FIELD_INT, FIELD_DOUBLE, FIELD_TEXT, FIELD_BOOL };
 
 struct field {
 	const char *group; /* NULL: top level */
@@ -31,6 +32,7 @@ struct field {
 #define PROCESS(name, type)	    FIELD(NULL, #name, type, struct report_process, name)
 #define LEFT(name, type)	    FIELD(NULL, #name, type, struct report_left, name)
 #define GROUP(name, type)	    FIELD(NULL, #name, type, struct report_group, name)
+#define WHERE(name, type)	    FIELD(NULL, #name, type, struct pager_where, name)
 
 static const struct field report_fields[] = {
 	TOP(pid, FIELD_INT),
@@ -112,6 +114,12 @@ static const struct field left_fields[] = {
 	LEFT(reason, FIELD_TEXT),
 };
 
+static const struct field where_fields[] = {
+	WHERE(state, FIELD_TEXT),  WHERE(slot, FIELD_U64),   WHERE(codec, FIELD_TEXT),
+	WHERE(bytes, FIELD_U32),   WHERE(pages, FIELD_U32),  WHERE(sharers, FIELD_U32),
+	WHERE(segment, FIELD_U32), WHERE(place, FIELD_TEXT),
+};
+
 #define COUNT(array) (sizeof(array) / sizeof(array[0]))
 
 static struct json_object *field_to_json(const struct field *field, const void *base)
@@ -121,6 +129,8 @@ static struct json_object *field_to_json(const struct field *field, const void *
 	switch (field->type) {
 	case FIELD_U64:
 		return json_object_new_uint64(*(const uint64_t *)at);
+	case FIELD_U32:
+		return json_object_new_uint64(*(const uint32_t *)at);
 	case FIELD_INT:
 		return json_object_new_int(*(const int *)at);
 	case FIELD_DOUBLE: {
@@ -145,6 +155,9 @@ static void field_from_json(const struct field *field, struct json_object *value
 	switch (field->type) {
 	case FIELD_U64:
 		*(uint64_t *)at = json_object_get_uint64(value);
+		break;
+	case FIELD_U32:
+		*(uint32_t *)at = (uint32_t)json_object_get_uint64(value);
 		break;
 	case FIELD_INT:
 	case FIELD_BOOL:
@@ -284,6 +297,21 @@ void report_from_json(struct json_object *object, struct report *report)
 	report->process_count = list_from_json(&process_list, object, report->processes);
 	report->group_count = list_from_json(&group_list, object, report->groups);
 	report->left_count = list_from_json(&left_list, object, report->left);
+}
+
+struct json_object *where_to_json(const struct pager_where *where)
+{
+	struct json_object *object = json_object_new_object();
+
+	if (object)
+		fields_to_json(where_fields, COUNT(where_fields), where, object);
+	return object;
+}
+
+void where_from_json(struct json_object *object, struct pager_where *where)
+{
+	memset(where, 0, sizeof(*where));
+	fields_from_json(where_fields, COUNT(where_fields), object, where);
 }
 
 int report_json(const struct report *report, FILE *to)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <json-c/json.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/message.h"
@@ -10,16 +11,56 @@
 /* Requests are flat; deeper nesting is garbage and not worth a stack. */
 #define REQUEST_DEPTH 4
 
-static const struct {
+enum argument_type { TYPE_NUMBER, TYPE_PID, TYPE_WEIGHT, TYPE_FLAG, TYPE_TEXT };
+
+struct argument {
 	const char *name;
-	enum request_kind kind;
-	const char *number; /* the member it needs */
-} request_kinds[] = {
-	{"report", REQUEST_REPORT, NULL},    {"limit", REQUEST_LIMIT, "bytes"},
-	{"follow", REQUEST_FOLLOW, NULL},    {"group", REQUEST_GROUP, NULL},
-	{"thaw", REQUEST_THAW, NULL},	     {"detach", REQUEST_DETACH, NULL},
-	{"where", REQUEST_WHERE, "address"},
+	enum argument_type type;
+	size_t offset, size; /* in struct request */
 };
+
+#define ARGUMENT(name, type, member)                          \
+	{                                                     \
+		name, type, offsetof(struct request, member), \
+			sizeof(((struct request *)0)->member) \
+	}
+
+enum { NAME, GROUP, BYTES, WEIGHT, TIERS, LOSE, PID, ADDRESS, ARGUMENTS };
+
+static const struct argument arguments[ARGUMENTS] = {
+	[NAME] = ARGUMENT("name", TYPE_TEXT, group.name),
+	[GROUP] = ARGUMENT("group", TYPE_TEXT, group.name),
+	[BYTES] = ARGUMENT("bytes", TYPE_NUMBER, group.limit_bytes),
+	[WEIGHT] = ARGUMENT("weight", TYPE_WEIGHT, group.weight),
+	[TIERS] = ARGUMENT("tiers", TYPE_TEXT, group.tiers),
+	[LOSE] = ARGUMENT("lose", TYPE_FLAG, lose),
+	[PID] = ARGUMENT("pid", TYPE_PID, pid),
+	[ADDRESS] = ARGUMENT("address", TYPE_NUMBER, address),
+};
+
+#define BIT(argument) (1u << (argument))
+
+/* Other members than these are not looked at. */
+static const struct form {
+	const char *name;
+	unsigned int needs, takes; /* bits of arguments */
+	unsigned int or_instead;   /* what it needs it may leave out beside one of these */
+} forms[REQUEST_KINDS] = {
+	[REQUEST_REPORT] = {"report"},
+	[REQUEST_LIMIT] = {"limit", BIT(BYTES), BIT(GROUP) | BIT(WEIGHT) | BIT(TIERS), BIT(GROUP)},
+	[REQUEST_FOLLOW] = {"follow"},
+	[REQUEST_GROUP] = {"group", BIT(NAME), BIT(BYTES) | BIT(WEIGHT) | BIT(TIERS)},
+	[REQUEST_THAW] = {"thaw"},
+	[REQUEST_DETACH] = {"detach", 0, BIT(LOSE)},
+	[REQUEST_WHERE] = {"where", BIT(ADDRESS), BIT(PID)},
+};
+
+static void *place_of(struct request *request, const struct argument *argument)
+{
+	return (char *)request + argument->offset;
+}
+
+/* ---- reading ---- */
 
 static int refuse(char *message, const char *why)
 {
@@ -50,125 +91,122 @@ static struct json_object *parse_object(const char *line, size_t length)
 	return object;
 }
 
-static int parse_number(struct json_object *object, const char *name, uint64_t *number,
-			char *message)
+static int refuse_argument(char *message, const struct argument *argument, const char *must_be)
 {
-	struct json_object *value;
 	char why[MESSAGE_BYTES];
 
-	snprintf(why, sizeof(why), "\"%s\" must be a whole number, not negative", name);
-	if (!json_object_object_get_ex(object, name, &value) ||
-	    !json_object_is_type(value, json_type_int))
-		return refuse(message, why);
+	snprintf(why, sizeof(why), "\"%s\" must be %s", argument->name, must_be);
+	return refuse(message, why);
+}
+
+static int parse_number(struct json_object *value, const struct argument *argument,
+			uint64_t *number, char *message)
+{
 	/* json-c saturates: a negative number reads as 0 here and below 0 as int64. */
-	if (json_object_get_int64(value) < 0)
-		return refuse(message, why);
+	if (!json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 0)
+		return refuse_argument(message, argument, "a whole number, not negative");
 	*number = json_object_get_uint64(value);
 	return 0;
 }
 
-/* A member that is true or false, if it is there. */
-static int parse_flag(struct json_object *object, const char *name, bool *flag, char *message)
-{
-	struct json_object *value;
-	char why[MESSAGE_BYTES];
-
-	snprintf(why, sizeof(why), "\"%s\" must be true or false", name);
-	*flag = false;
-	if (!json_object_object_get_ex(object, name, &value))
-		return 0;
-	if (!json_object_is_type(value, json_type_boolean))
-		return refuse(message, why);
-	*flag = json_object_get_boolean(value);
-	return 0;
-}
-
-/* The text of a member, if it is there. */
-static int parse_text(struct json_object *object, const char *name, char *text, size_t room,
+static int parse_text(struct json_object *value, const struct argument *argument, char *text,
 		      char *message)
 {
-	struct json_object *value;
-	char why[MESSAGE_BYTES];
-	size_t length;
+	size_t length = (size_t)json_object_get_string_len(value);
+	char must_be[48];
 
-	text[0] = '\0';
-	if (!json_object_object_get_ex(object, name, &value))
-		return 0;
-	length = (size_t)json_object_get_string_len(value);
-	snprintf(why, sizeof(why), "\"%s\" must be a text of 1 to %zu bytes", name, room - 1);
-	if (!json_object_is_type(value, json_type_string) || !length || length >= room ||
+	snprintf(must_be, sizeof(must_be), "a text of 1 to %zu bytes", argument->size - 1);
+	if (!json_object_is_type(value, json_type_string) || !length || length >= argument->size ||
 	    strlen(json_object_get_string(value)) != length)
-		return refuse(message, why);
+		return refuse_argument(message, argument, must_be);
 	memcpy(text, json_object_get_string(value), length + 1);
 	return 0;
 }
 
-/* What is asked of the group whose name or path the member `name` says. */
-static int parse_group(struct json_object *object, const char *name, struct group_settings *group,
-		       char *message)
-{
-	uint64_t weight = 0;
-	int error = parse_text(object, name, group->name, sizeof(group->name), message);
-
-	group->has_limit = json_object_object_get_ex(object, "bytes", NULL);
-	if (!error)
-		error = parse_text(object, "tiers", group->tiers, sizeof(group->tiers), message);
-	if (!error && group->has_limit)
-		error = parse_number(object, "bytes", &group->limit_bytes, message);
-	if (error || !json_object_object_get_ex(object, "weight", NULL))
-		return error;
-	error = parse_number(object, "weight", &weight, message);
-	if (!error)
-		error = group_check_weight(weight, message);
-	if (!error)
-		group->weight = (unsigned int)weight;
-	return error;
-}
-
-/* The process that the request is about, if it names one. */
-static int parse_pid(struct json_object *object, int *pid, char *message)
+static int parse_argument(struct json_object *value, const struct argument *argument, void *to,
+			  char *message)
 {
 	uint64_t number = 0;
 	int error = 0;
 
-	if (json_object_object_get_ex(object, "pid", NULL))
-		error = parse_number(object, "pid", &number, message);
-	if (number > INT32_MAX)
-		return refuse(message, "\"pid\" is no process id");
-	*pid = (int)number;
-	return error;
+	switch (argument->type) {
+	case TYPE_TEXT:
+		return parse_text(value, argument, to, message);
+	case TYPE_FLAG:
+		if (!json_object_is_type(value, json_type_boolean))
+			return refuse_argument(message, argument, "true or false");
+		*(bool *)to = json_object_get_boolean(value);
+		return 0;
+	case TYPE_NUMBER:
+		return parse_number(value, argument, to, message);
+	case TYPE_PID:
+		error = parse_number(value, argument, &number, message);
+		if (!error && number > INT32_MAX)
+			return refuse_argument(message, argument, "a process id");
+		*(int *)to = (int)number;
+		return error;
+	case TYPE_WEIGHT:
+		error = parse_number(value, argument, &number, message);
+		if (!error)
+			error = group_check_weight(number, message);
+		if (!error)
+			*(unsigned int *)to = (unsigned int)number;
+		return error;
+	}
+	return -EINVAL;
+}
+
+static int parse_arguments(struct json_object *object, const struct form *form,
+			   struct request *request, char *message)
+{
+	unsigned int there = 0, missing;
+	int error = 0;
+
+	for (unsigned int i = 0; i < ARGUMENTS && !error; i++) {
+		struct json_object *value;
+
+		if (!((form->needs | form->takes) & BIT(i)) ||
+		    !json_object_object_get_ex(object, arguments[i].name, &value))
+			continue;
+		there |= BIT(i);
+		error = parse_argument(value, &arguments[i], place_of(request, &arguments[i]),
+				       message);
+	}
+	if (error)
+		return error;
+	request->group.has_limit = there & BIT(BYTES);
+	missing = form->needs & ~there;
+	if (missing && !(form->or_instead & there))
+		return refuse_argument(message, &arguments[__builtin_ctz(missing)], "given");
+	return 0;
+}
+
+/* "it is none of report, limit, ..." */
+static int refuse_name(char *message)
+{
+	char why[MESSAGE_BYTES] = "it is none of ";
+
+	for (unsigned int i = 0; i < REQUEST_KINDS; i++) {
+		strcat(why, i ? ", " : "");
+		strcat(why, forms[i].name);
+	}
+	return refuse(message, why);
 }
 
 static int parse_members(struct json_object *object, struct request *request, char *message)
 {
 	struct json_object *value;
-	const char *name;
 
 	if (!json_object_object_get_ex(object, "request", &value) ||
 	    !json_object_is_type(value, json_type_string))
 		return refuse(message, "\"request\" is missing");
-	name = json_object_get_string(value);
-	for (size_t i = 0; i < sizeof(request_kinds) / sizeof(request_kinds[0]); i++) {
-		if (strcmp(name, request_kinds[i].name))
+	for (unsigned int i = 0; i < REQUEST_KINDS; i++) {
+		if (strcmp(json_object_get_string(value), forms[i].name))
 			continue;
-		request->kind = request_kinds[i].kind;
-		if (request->kind == REQUEST_GROUP &&
-		    !json_object_object_get_ex(object, "name", NULL))
-			return refuse(message, "\"name\" is missing");
-		if (request->kind == REQUEST_GROUP)
-			return parse_group(object, "name", &request->group, message);
-		if (request->kind == REQUEST_LIMIT &&
-		    json_object_object_get_ex(object, "group", NULL))
-			return parse_group(object, "group", &request->group, message);
-		if (request->kind == REQUEST_DETACH)
-			return parse_flag(object, "lose", &request->lose, message);
-		if (!request_kinds[i].number)
-			return 0;
-		if (request->kind == REQUEST_WHERE && parse_pid(object, &request->pid, message))
-			return -EINVAL;
-		return parse_number(object, request_kinds[i].number, &request->number, message);
+		request->kind = (enum request_kind)i;
+		return parse_arguments(object, &forms[i], request, message);
 	}
-	return refuse(message, "it is none of report, limit, follow, group, thaw, detach, where");
+	return refuse_name(message);
 }
 
 int request_parse(const char *line, size_t length, struct request *request, char *message)
@@ -182,4 +220,46 @@ int request_parse(const char *line, size_t length, struct request *request, char
 	result = parse_members(object, request, message);
 	json_object_put(object);
 	return result;
+}
+
+/* ---- writing ---- */
+
+/* NULL: there is nothing to say. */
+static struct json_object *argument_to_json(const struct argument *argument, const void *from)
+{
+	switch (argument->type) {
+	case TYPE_TEXT:
+		return *(const char *)from ? json_object_new_string(from) : NULL;
+	case TYPE_FLAG:
+		return *(const bool *)from ? json_object_new_boolean(1) : NULL;
+	case TYPE_NUMBER:
+		return json_object_new_uint64(*(const uint64_t *)from);
+	case TYPE_PID:
+		return *(const int *)from ? json_object_new_int(*(const int *)from) : NULL;
+	case TYPE_WEIGHT:
+		return *(const unsigned int *)from
+			       ? json_object_new_uint64(*(const unsigned int *)from)
+			       : NULL;
+	}
+	return NULL;
+}
+
+struct json_object *request_to_json(const struct request *request)
+{
+	const struct form *form = &forms[request->kind];
+	struct json_object *object = json_object_new_object(), *value;
+
+	if (!object)
+		return NULL;
+	json_object_object_add(object, "request", json_object_new_string(form->name));
+	for (unsigned int i = 0; i < ARGUMENTS; i++) {
+		if (!((form->needs | form->takes) & BIT(i)) ||
+		    (i == BYTES && !request->group.has_limit))
+			continue;
+		value = argument_to_json(&arguments[i],
+					 (const char *)request + arguments[i].offset);
+		if (value)
+			json_object_object_add(object, arguments[i].name, value);
+	}
+	return object;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a client may ask the owner of a space: one JSON object a line.
+ * What a client may ask the owner of a space: one JSON object a line. The table in request.c names
+ * the requests and what each needs and takes; who sends one and who reads it both walk it. What is
+ * done is in owner/answer.c, by the same kinds.
  *
  *   {"request":"report"}
  *   {"request":"limit","bytes":268435456}
@@ -14,6 +16,9 @@
  * Without "pid" where is about the job's first process. Of a group's settings each may be left out;
  * a limit of 0 bytes is none. "group" is about the process that asks; the answer has "group", its
  * path.
+ *
+ * Who may: the job's user and root (socket.c asks the kernel who that is); "group" only a process
+ * of the job.
  *
  * The answer is lines of JSON too: any number of {"progress":{"done":N,"total":N}},
  * then one object that has "ok" (true) or "error" (a message).
@@ -37,19 +42,25 @@ enum request_kind {
 	REQUEST_GROUP,
 	REQUEST_THAW,
 	REQUEST_DETACH,
-	REQUEST_WHERE
+	REQUEST_WHERE,
+	REQUEST_KINDS
 };
 
 struct request {
 	enum request_kind kind;
-	bool lose;		     /* detach: unreadable pages are given up */
-	uint64_t number;	     /* limit of the job: bytes; where: address */
-	int pid;		     /* where: of which process; 0: the first */
-	struct group_settings group; /* group; limit: of the group with that path, if it has one */
+	bool lose;	  /* detach: unreadable pages are given up */
+	uint64_t address; /* where */
+	int pid;	  /* where: of which process; 0: the first */
+	/* group; limit: of the group with that path, or of the job if it has none. */
+	struct group_settings group;
 };
+
+struct json_object;
 
 /* Parses `length` bytes without the newline; they may hold anything. 0, or -EINVAL with what is
  * wrong in `message`. */
 int request_parse(const char *line, size_t length, struct request *request, char *message);
+/* The object that request_parse reads; the caller puts it. NULL: out of memory. */
+struct json_object *request_to_json(const struct request *request);
 
 #endif

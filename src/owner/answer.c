@@ -16,43 +16,48 @@
 #include "pager/limits/group.h"
 #include "pager/pager.h"
 
-static void reply_ok(struct client *client, const char *member, struct json_object *value)
+/* What an answer has beside "ok": at most one member. */
+struct reply {
+	const char *member;
+	struct json_object *value;
+};
+
+static void send_reply(struct client *client, const struct reply *reply)
 {
 	struct json_object *object = json_object_new_object();
 
 	if (object) {
 		json_object_object_add(object, "ok", json_object_new_boolean(1));
-		if (member)
-			json_object_object_add(object, member, value);
+		if (reply->member)
+			json_object_object_add(object, reply->member, reply->value);
+	} else {
+		json_object_put(reply->value);
 	}
 	client_send(client, object);
 }
 
-static struct json_object *where_to_json(const struct pager_where *where)
-{
-	struct json_object *object = json_object_new_object();
+/* 0 with what the reply has, or -errno with a message. */
+typedef int (*answer_fn)(struct owner *owner, struct client *client, const struct request *request,
+			 struct reply *reply, char message[MESSAGE_BYTES]);
 
-	if (!object)
-		return NULL;
-	json_object_object_add(object, "state", json_object_new_string(where->state));
-	json_object_object_add(object, "slot", json_object_new_uint64(where->slot));
-	json_object_object_add(object, "codec", json_object_new_string(where->codec));
-	json_object_object_add(object, "bytes", json_object_new_uint64(where->bytes));
-	json_object_object_add(object, "pages", json_object_new_uint64(where->pages));
-	json_object_object_add(object, "sharers", json_object_new_uint64(where->sharers));
-	json_object_object_add(object, "segment", json_object_new_uint64(where->segment));
-	json_object_object_add(object, "place", json_object_new_string(where->place));
-	return object;
+static int answer_report(struct owner *owner, struct client *client, const struct request *request,
+			 struct reply *reply, char message[MESSAGE_BYTES])
+{
+	struct report report;
+
+	work_report(owner, &report);
+	*reply = (struct reply){"report", report_to_json(&report)};
+	return 0;
 }
 
-static int answer_limit(struct owner *owner, const struct request *request,
-			char message[MESSAGE_BYTES])
+static int answer_limit(struct owner *owner, struct client *client, const struct request *request,
+			struct reply *reply, char message[MESSAGE_BYTES])
 {
 	int result;
 
 	if (request->group.name[0])
 		return pager_group_change(owner->pager, &request->group, message);
-	result = pager_set_limit(owner->pager, request->number, message);
+	result = pager_set_limit(owner->pager, request->group.limit_bytes, message);
 	if (!result) {
 		cgroup_budget_close(&owner->following);
 		owner->following = (struct cgroup_budget){0};
@@ -61,7 +66,8 @@ static int answer_limit(struct owner *owner, const struct request *request,
 	return result;
 }
 
-static int answer_follow(struct owner *owner, char message[MESSAGE_BYTES])
+static int answer_follow(struct owner *owner, struct client *client, const struct request *request,
+			 struct reply *reply, char message[MESSAGE_BYTES])
 {
 	struct cgroup_budget following;
 	int result = cgroup_budget_open(&following, "", owner->pid, pager_least_limit(), message);
@@ -76,63 +82,64 @@ static int answer_follow(struct owner *owner, char message[MESSAGE_BYTES])
 }
 
 /* Who asks goes into the group. */
-static void answer_group(struct owner *owner, struct client *client, const struct request *request)
+static int answer_group(struct owner *owner, struct client *client, const struct request *request,
+			struct reply *reply, char message[MESSAGE_BYTES])
 {
-	char message[MESSAGE_BYTES], path[GROUP_PATH];
+	char path[GROUP_PATH];
+	int result =
+		pager_group_enter(owner->pager, client_pid(client), &request->group, path, message);
 
-	if (pager_group_enter(owner->pager, client_pid(client), &request->group, path, message))
-		client_fail(client, message);
-	else
-		reply_ok(client, "group", json_object_new_string(path));
+	if (!result)
+		*reply = (struct reply){"group", json_object_new_string(path)};
+	return result;
 }
+
+static int answer_thaw(struct owner *owner, struct client *client, const struct request *request,
+		       struct reply *reply, char message[MESSAGE_BYTES])
+{
+	return work_thaw(owner, client, message);
+}
+
+static int answer_detach(struct owner *owner, struct client *client, const struct request *request,
+			 struct reply *reply, char message[MESSAGE_BYTES])
+{
+	return work_detach(owner, client, request->lose, message);
+}
+
+static int answer_where(struct owner *owner, struct client *client, const struct request *request,
+			struct reply *reply, char message[MESSAGE_BYTES])
+{
+	pid_t pid = request->pid ? request->pid : owner->pid;
+	struct pager_where where = {0};
+	int result = pager_where(owner->pager, pid, request->address, &where);
+
+	if (result)
+		return explain(message, result,
+			       "process %d is no part of the job of process %d, or has ended",
+			       (int)pid, (int)owner->pid);
+	*reply = (struct reply){"where", where_to_json(&where)};
+	return 0;
+}
+
+static const struct {
+	answer_fn answer;
+	bool afterwards; /* also when the program has been detached */
+} answers[REQUEST_KINDS] = {
+	[REQUEST_REPORT] = {answer_report, true}, [REQUEST_LIMIT] = {answer_limit},
+	[REQUEST_FOLLOW] = {answer_follow},	  [REQUEST_GROUP] = {answer_group},
+	[REQUEST_THAW] = {answer_thaw},		  [REQUEST_DETACH] = {answer_detach},
+	[REQUEST_WHERE] = {answer_where},
+};
 
 void answer(void *argument, struct client *client, const struct request *request)
 {
 	struct owner *owner = argument;
 	char message[MESSAGE_BYTES] = "the program has just been detached";
-	struct pager_where where = {0};
-	struct report report;
-	pid_t pid;
-	int result = 0;
+	struct reply reply = {0};
 
-	if (!owner->pager && request->kind != REQUEST_REPORT) {
-		client_fail(client, message);
-		return;
-	}
-	switch (request->kind) {
-	case REQUEST_REPORT:
-		work_report(owner, &report);
-		reply_ok(client, "report", report_to_json(&report));
-		return;
-	case REQUEST_LIMIT:
-		result = answer_limit(owner, request, message);
-		break;
-	case REQUEST_FOLLOW:
-		result = answer_follow(owner, message);
-		break;
-	case REQUEST_GROUP:
-		answer_group(owner, client, request);
-		return;
-	case REQUEST_THAW:
-		result = work_thaw(owner, client, message);
-		break;
-	case REQUEST_DETACH:
-		result = work_detach(owner, client, request->lose, message);
-		break;
-	case REQUEST_WHERE:
-		pid = request->pid ? request->pid : owner->pid;
-		result = pager_where(owner->pager, pid, request->number, &where);
-		if (!result) {
-			reply_ok(client, "where", where_to_json(&where));
-			return;
-		}
-		snprintf(message, sizeof(message),
-			 "process %d is no part of the job of process %d, or has ended", (int)pid,
-			 (int)owner->pid);
-		break;
-	}
-	if (result)
-		client_fail(client, message);
+	if ((owner->pager || answers[request->kind].afterwards) &&
+	    !answers[request->kind].answer(owner, client, request, &reply, message))
+		send_reply(client, &reply);
 	else
-		reply_ok(client, NULL, NULL);
+		client_fail(client, message);
 }

@@ -1,10 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /* Fuzzer (libFuzzer): a line of the control socket is refused with a message, or is a request. */
+#include <json-c/json.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "control/request.h"
+
+/* What is written is read as it was. */
+static void fuzz_writing(const struct request *request)
+{
+	struct json_object *object = request_to_json(request);
+	const char *text = json_object_to_json_string_length(object, JSON_C_TO_STRING_PLAIN, NULL);
+	char message[MESSAGE_BYTES];
+	struct request again;
+
+	/* What was escaped may be longer than a request may be. */
+	if (strlen(text) < REQUEST_BYTES && (request_parse(text, strlen(text), &again, message) ||
+					     memcmp(&again, request, sizeof(again))))
+		abort();
+	json_object_put(object);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -23,6 +39,21 @@ static void fuzz_name(const struct group_settings *settings)
 	groups_free(&groups);
 }
 
+/* What is written is read as it was. */
+static void fuzz_writing(const struct request *request)
+{
+	struct json_object *object = request_to_json(request);
+	const char *text = json_object_to_json_string_length(object, JSON_C_TO_STRING_PLAIN, NULL);
+	char message[MESSAGE_BYTES];
+	struct request again;
+
+	/* What was escaped may be longer than a request may be. */
+	if (strlen(text) < REQUEST_BYTES && (request_parse(text, strlen(text), &again, message) ||
+					     memcmp(&again, request, sizeof(again))))
+		abort();
+	json_object_put(object);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	/* A copy of just this size, so that reading past it is seen. */
@@ -37,8 +68,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	error = request_parse(line, size, &request, message);
 	if ((error != 0) != (message[0] != '\0') || !memchr(message, '\0', sizeof(message)))
 		abort();
-	if (!error && (request.kind < REQUEST_REPORT || request.kind > REQUEST_WHERE))
+	if (!error && (request.kind < REQUEST_REPORT || request.kind >= REQUEST_KINDS))
 		abort();
+	if (!error)
+		fuzz_writing(&request);
 	if (!memchr(request.group.name, '\0', sizeof(request.group.name)) ||
 	    !memchr(request.group.tiers, '\0', sizeof(request.group.tiers)) ||
 	    request.group.weight > GROUP_WEIGHT_MOST)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Description: what the owner makes of a client's line. */
 #include <errno.h>
+#include <json-c/json.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,7 +33,8 @@ static void accepts(const char *line, enum request_kind kind, uint64_t number)
 
 	assert_int_equal(parse(line, &request), 0);
 	assert_int_equal(request.kind, kind);
-	assert_int_equal(request.number, number);
+	assert_int_equal(kind == REQUEST_LIMIT ? request.group.limit_bytes : request.address,
+			 number);
 }
 
 static void test_requests(void **state)
@@ -130,6 +132,37 @@ static void test_refused(void **state)
 		assert_int_equal(parse(lines[i], &request), -EINVAL);
 }
 
+/* What is written is read as it was. */
+static void test_round_trip(void **state)
+{
+	static const struct request requests[] = {
+		{.kind = REQUEST_REPORT},
+		{.kind = REQUEST_LIMIT, .group = {.has_limit = true, .limit_bytes = 1ull << 40}},
+		{.kind = REQUEST_LIMIT, .group = {.name = "a/b", .weight = 10000}},
+		{.kind = REQUEST_LIMIT, .group = {.name = "a", .has_limit = true}},
+		{.kind = REQUEST_FOLLOW},
+		{.kind = REQUEST_GROUP, .group = {"a \"b\"", true, 1, 2, "ram,disk"}},
+		{.kind = REQUEST_GROUP, .group = {.name = "c"}},
+		{.kind = REQUEST_THAW},
+		{.kind = REQUEST_DETACH},
+		{.kind = REQUEST_DETACH, .lose = true},
+		{.kind = REQUEST_WHERE, .address = UINT64_MAX >> 1, .pid = INT32_MAX},
+		{.kind = REQUEST_WHERE, .address = 0},
+	};
+	unsigned int kinds = 0;
+
+	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+		struct json_object *object = request_to_json(&requests[i]);
+		struct request request;
+
+		assert_int_equal(parse(json_object_to_json_string(object), &request), 0);
+		assert_memory_equal(&request, &requests[i], sizeof(request));
+		kinds |= 1u << request.kind;
+		json_object_put(object);
+	}
+	assert_int_equal(kinds, (1u << REQUEST_KINDS) - 1);
+}
+
 static void test_long(void **state)
 {
 	char line[REQUEST_BYTES + 2];
@@ -144,9 +177,9 @@ static void test_long(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_requests),  cmocka_unit_test(test_groups),
-		cmocka_unit_test(test_long_path), cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_long),
+		cmocka_unit_test(test_requests),   cmocka_unit_test(test_groups),
+		cmocka_unit_test(test_long_path),  cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_long),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
