@@ -145,6 +145,21 @@ kill -CONT $owner
 check "stat: an owner that does not answer is named, status 1" \
 	sh -c "[ $status = 1 ] && grep -q 'owner of process $pid does not answer' '$work/err' '$work/out'"
 
+# ---- an owner that is frozen, with its program ----
+frozen=/sys/fs/cgroup/freezer/vswap-test-$$
+if [ "$(id -u)" = 0 ] && mkdir "$frozen" 2>/dev/null; then
+	echo $owner >"$frozen/cgroup.procs"
+	echo "$pid" >"$frozen/cgroup.procs"
+	echo FROZEN >"$frozen/freezer.state"
+	run "$vswap" stat "$pid"
+	echo THAWED >"$frozen/freezer.state"
+	check "stat: what is frozen is said to be" sh -c "[ $status = 1 ] && grep -q 'process $pid is frozen' '$work/err'"
+	for task in $owner $pid; do echo "$task" >/sys/fs/cgroup/freezer/cgroup.procs; done
+	check "the freezer's group is empty again" wait_for 20 rmdir "$frozen"
+else
+	echo "skip: stat: what is frozen: no freezer that we may use"
+fi
+
 exec 9>&-
 check "the program's data is right, status 0" ends_with 0 $owner
 check "the socket is gone" [ ! -e "$socket" ]
