@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The proof: in smaps a mapping that is registered for missing pages has the flag "um", and "uw" if
- * it is registered for write-protection, too. vswap never asks for the latter. So one page of
- * each process that has such memory is registered so through each of our userfaultfds: if "uw"
- * comes to stand there, one of ours serves it. This changes no byte of anybody, and nothing at all
- * in a process that is not ours.
+ * it is registered for write-protection. One page of each process that has the former somewhere
+ * is registered for the latter through each of our userfaultfds: if "uw" comes to stand there, one
+ * of ours serves it. This changes no byte of anybody, and nothing at all in a process that is not
+ * ours.
+ *
+ * The page must be one for which nobody else asks for it meanwhile. Where all that is "um" is "uw",
+ * too, it is a file's, which newer kernels register for write-protection alone.
  */
 #include "attach/hunt.h"
 
@@ -34,9 +37,10 @@
 struct mapping {
 	uint64_t start, end;
 	bool missing, protected; /* registered for it */
+	bool file;		 /* a file's, or the kernel's, and a userfaultfd may have it */
 };
 
-/* It has memory that is registered with some userfaultfd, of which `page` is one. */
+/* It has memory that is registered with some userfaultfd; a proof is tried with `mapping`. */
 struct candidate {
 	pid_t pid;
 	struct mapping mapping;
@@ -88,6 +92,21 @@ static int open_number(int proc, pid_t pid, const char *name)
 
 /* ---- mappings ---- */
 
+/* The line of a mapping, after its addresses, names an inode, or it is the kernel's code. */
+static bool names_file(const char *at)
+{
+	/* protection, offset, device */
+	for (int fields = 0; at && fields < 3; fields++)
+		at = strchr(at + 1, ' ');
+	return at && (strtoull(at, NULL, 10) || strstr(at, "[vdso]"));
+}
+
+static bool may_be_registered(const char *flags)
+{
+	return strstr(flags, " mw") && !strstr(flags, " io") && !strstr(flags, " pf") &&
+	       !strstr(flags, " ht");
+}
+
 static bool next_mapping(struct lines *lines, struct mapping *mapping)
 {
 	char *line, *at;
@@ -95,10 +114,12 @@ static bool next_mapping(struct lines *lines, struct mapping *mapping)
 	while ((line = next_line(lines))) {
 		if (isdigit((unsigned char)*line) || islower((unsigned char)*line)) {
 			mapping->start = strtoull(line, &at, 16);
-			mapping->end = *at == '-' ? strtoull(at + 1, NULL, 16) : 0;
+			mapping->end = *at == '-' ? strtoull(at + 1, &at, 16) : 0;
+			mapping->file = names_file(at);
 		} else if (!strncmp(line, "VmFlags:", 8)) {
 			mapping->missing = strstr(line, " um");
 			mapping->protected = strstr(line, " uw");
+			mapping->file &= may_be_registered(line);
 			return true;
 		}
 	}
@@ -110,15 +131,15 @@ struct look {
 	int tasks;		  /* /proc/PID/task */
 	const struct mapping *at; /* NULL: the first that a proof can be tried with */
 	struct mapping found;
-	bool seen_any; /* some thread still has the memory */
+	struct mapping file; /* the first of a file that a proof can be tried with */
+	bool seen_any;	     /* some thread still has the memory */
+	bool seen_missing;
 };
 
 static bool is_wanted(const struct look *look, const struct mapping *mapping)
 {
-	if (!mapping->missing)
-		return false;
 	if (!look->at)
-		return !mapping->protected;
+		return mapping->missing && !mapping->protected;
 	return mapping->protected && mapping->start <= look->at->start &&
 	       look->at->start < mapping->end;
 }
@@ -133,10 +154,13 @@ static bool look_by_thread(void *argument, int tid)
 
 	while (lines.file >= 0 && next_mapping(&lines, &mapping)) {
 		look->seen_any = true;
-		look->found = mapping;
-		if (is_wanted(look, &mapping))
+		look->seen_missing |= mapping.missing;
+		if (is_wanted(look, &mapping)) {
+			look->found = mapping;
 			break;
-		look->found = (struct mapping){0};
+		}
+		if (mapping.file && !mapping.protected && !look->file.end)
+			look->file = mapping;
 	}
 	if (lines.file >= 0)
 		close(lines.file);
@@ -152,6 +176,8 @@ static bool has_mapping(int proc, pid_t pid, const struct mapping *at, struct ma
 		return false;
 	proc_each_number(look.tasks, look_by_thread, &look);
 	close(look.tasks);
+	if (!at && !look.found.end && look.seen_missing)
+		look.found = look.file;
 	*found = look.found;
 	return look.found.end != 0;
 }
@@ -174,19 +200,29 @@ static bool add_candidate(void *argument, int pid)
 	return hunt->count == CANDIDATES;
 }
 
+/* 0 or errno. What is not anonymous has no missing pages of ours, so that alone is left out there.
+ */
+static int protect(int userfault, uint64_t start, uint64_t end)
+{
+	struct uffdio_register range = {
+		.range = {.start = start, .len = end - start},
+		.mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP,
+	};
+
+	if (!ioctl(userfault, UFFDIO_REGISTER, &range))
+		return 0;
+	if (errno != EINVAL)
+		return errno;
+	range.mode = UFFDIO_REGISTER_MODE_WP;
+	return ioctl(userfault, UFFDIO_REGISTER, &range) ? errno : 0;
+}
+
 /* The page alone, so that the rest is there for other proofs; where a mapping cannot be divided
  * any more, all of it. */
 static void mark(int userfault, const struct mapping *mapping)
 {
-	struct uffdio_register page = {
-		.range = {.start = mapping->start, .len = PAGE_BYTES},
-		.mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP,
-	};
-
-	if (!ioctl(userfault, UFFDIO_REGISTER, &page) || errno != ENOMEM)
-		return;
-	page.range.len = mapping->end - mapping->start;
-	ioctl(userfault, UFFDIO_REGISTER, &page);
+	if (protect(userfault, mapping->start, mapping->start + PAGE_BYTES) == ENOMEM)
+		protect(userfault, mapping->start, mapping->end);
 }
 
 static bool is_marked(const struct hunt *hunt, size_t index)
