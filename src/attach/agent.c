@@ -137,6 +137,24 @@ AGENT static int gate_enter(struct gate *gate)
 	}
 }
 
+/*
+ * Marks what has just moved (marks.h), before anybody else can see that it left: a guard that came
+ * and went in between would not be noticed. Nothing comes in meanwhile, since the gate is held.
+ */
+AGENT static int16_t mark(const struct channel *channel, uint64_t start, uint32_t pages)
+{
+	struct uffdio_writeprotect protect;
+
+	if (!channel->mark || !pages)
+		return CHANNEL_MOVED;
+	protect.range.start = start;
+	protect.range.len = pages * PAGE_BYTES;
+	protect.mode = UFFDIO_WRITEPROTECT_MODE_WP;
+	if (call(__NR_ioctl, channel->userfault, (long)UFFDIO_WRITEPROTECT, (long)&protect, 0))
+		return CHANNEL_MOVED;
+	return CHANNEL_MARKED;
+}
+
 /* Where pages go: the kernel moves them between mappings of the same protection only. */
 struct aim {
 	uint64_t staging[2]; /* for plain pages, for executable ones (or 0) */
@@ -154,6 +172,7 @@ AGENT static int move_chunk(struct channel *channel, struct aim *aim, uint32_t a
 	while (at < end) {
 		struct uffdio_move move;
 		uint32_t run = 1, moved;
+		int16_t result;
 		long error;
 
 		while (at + run < end &&
@@ -173,8 +192,9 @@ AGENT static int move_chunk(struct channel *channel, struct aim *aim, uint32_t a
 			continue;
 		}
 		other = 0;
+		result = mark(channel, move.src, moved);
 		for (; moved; moved--)
-			channel->result[at++] = CHANNEL_MOVED;
+			channel->result[at++] = result;
 		/* A short count comes with EAGAIN too: the next try says what is with that page. */
 		if (!error || move.move > 0)
 			continue;
@@ -204,8 +224,9 @@ AGENT static int part_chunk(struct channel *channel, struct aim *aim, uint32_t a
 		if (stop > at && !move_chunk(channel, aim, at, stop))
 			return 0;
 		for (; at < stop; at++)
-			if (channel->result[at] == CHANNEL_MOVED)
-				channel->result[at] = CHANNEL_PARTED;
+			if (channel->result[at] == CHANNEL_MOVED ||
+			    channel->result[at] == CHANNEL_MARKED)
+				channel->result[at] |= CHANNEL_PARTED;
 		at++;
 	}
 	return 1;

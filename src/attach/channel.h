@@ -36,6 +36,7 @@ enum channel_result {
 	CHANNEL_MOVED = 0,
 	CHANNEL_NOT_TRIED = 1,
 	CHANNEL_PARTED = 2, /* moved; until then it was shared by fork, or had been */
+	CHANNEL_MARKED = 4, /* and it left a mark (marks.h): a bit beside _MOVED and _PARTED */
 };
 
 /* Why the agent did nothing at all with a command. */
@@ -62,8 +63,8 @@ struct channel {
 	uint32_t command; /* sequence number, futex */
 	uint32_t done;	  /* sequence number of the last finished command, futex */
 	uint32_t verb, count;
-	uint32_t refusal;      /* enum channel_refusal */
-	uint32_t agent_tid;    /* set once at the start */
+	uint32_t refusal;   /* enum channel_refusal */
+	uint32_t agent_tid; /* set once at the start */
 	struct gate gate;
 	uint32_t started;      /* 1 when the agent runs, futex */
 	int32_t userfault;     /* descriptor numbers in the agent's own table: ... */
@@ -74,11 +75,12 @@ struct channel {
 	uint64_t code_staging; /* where pages go that are executable; 0: nowhere */
 	uint64_t code_empty;   /* like `empty` */
 	uint32_t empty_pages;
+	uint32_t mark; /* MOVE: what has moved leaves marks */
 	uint32_t part; /* MOVE: pages that fork left shared are made the program's own first */
 	uint64_t from[CHANNEL_BATCH];
 	uint32_t word[CHANNEL_WORDS];
-	int16_t result[CHANNEL_BATCH]; /* CHANNEL_MOVED or _PARTED, -errno not moved; a hint: the
-					  truth is what stands in staging after the revoke */
+	int16_t result[CHANNEL_BATCH]; /* CHANNEL_MOVED, _PARTED, _MARKED, -errno not moved; a hint:
+					  the truth is what stands in staging after the revoke */
 };
 
 #endif

@@ -19,6 +19,7 @@
 #include "attach/explain.h"
 #include "attach/grant.h"
 #include "attach/leash.h"
+#include "attach/marks.h"
 #include "attach/remote.h"
 #include "attach/rights.h"
 #include "base/futex.h"
@@ -95,7 +96,8 @@ static uint64_t features_offered(void)
 
 static int take_userfault(struct injection *in)
 {
-	uint64_t features = features_offered() & FEATURES_WANTED;
+	uint64_t features = (features_offered() & FEATURES_WANTED) |
+			    (marks_possible() ? UFFD_FEATURE_WP_ASYNC : 0);
 	struct uffdio_api api = {.api = UFFD_API, .features = features};
 	int error;
 

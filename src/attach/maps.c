@@ -297,7 +297,7 @@ int maps_present(int pagemap, uint64_t start, uint64_t end, maps_run_fn run, voi
 			.end = end,
 			.vec = (uintptr_t)regions,
 			.vec_len = PAGEMAP_REGION,
-			.category_mask = PAGE_IS_FILE,
+			.category_mask = PAGE_IS_FILE | PAGE_IS_WRITTEN,
 			.category_inverted = PAGE_IS_FILE,
 			.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
 			.return_mask = PAGE_IS_PRESENT,
@@ -337,26 +337,49 @@ bool maps_written(int pagemap, uint64_t start, unsigned int pages)
 	       region.end == end;
 }
 
-int maps_empty(int pagemap, uint64_t start, unsigned int pages)
+/* How many pages from the start on are (or are not) of a kind. */
+static int count_first(int pagemap, uint64_t start, unsigned int pages, struct pm_scan_arg *scan,
+		       bool of_kind)
 {
 	struct page_region region = {0};
-	struct pm_scan_arg scan = {
-		.size = sizeof(scan),
-		.start = start,
-		.end = start + pages * PAGE_BYTES,
-		.vec = (uintptr_t)&region,
-		.vec_len = 1,
-		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
-		.return_mask = PAGE_IS_PRESENT,
-	};
 	int found;
 
+	scan->size = sizeof(*scan);
+	scan->start = start;
+	scan->end = start + pages * PAGE_BYTES;
+	scan->vec = (uintptr_t)&region;
+	scan->vec_len = 1;
 	do
-		found = ioctl(pagemap, PAGEMAP_SCAN, &scan);
+		found = ioctl(pagemap, PAGEMAP_SCAN, scan);
 	while (found < 0 && errno == EINTR);
 	if (found < 0)
 		return -errno;
-	return found ? (int)((region.start - start) / PAGE_BYTES) : (int)pages;
+	if (!found)
+		return of_kind ? 0 : (int)pages;
+	if (!of_kind)
+		return (int)((region.start - start) / PAGE_BYTES);
+	return region.start == start ? (int)((region.end - start) / PAGE_BYTES) : 0;
+}
+
+int maps_empty(int pagemap, uint64_t start, unsigned int pages)
+{
+	struct pm_scan_arg scan = {
+		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
+		.return_mask = PAGE_IS_PRESENT,
+	};
+
+	return count_first(pagemap, start, pages, &scan, false);
+}
+
+int maps_marked(int pagemap, uint64_t start, unsigned int pages)
+{
+	struct pm_scan_arg scan = {
+		.category_mask = PAGE_IS_SWAPPED | PAGE_IS_WRITTEN,
+		.category_inverted = PAGE_IS_WRITTEN,
+		.return_mask = PAGE_IS_SWAPPED,
+	};
+
+	return count_first(pagemap, start, pages, &scan, true);
 }
 
 int maps_present_pages(int pagemap, uint64_t start, unsigned int pages, bool *present)
@@ -370,10 +393,11 @@ int maps_present_pages(int pagemap, uint64_t start, unsigned int pages, bool *pr
 		    (off_t)(start / PAGE_BYTES * sizeof(*entries)));
 	if (got < 0)
 		return -errno;
-	/* Bit 63: present; 62: in the kernel's own swap, which is as good; 61: a page of a file or
-	 * shared memory. */
+	/* Bit 63: present; 62: in the kernel's own swap, which is as good, and 57: but for a mark
+	 * (marks.h); 61: a page of a file or shared memory. */
 	for (unsigned int i = 0; i < pages; i++)
-		present[i] = (size_t)got >= (i + 1) * sizeof(*entries) && entries[i] >> 62 &&
+		present[i] = (size_t)got >= (i + 1) * sizeof(*entries) &&
+			     (entries[i] >> 63 || (entries[i] >> 62 && !(entries[i] >> 57 & 1))) &&
 			     !(entries[i] >> 61 & 1);
 	return got ? 0 : -ESRCH;
 }

@@ -55,8 +55,9 @@ int maps_check_flags(pid_t pid, struct maps *maps, maps_run_fn wipe, void *argum
 int maps_each_registered(pid_t pid, maps_run_fn run, void *argument);
 bool maps_is_registered(pid_t pid, uint64_t address);
 
-/* Which pages of [start, end) are present (or in the kernel's own swap): calls `run` for every run
- * of present pages (PAGEMAP_SCAN; private anonymous, not file pages). 0 or -errno. */
+/* Which pages of [start, end) are present (or in the kernel's own swap; not those with a mark):
+ * calls `run` for every run of present pages (PAGEMAP_SCAN; private anonymous, not file pages).
+ * 0 or -errno. */
 int maps_present(int pagemap, uint64_t start, uint64_t end, maps_run_fn run, void *argument);
 
 /* True if the process has written to all of these pages: each is present, and none is the kernel's
@@ -64,8 +65,9 @@ int maps_present(int pagemap, uint64_t start, uint64_t end, maps_run_fn run, voi
 bool maps_written(int pagemap, uint64_t start, unsigned int pages);
 
 /* Of `pages` pages, how many from `start` on have nothing at all in their page table entries, not
- * even a guard. 0..pages, or -errno. */
+ * even a guard; or have a mark (marks.h). 0..pages, or -errno. */
 int maps_empty(int pagemap, uint64_t start, unsigned int pages);
+int maps_marked(int pagemap, uint64_t start, unsigned int pages);
 
 /* present[i] for `pages` 1..512 pages from start, by reading pagemap. 0 or -errno. */
 int maps_present_pages(int pagemap, uint64_t start, unsigned int pages, bool *present);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include "attach/marks.h"
 #include "base/clock.h"
 #include "base/proc.h"
 #include "pager/attached/fill.h"
@@ -116,6 +117,7 @@ int pager_open(struct pager **out, const struct pager_config *config, char messa
 	pager->brake_ns = BRAKE_NS;
 	pager->exit_status = pager->loadavg = -1;
 	pager->opened_ns = monotonic_ns();
+	pager->marks = marks_possible();
 	init_locks(pager);
 	pager->own_statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	pager->loadavg = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);

@@ -49,9 +49,10 @@ enum desc_state {
 };
 
 #define DESC_STATE_MASK 7ull
-#define DESC_LOCK	(1ull << 3) /* a thread works on the slot */
-#define DESC_REFERENCED (1ull << 4) /* used since the CLOCK hand passed */
-#define DESC_AGE_SHIFT	5	    /* two bits: laps that the page still survives */
+#define DESC_LOCK	(1ull << 3)	/* a thread works on the slot */
+#define DESC_REFERENCED (1ull << 4)	/* used since the CLOCK hand passed */
+#define DESC_MARKED	DESC_REFERENCED /* swapped: the page has a mark (attach/marks.h) */
+#define DESC_AGE_SHIFT	5		/* two bits: laps that the page still survives */
 #define DESC_AGE_MASK	(3ull << DESC_AGE_SHIFT)
 #define DESC_WIDE	(1ull << 7) /* same: the word is 32 bits, repeated */
 #define DESC_FIXED	(1ull << 7) /* resident, leaving: the kernel did not move it */

@@ -14,6 +14,10 @@
 #define MADV_POPULATE_READ  22
 #define MADV_POPULATE_WRITE 23
 #endif
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#define MADV_GUARD_REMOVE  103
+#endif
 
 void op_write(struct worker *worker)
 {
@@ -162,6 +166,32 @@ void op_advise(struct worker *worker)
 		page_check(worker, region, first + random_below(worker, count));
 }
 
+/* Guards take pages away without an event, and leave zeros when they go. */
+void op_guard(struct worker *worker)
+{
+	size_t first, count;
+	struct region *region = run_any(worker, 64, false, &first, &count);
+	char *at;
+
+	if (!region)
+		return;
+	at = region->base + first * PAGE;
+	storm_record(worker, "guard", at, count);
+	if (madvise(at, count * PAGE, MADV_GUARD_INSTALL)) {
+		if (errno == EINVAL)
+			return; /* this kernel has none, or what is there cannot have them */
+		storm_fail(worker, "guard of %zu pages at %p: %m", count, (void *)at);
+	}
+	for (uint64_t i = random_below(worker, 3); i; i--)
+		op_common(worker); /* other memory */
+	if (madvise(at, count * PAGE, MADV_GUARD_REMOVE))
+		storm_fail(worker, "guard removed: %m");
+	pages_flag(region, first, count, 0, PAGE_FREED);
+	pages_forget(region, first, count);
+	for (unsigned int i = 0; i < 4; i++)
+		page_check(worker, region, first + random_below(worker, count));
+}
+
 /* Locked pages must not leave: while they are locked, other memory is looked at. */
 void op_lock(struct worker *worker)
 {
@@ -193,8 +223,8 @@ void op_lock(struct worker *worker)
 void op_common(struct worker *worker)
 {
 	static void (*const steps[])(struct worker *) = {
-		op_map,	  op_map_fixed, op_unmap, op_remap, op_advise, op_write,
-		op_write, op_poke,	op_check, op_check, op_copy,   op_remap_row};
+		op_map,	 op_map_fixed, op_unmap, op_remap, op_advise,	 op_write, op_write,
+		op_poke, op_check,     op_check, op_copy,  op_remap_row, op_guard};
 
 	if (worker == common || !common_usable || pthread_mutex_trylock(&common_lock))
 		return;

@@ -23,7 +23,7 @@ static struct operation operations[] = {
 	{"pipe", 20, op_pipe},	     {"socket", 10, op_socket},	     {"file", 15, op_file},
 	{"vector", 15, op_vector},   {"splice", 15, op_splice},	     {"vmread", 10, op_vm_read},
 	{"random", 5, op_random},    {"uring", 15, op_uring},	     {"row", 15, op_remap_row},
-	{"part", 10, op_remap_part},
+	{"part", 10, op_remap_part}, {"guard", 40, op_guard},
 };
 
 #define OPERATIONS (sizeof operations / sizeof operations[0])

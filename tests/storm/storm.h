@@ -196,6 +196,7 @@ void op_remap_part(struct worker *worker);
 void op_remap_row(struct worker *worker);
 void op_protect(struct worker *worker);
 void op_advise(struct worker *worker);
+void op_guard(struct worker *worker);
 void op_break(struct worker *worker);
 void op_lock(struct worker *worker);
 void op_common(struct worker *worker);

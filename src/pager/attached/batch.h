@@ -31,6 +31,7 @@ struct batch {
 	desc_t leaving[CHANNEL_BATCH]; /* the word that the evictor set: any other wins */
 	uint64_t id[CHANNEL_BATCH];    /* slot ids */
 	bool moved[CHANNEL_BATCH];     /* valid from BATCH_READ on */
+	bool marked[CHANNEL_BATCH];    /* the same: it left a mark (marks.h) */
 	int16_t result[CHANNEL_BATCH]; /* what the agent says of each: a hint */
 	bool is_code[CHANNEL_BATCH];   /* moved: to the code staging */
 	bool code;		       /* executable pages may leave, too */

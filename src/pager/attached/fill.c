@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bringing swapped pages back in: lock the descriptors of a run, get the bytes,
- * install all with one COPY, and only then say "resident".
+ * Bringing swapped pages back in: lock the descriptors of a run, look which pages are as they
+ * were left, get the bytes, install all with one COPY, and only then say "resident".
  *
  * If the COPY installs less than asked, the rest stays swapped: nothing was
  * given up before the kernel had it.
@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include "pager/attached/kick.h"
+#include "pager/attached/page_marks.h"
 #include "pager/attached/state.h"
 #include "pager/attached/userfault.h"
 
@@ -74,12 +75,46 @@ enum fault_result fill_refused(struct attached *attached, uint64_t address, int 
 	}
 }
 
+static void release(slot_t *slots, const desc_t *words, unsigned int from, unsigned int to)
+{
+	for (unsigned int i = from; i < to; i++)
+		slot_unlock(&slots[i], words[i]);
+}
+
+/* The program has dropped the page, and no event told: zeros, unless a guard or a page is there.
+ * The slot is locked. */
+static enum fault_result give_zeros(struct attached *attached, slot_t *slot, desc_t word,
+				    uint64_t address, bool quiet)
+{
+	int done = userfault_zero(attached->userfault, address, 1, quiet);
+
+	if (done != 1 && done != -EEXIST) {
+		slot_unlock(slot, word);
+		return fill_refused(attached, address, done);
+	}
+	slot_unlock(slot, DESC_RESIDENT | DESC_REFERENCED);
+	space_drop(attached->pager->space, word);
+	if (done == 1)
+		attached_count_pages(attached, 1);
+	else
+		userfault_wake(attached->userfault, address, 1);
+	return FAULT_DONE;
+}
+
 /* Bytes that cannot be had: this page alone raises SIGBUS from now on. The slot is locked. */
 static enum fault_result poison(struct attached *attached, slot_t *slot, desc_t word,
 				uint64_t address, bool for_good)
 {
-	int result = userfault_poison(attached->userfault, address);
+	int result = 0;
 
+	if (page_marks_dropped(attached, address, word))
+		return give_zeros(attached, slot, word, address, false);
+	if (word & DESC_MARKED)
+		result = userfault_unmark(attached->userfault, address);
+	if (!result) {
+		word &= ~DESC_MARKED;
+		result = userfault_poison(attached->userfault, address);
+	}
 	if (result == -EAGAIN) {
 		slot_unlock(slot, word);
 		return FAULT_CHANGING;
@@ -91,27 +126,35 @@ static enum fault_result poison(struct attached *attached, slot_t *slot, desc_t 
 	return FAULT_DONE;
 }
 
-/* Locks and reads up to `pages` slots; how many were read is returned. Stops at the
- * first that is not swapped, busy, bad, or that would have to wait for a device. */
-static unsigned int gather(struct attached *attached, slot_t *slots, unsigned int pages,
-			   uint8_t *bytes, desc_t *words, int *error)
+/* Locks up to `pages` slots; how many is returned. Stops at the first that is not swapped or busy,
+ * and where marks begin or end. */
+static unsigned int lock_run(slot_t *slots, unsigned int pages, desc_t *words)
 {
-	struct store *store = attached->pager->store;
 	unsigned int i;
 
-	*error = 0;
 	for (i = 0; i < pages; i++) {
 		desc_t word = atomic_load_explicit(&slots[i], memory_order_acquire);
 
 		if (word & DESC_LOCK || !desc_is_swapped(word))
 			break;
+		if (i && (word ^ words[0]) & DESC_MARKED)
+			break;
 		if (!slot_trylock(&slots[i], word))
 			break;
-		*error = store_try_get(store, word, bytes + ((size_t)i << PAGE_SHIFT));
 		words[i] = word;
-		if (*error)
-			break;
 	}
+	return i;
+}
+
+/* The bytes of locked slots; how many could be had without waiting for a device. */
+static unsigned int read_run(struct store *store, const desc_t *words, unsigned int pages,
+			     uint8_t *bytes)
+{
+	unsigned int i;
+
+	for (i = 0; i < pages; i++)
+		if (store_try_get(store, words[i], bytes + ((size_t)i << PAGE_SHIFT)))
+			break;
 	return i;
 }
 
@@ -127,30 +170,32 @@ static void settle(struct attached *attached, slot_t *slot, desc_t word)
 	space_drop(attached->pager->space, word);
 }
 
-static void release(slot_t *slots, const desc_t *words, unsigned int from, unsigned int to)
-{
-	for (unsigned int i = from; i < to; i++)
-		slot_unlock(&slots[i], words[i]);
-}
-
 enum fault_result fill_swapped(struct attached *attached, struct fill_buffers *buffers,
 			       uint64_t address, unsigned int pages, unsigned int *filled)
 {
 	slot_t *slots = memory_look(attached->memory, address);
 	desc_t words[RUN_PAGES];
-	unsigned int count;
-	int done, error;
+	unsigned int locked, left, count;
+	int done;
 
 	assert(pages <= RUN_PAGES);
 	*filled = 0;
-	pages = attached_count_empty(attached, address, pages);
-	count = gather(attached, slots, pages, buffers->pages, words, &error);
-	if (error)
-		slot_unlock(&slots[count], words[count]);
-	if (error && count == 0)
-		return FAULT_DEVICE;
-	if (!count)
+	locked = lock_run(slots, pages, words);
+	if (!locked)
 		return FAULT_CHANGING; /* somebody has the slot: look again */
+	left = page_marks_count_left(attached, address, words[0], locked);
+	if (!left) {
+		enum fault_result result;
+
+		release(slots, words, 1, locked);
+		result = give_zeros(attached, &slots[0], words[0], address, buffers->quiet);
+		*filled = buffers->installed = result == FAULT_DONE;
+		return result;
+	}
+	count = read_run(attached->pager->store, words, left, buffers->pages);
+	release(slots, words, count, locked);
+	if (!count)
+		return FAULT_DEVICE;
 
 	done = userfault_copy(attached->userfault, address, buffers->pages, count, buffers->quiet);
 	if ((done == -ENOENT || done == -EINVAL) && count > 1) {
@@ -217,7 +262,9 @@ enum fault_result fill_fetched(struct attached *attached, uint64_t address,
 
 	if (!slot)
 		return result;
-	if (attached_is_empty(attached, address))
+	if (page_marks_dropped(attached, address, fetch->word))
+		return give_zeros(attached, slot, fetch->word, address, false);
+	if (fetch->word & DESC_MARKED || attached_is_empty(attached, address))
 		done = userfault_copy(attached->userfault, address, page, 1, false);
 	if (done == 1) {
 		settle(attached, slot, fetch->word);

@@ -49,6 +49,7 @@ struct pager {
 	struct keepers *keepers;
 	int own_statm;	      /* /proc/self/statm */
 	int loadavg;	      /* /proc/loadavg */
+	bool marks;	      /* pages that left have marks (attach/marks.h) */
 	uint64_t ram_highest; /* most that segments may ever take, bytes */
 
 	/* ---- the job's processes; control thread (tree.c, watch.c) */

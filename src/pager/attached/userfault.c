@@ -21,11 +21,11 @@ static int pages_done(int result, int64_t bytes)
 	return result ? result : -EAGAIN;
 }
 
-int userfault_register(int fd, uint64_t start, uint64_t bytes)
+int userfault_register(int fd, uint64_t start, uint64_t bytes, bool marks)
 {
 	struct uffdio_register argument = {
 		.range = {.start = start, .len = bytes},
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
+		.mode = UFFDIO_REGISTER_MODE_MISSING | (marks ? UFFDIO_REGISTER_MODE_WP : 0),
 	};
 
 	return call(fd, UFFDIO_REGISTER, &argument);
@@ -67,6 +67,26 @@ int userfault_poison(int fd, uint64_t page)
 	struct uffdio_poison argument = {.range = {.start = page, .len = 1u << PAGE_SHIFT}};
 
 	return call(fd, UFFDIO_POISON, &argument);
+}
+
+int userfault_mark(int fd, uint64_t start, unsigned int pages)
+{
+	struct uffdio_writeprotect argument = {
+		.range = {.start = start, .len = (uint64_t)pages << PAGE_SHIFT},
+		.mode = UFFDIO_WRITEPROTECT_MODE_WP,
+	};
+
+	return call(fd, UFFDIO_WRITEPROTECT, &argument);
+}
+
+int userfault_unmark(int fd, uint64_t page)
+{
+	struct uffdio_writeprotect argument = {
+		.range = {.start = page, .len = 1u << PAGE_SHIFT},
+		.mode = UFFDIO_WRITEPROTECT_MODE_DONTWAKE,
+	};
+
+	return call(fd, UFFDIO_WRITEPROTECT, &argument);
 }
 
 int userfault_wake(int fd, uint64_t start, unsigned int pages)

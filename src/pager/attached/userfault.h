@@ -15,12 +15,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-int userfault_register(int fd, uint64_t start, uint64_t bytes);
+/* `marks`: its pages are to have marks (attach/marks.h). */
+int userfault_register(int fd, uint64_t start, uint64_t bytes, bool marks);
 int userfault_unregister(int fd, uint64_t start, uint64_t bytes);
 /* `quiet`: the threads that wait for the pages sleep on until userfault_wake. */
 int userfault_copy(int fd, uint64_t to, const void *from, unsigned int pages, bool quiet);
 int userfault_zero(int fd, uint64_t to, unsigned int pages, bool quiet);
+/* Nowhere but where nothing is, not even a mark. */
 int userfault_poison(int fd, uint64_t page);
+/* Puts marks where nothing is. 0 or -errno: some may stand there then. */
+int userfault_mark(int fd, uint64_t start, unsigned int pages);
+int userfault_unmark(int fd, uint64_t page);
 int userfault_wake(int fd, uint64_t start, unsigned int pages);
 
 /* Some thread's event has not been read yet, or the thread has not woken up since: -EAGAIN. */

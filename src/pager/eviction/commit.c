@@ -74,7 +74,8 @@ static void store_page(struct attached *attached, unsigned int i)
 	struct batch *batch = &attached->batch;
 
 	if (settle(batch, i))
-		slot_unlock(batch->slot[i], store_bytes(attached, i));
+		slot_unlock(batch->slot[i],
+			    store_bytes(attached, i) | (batch->marked[i] ? DESC_MARKED : 0));
 	else if (batch->twin[i])
 		space_drop(attached->space, batch->twin[i]);
 }
@@ -94,7 +95,9 @@ static void count_moved(struct attached *attached, int64_t moved, int64_t parted
 
 static bool has_parted(const struct attached *attached, unsigned int i)
 {
-	return attached->batch.moved[i] && attached->batch.result[i] == CHANNEL_PARTED;
+	int result = attached->batch.result[i];
+
+	return attached->batch.moved[i] && result > 0 && result & CHANNEL_PARTED;
 }
 
 bool commit_batch(struct attached *attached)

@@ -19,6 +19,7 @@
 #include "attach/remote.h"
 #include "base/clock.h"
 #include "pager/attached/kick.h"
+#include "pager/attached/page_marks.h"
 #include "pager/attached/say.h"
 #include "pager/attached/state.h"
 #include "pager/attached/userfault.h"
@@ -47,12 +48,13 @@ static int register_staging(struct attached *attached)
 	const struct target *target = &attached->target;
 	struct batch *batch = &attached->batch;
 	int error = userfault_register(attached->userfault, target->staging[batch->staging],
-				       STAGING_BYTES);
+				       STAGING_BYTES, false);
 
 	batch->code = target->stages_code;
 	if (!error && batch->code)
 		error = userfault_register(attached->userfault,
-					   target->code_staging[batch->staging], STAGING_BYTES);
+					   target->code_staging[batch->staging], STAGING_BYTES,
+					   false);
 	if (error)
 		batch_unregister(attached, batch->staging);
 	return error;
@@ -147,6 +149,7 @@ static bool move(struct attached *attached)
 	channel->code_staging = batch->code ? target->code_staging[batch->staging] : 0;
 	empty_next(attached);
 	channel->part = batch->parting;
+	channel->mark = attached->pager->marks;
 	for (unsigned int i = 0; i < batch->count; i++) {
 		channel->from[i] = batch->address[i];
 		channel->result[i] = CHANNEL_NOT_TRIED;
@@ -246,6 +249,8 @@ static int find_moved(struct attached *attached)
 					   batch->count, batch->is_code);
 	for (unsigned int i = 0; i < batch->count; i++)
 		batch->moved[i] |= batch->is_code[i];
+	if (!error)
+		page_marks_settle(attached);
 	return error ? error : read_staging(attached);
 }
 

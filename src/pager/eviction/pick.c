@@ -38,7 +38,7 @@ static void take(struct batch *batch, slot_t *slot, desc_t word, uint64_t addres
 	batch->slot[i] = slot;
 	batch->leaving[i] = leaving;
 	batch->id[i] = id;
-	batch->moved[i] = false;
+	batch->moved[i] = batch->marked[i] = false;
 	batch->twin[i] = 0;
 	if (slot_change(slot, word, leaving))
 		batch->count = i + 1;

@@ -12,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include "attach/maps.h"
 #include "pager/attached/kick.h"
+#include "pager/attached/page_marks.h"
 #include "pager/attached/state.h"
 #include "pager/attached/userfault.h"
 #include "pager/faults/fetch.h"
@@ -84,6 +86,26 @@ static unsigned int count_absent(slot_t *slots, unsigned int pages)
 	return i;
 }
 
+/*
+ * How many were installed. For reads it is the kernel's zero page, which goes nowhere that is not
+ * empty: not where a mark still is from before the page was dropped (MADV_FREE keeps them). That
+ * page gets memory: a COPY replaces the mark.
+ */
+static int install_zeros(struct attached *attached, struct fill_buffers *buffers, uint64_t address,
+			 unsigned int pages, bool write)
+{
+	int pagemap, done;
+
+	if (!write) {
+		done = userfault_zero(attached->userfault, address, pages, buffers->quiet);
+		pagemap = done == -EEXIST ? attached_pagemap(attached) : -1;
+		if (done != -EEXIST || (pagemap >= 0 && maps_marked(pagemap, address, 1) != 1))
+			return done;
+		pages = 1;
+	}
+	return userfault_copy(attached->userfault, address, buffers->zeros, pages, buffers->quiet);
+}
+
 /* Zeros for a page that was never touched, or that the program dropped. Locked, so that the evictor
  * cannot take the page away between the look at its word and the zeros. */
 static enum fault_result first_touch(struct fault *fault, struct fill_buffers *buffers,
@@ -101,14 +123,9 @@ static enum fault_result first_touch(struct fault *fault, struct fill_buffers *b
 		pages = attached_count_empty(attached, fault->address, pages);
 	if (!slot_trylock(&slots[0], word))
 		return FAULT_CHANGING;
-	do {
-		if (write)
-			done = userfault_copy(attached->userfault, fault->address, buffers->zeros,
-					      pages, buffers->quiet);
-		else
-			done = userfault_zero(attached->userfault, fault->address, pages,
-					      buffers->quiet);
-	} while ((done == -ENOENT || done == -EINVAL) && pages > 1 && (pages = 1));
+	do
+		done = install_zeros(attached, buffers, fault->address, pages, write);
+	while ((done == -ENOENT || done == -EINVAL) && pages > 1 && (pages = 1));
 
 	if (done > 0) {
 		buffers->installed = (unsigned int)done;
@@ -172,8 +189,12 @@ static enum fault_result from_batch(struct fault *fault, struct fill_buffers *bu
 		userfault_wake(attached->userfault, fault->address, 1);
 		return FAULT_DONE;
 	}
-	done = userfault_copy(attached->userfault, fault->address,
-			      batch->bytes + ((size_t)index << PAGE_SHIFT), 1, buffers->quiet);
+	if (batch->marked[index] && page_marks_dropped(attached, fault->address, DESC_MARKED))
+		done = userfault_zero(attached->userfault, fault->address, 1, buffers->quiet);
+	else
+		done = userfault_copy(attached->userfault, fault->address,
+				      batch->bytes + ((size_t)index << PAGE_SHIFT), 1,
+				      buffers->quiet);
 	if (done == 1 || done == -EEXIST) {
 		slot_unlock(slot, desc_location(word) | DESC_RESIDENT | DESC_REFERENCED |
 					  1ull << DESC_AGE_SHIFT);

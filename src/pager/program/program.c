@@ -74,7 +74,7 @@ static int find_registered(const struct attached *child, const struct target *ta
 	uint64_t area = target->staging[0];
 	int error = 0;
 
-	if (userfault_register(child->userfault, area, PAGE_BYTES))
+	if (userfault_register(child->userfault, area, PAGE_BYTES, false))
 		return -EAGAIN;
 	error = mapping_registered(target->agent_tid, registered);
 	userfault_unregister(child->userfault, area, PAGE_BYTES);
