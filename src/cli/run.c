@@ -22,6 +22,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 {
 	struct run_options *options = state->input;
 
+	(void)argument;
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &options->space;

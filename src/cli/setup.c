@@ -14,6 +14,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 {
 	struct setup_options *options = state->input;
 
+	(void)argument;
 	switch (key) {
 	case 'u':
 		options->undo = true;

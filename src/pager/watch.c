@@ -62,7 +62,7 @@ static void try_to_attach(struct pager *pager, struct process *process)
 	int error = attach_allowed(process->pid, message);
 
 	if (!error && process->attached)
-		error = program_adopt(pager, process, message);
+		error = program_adopt(process, message);
 	else if (!error)
 		error = threads_start(pager, message) ?: program_attach(pager, process, message);
 	if (error)

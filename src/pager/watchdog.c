@@ -127,6 +127,7 @@ static void *watchdog_main(void *argument)
 
 static void nothing(int number)
 {
+	(void)number;
 }
 
 int watchdog_start(struct pager *pager)

@@ -34,6 +34,7 @@ static void map(void)
 
 static void count_call(int signal)
 {
+	(void)signal;
 	selector = 0;
 	board->counter++;
 }
@@ -91,6 +92,7 @@ static int no_vdso(void)
 
 static void tick(int signal)
 {
+	(void)signal;
 	board->counter++;
 }
 
@@ -138,6 +140,7 @@ static int waits_epoll(void)
 
 static bool is_strict(void *unused)
 {
+	(void)unused;
 	return board->value == 2;
 }
 

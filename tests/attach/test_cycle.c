@@ -20,6 +20,7 @@ static _Atomic long ticks;
 
 static void tick(int signal)
 {
+	(void)signal;
 	ticks++;
 }
 

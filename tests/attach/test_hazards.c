@@ -47,6 +47,7 @@ static void *read_all(void *argument)
 {
 	const volatile char *page;
 
+	(void)argument;
 	wait_stop_sign(2);
 	page = (void *)board->memory;
 	for (unsigned int i = 0; i < PAGES; i++)
@@ -143,6 +144,7 @@ static int forks(void)
 
 static bool flag_set(void *unused)
 {
+	(void)unused;
 	return board->value != 0;
 }
 

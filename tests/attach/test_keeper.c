@@ -47,11 +47,13 @@ static int program(void)
 
 static bool has_forked(void *unused)
 {
+	(void)unused;
 	return board->counter != 0;
 }
 
 static bool has_moved(void *unused)
 {
+	(void)unused;
 	return board->descriptor[0] != 0;
 }
 

@@ -95,6 +95,7 @@ static int no_descriptors(void)
 
 static bool gave_way(void *unused)
 {
+	(void)unused;
 	return board->value == 2;
 }
 

@@ -246,6 +246,8 @@ static int in_sequence(void)
 
 static int change_word(struct target *target, void *argument)
 {
+	(void)target;
+	(void)argument;
 	board->value += current_changes;
 	return 0;
 }

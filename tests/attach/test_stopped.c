@@ -106,6 +106,7 @@ static int vfork_program(void)
 
 static bool past_vfork(void *unused)
 {
+	(void)unused;
 	return board->value == 2;
 }
 
@@ -135,6 +136,7 @@ static void *short_life(void *argument)
 
 static void *breeder(void *argument)
 {
+	(void)argument;
 	while (!board->stop) {
 		pthread_t thread;
 

@@ -147,6 +147,8 @@ static int long_program(void)
 
 static int nothing(struct target *target, void *argument)
 {
+	(void)target;
+	(void)argument;
 	return 0;
 }
 

@@ -52,7 +52,7 @@ static inline __attribute__((always_inline)) long call(long number, long a, long
 	return result;
 }
 
-__attribute__((noreturn, optimize("no-stack-protector"))) static void hijacked(void)
+__attribute__((noreturn, no_stack_protector)) static void hijacked(void)
 {
 	long file;
 

@@ -13,6 +13,7 @@ static atomic_bool stop, bad;
 
 static int sharer(void *argument)
 {
+	(void)argument;
 	while (!stop) {
 		for (size_t p = 1; p < PAGES; p += 2)
 			if (!page_is(at + p * PAGE, 23, p))

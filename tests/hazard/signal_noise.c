@@ -11,6 +11,7 @@ static volatile unsigned int count;
 
 static void handler(int signal)
 {
+	(void)signal;
 	count++;
 }
 

@@ -11,6 +11,7 @@ static volatile sig_atomic_t told;
 
 static void tell(int signal)
 {
+	(void)signal;
 	told = 1;
 }
 

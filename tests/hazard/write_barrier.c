@@ -15,6 +15,8 @@ static void handler(int signal, siginfo_t *info, void *context)
 {
 	size_t page = ((uintptr_t)info->si_addr - (uintptr_t)at) / PAGE;
 
+	(void)signal;
+	(void)context;
 	if (page >= PAGES || info->si_code != SEGV_ACCERR)
 		fail("a signal for %p, code %d", info->si_addr, info->si_code);
 	signals++;

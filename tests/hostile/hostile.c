@@ -234,6 +234,7 @@ static void *sit_in_trap(void *argument)
 	char *trap = anonymous(2);
 	struct uffdio_register add = {{(uint64_t)trap, 2 * PAGE}, UFFDIO_REGISTER_MODE_MISSING, 0};
 
+	(void)argument;
 	if (own < 0 || ioctl(own, UFFDIO_API, &api) || ioctl(own, UFFDIO_REGISTER, &add))
 		return NULL;
 	syscall(SYS_set_robust_list, trap + 64, ROBUST_HEAD);
@@ -361,6 +362,7 @@ static void run(void)
 
 static void *run_thread(void *argument)
 {
+	(void)argument;
 	run();
 	return NULL;
 }

@@ -39,7 +39,7 @@ void op_poke(struct worker *worker)
 	storm_record(worker, "poke", region->base + first * PAGE, count);
 	for (size_t i = first; i < first + count; i++)
 		if (one_in(worker, 2))
-			page_poke(worker, region, i);
+			page_poke(region, i);
 }
 
 /* Forwards, backwards, or here and there. */
@@ -151,7 +151,7 @@ void op_advise(struct worker *worker)
 	if (a->clear & PAGE_FREED && !a->forget)
 		for (size_t i = first; i < first + count; i++)
 			if (region->model[i].flags & PAGE_FREED)
-				page_poke(worker, region, i);
+				page_poke(region, i);
 	if (madvise(at, count * PAGE, a->advice)) {
 		/* What this kernel was built without, or has for files only. */
 		if (errno == EINVAL &&

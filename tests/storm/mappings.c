@@ -274,11 +274,11 @@ void op_remap(struct worker *worker)
 }
 
 /* A page that may be either is made the one or the other; it must be writable still. */
-static void settle(struct worker *worker, struct region *region, size_t first, size_t count)
+static void settle(struct region *region, size_t first, size_t count)
 {
 	for (size_t i = first; i < first + count; i++)
 		if (region->model[i].flags & PAGE_FREED)
-			page_poke(worker, region, i);
+			page_poke(region, i);
 }
 
 void op_protect(struct worker *worker)
@@ -311,7 +311,7 @@ void op_protect(struct worker *worker)
 	storm_record(worker,
 		     flags ? flags == PAGE_NONE ? "mprotect none" : "mprotect ro" : "mprotect rw",
 		     at, count);
-	settle(worker, region, first, count);
+	settle(region, first, count);
 	if (mprotect(at, count * PAGE, protection))
 		storm_fail(worker, "mprotect: %m");
 	pages_flag(region, first, count, flags, PAGE_NONE | PAGE_READONLY);

@@ -244,7 +244,7 @@ void page_write(struct worker *worker, struct region *region, size_t index)
 }
 
 /* Changes the last word only. */
-void page_poke(struct worker *worker, struct region *region, size_t index)
+void page_poke(struct region *region, size_t index)
 {
 	struct page_model *model = &region->model[index];
 	uint64_t *words = (uint64_t *)(region->base + index * PAGE);

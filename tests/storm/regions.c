@@ -88,7 +88,7 @@ struct region *run_any(struct worker *worker, size_t most, bool write, size_t *f
 			continue;
 		for (size_t i = *first; i < *first + n; i++)
 			if (region->model[i].flags & PAGE_FREED)
-				page_poke(worker, region, i);
+				page_poke(region, i);
 		return region;
 	}
 	return NULL;

@@ -148,7 +148,7 @@ void storm_record(struct worker *worker, const char *what, char *address, size_t
 void page_fill(const struct page_model *model, void *bytes);
 bool page_matches(const struct page_model *model, const void *bytes);
 void page_write(struct worker *worker, struct region *region, size_t index);
-void page_poke(struct worker *worker, struct region *region, size_t index);
+void page_poke(struct region *region, size_t index);
 /* Counts, and fails the run when the page is not what the model says. */
 void page_check(struct worker *worker, struct region *region, size_t index);
 void pages_check(struct worker *worker, struct region *region, size_t first, size_t count);

@@ -45,6 +45,7 @@ void fail(struct worker *worker, const char *format, ...)
 /* A page that is not there any more, or cannot be read. */
 static void on_signal(int signal, siginfo_t *info, void *context)
 {
+	(void)context;
 	dprintf(STDERR_FILENO, "forkstorm: FAILED: pid %d depth %u: signal %d at %p; seed %llu\n",
 		getpid(), self->depth, signal, info->si_addr, (unsigned long long)options.seed);
 	for (unsigned int w = 0; w < MAX_WORKERS; w++)

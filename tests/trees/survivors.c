@@ -120,6 +120,7 @@ static _Noreturn void sleep_and_check(int seconds)
 
 static void *check_in_thread(void *unused)
 {
+	(void)unused;
 	check_for_ever();
 }
 

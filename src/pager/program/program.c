@@ -193,7 +193,7 @@ int program_attach(struct pager *pager, struct process *process, char message[ME
 	return error;
 }
 
-int program_adopt(struct pager *pager, struct process *process, char message[MESSAGE_BYTES])
+int program_adopt(struct process *process, char message[MESSAGE_BYTES])
 {
 	struct attached *child = process->attached;
 	int error;

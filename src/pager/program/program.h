@@ -22,7 +22,7 @@ struct process;
 int program_attach(struct pager *pager, struct process *process, char message[MESSAGE_BYTES]);
 
 /* The same for a child of fork that is served already: from now on pages may leave it, too. */
-int program_adopt(struct pager *pager, struct process *process, char message[MESSAGE_BYTES]);
+int program_adopt(struct process *process, char message[MESSAGE_BYTES]);
 
 /* Registers mappings that have come since. 0 or -errno. */
 int program_register_new(struct attached *attached);

@@ -66,6 +66,7 @@ static int later_stop(struct target *target, void *argument)
 	struct attached *attached = argument;
 	int error;
 
+	(void)target;
 	lock_write(&attached->lock);
 	batch_quiesce(attached);
 	error = record_regions(attached);

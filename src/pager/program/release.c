@@ -31,6 +31,7 @@ static int last_stop(struct target *target, void *argument)
 	struct attached *attached = argument;
 	int error = 0;
 
+	(void)target;
 	lock_write(&attached->lock);
 	if (!moved_settle(attached) || attached_swapped_pages(attached))
 		error = -EAGAIN;
