@@ -7,21 +7,6 @@
 
 #include "control/request.h"
 
-/* What is written is read as it was. */
-static void fuzz_writing(const struct request *request)
-{
-	struct json_object *object = request_to_json(request);
-	const char *text = json_object_to_json_string_length(object, JSON_C_TO_STRING_PLAIN, NULL);
-	char message[MESSAGE_BYTES];
-	struct request again;
-
-	/* What was escaped may be longer than a request may be. */
-	if (strlen(text) < REQUEST_BYTES && (request_parse(text, strlen(text), &again, message) ||
-					     memcmp(&again, request, sizeof(again))))
-		abort();
-	json_object_put(object);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* What came in is looked for, and made when it may be. */
