@@ -74,6 +74,7 @@ struct flight {
 
 struct tier {
 	struct store *store;
+	struct tier_clock clock;
 	struct store_writer *cleaner;
 	struct places places;
 	struct flight *flights;
@@ -104,9 +105,21 @@ struct tier {
 	int64_t hopeless_at;   /* the last time that nothing could be done */
 };
 
-static int64_t now_ns(void)
+static int64_t machine_now(void *argument)
 {
 	return (int64_t)monotonic_ns();
+}
+
+static void machine_wait(void *argument, void *word, uint32_t seen, uint64_t ns)
+{
+	futex_wait(word, seen, ns);
+}
+
+static const struct tier_clock machine_clock = {machine_now, machine_wait, NULL};
+
+static int64_t now_ns(const struct tier *tier)
+{
+	return tier->clock.now(tier->clock.argument);
 }
 
 /* ---- writing back ---- */
@@ -127,7 +140,7 @@ static void finish(struct flight *flight, int result)
 	flight->place = NULL;
 	place->in_flight--;
 	tier->in_flight--;
-	place_finished(&tier->places, place, result, now_ns());
+	place_finished(&tier->places, place, result, now_ns(tier));
 }
 
 static void written(void *argument, int result)
@@ -179,7 +192,7 @@ static void size_copies(struct tier *tier)
 
 static void drop_copies(struct tier *tier)
 {
-	if (!tier->copies_used || tier->in_flight || now_ns() - tier->wrote_at < COPIES_KEPT)
+	if (!tier->copies_used || tier->in_flight || now_ns(tier) - tier->wrote_at < COPIES_KEPT)
 		return;
 	map_give_back(tier->copies, (size_t)tier->copies_used * SEGMENT_BYTES);
 	tier->copies_used = 0;
@@ -193,7 +206,7 @@ static struct place *find_place(struct tier *tier, uint64_t *extent)
 	struct place *place;
 
 	while (wanted && (tiers = store_oldest_tiers(tier->store, wanted))) {
-		if (places_find(&tier->places, tiers, now_ns(), &place, extent) == PLACE_FOUND)
+		if (places_find(&tier->places, tiers, now_ns(tier), &place, extent) == PLACE_FOUND)
 			return place;
 		wanted &= (uint16_t)~tiers;
 	}
@@ -225,7 +238,7 @@ static bool start_write(struct tier *tier)
 	*flight = (struct flight){tier, place, segment, extent};
 	place->in_flight++;
 	tier->in_flight++;
-	tier->wrote_at = now_ns();
+	tier->wrote_at = now_ns(tier);
 	error = seal(flight, &bytes);
 	if (!error)
 		error = backend->operations->write(backend, extent, bytes, written, flight);
@@ -236,7 +249,7 @@ static bool start_write(struct tier *tier)
 
 static unsigned int arriving(struct tier *tier)
 {
-	return tier->in_flight ? places_arriving(&tier->places, now_ns()) : 0;
+	return tier->in_flight ? places_arriving(&tier->places, now_ns(tier)) : 0;
 }
 
 /* RAM segments when what is in flight will have arrived. */
@@ -259,7 +272,7 @@ static void collect(struct tier *tier, int timeout_ms)
 		if (wait)
 			timeout_ms = 0;
 	}
-	places_watch(&tier->places, now_ns());
+	places_watch(&tier->places, now_ns(tier));
 }
 
 /* ---- one pass ---- */
@@ -267,7 +280,7 @@ static void collect(struct tier *tier, int timeout_ms)
 static void announce(struct tier *tier)
 {
 	if (tier->progress) {
-		tier->progress_at = now_ns();
+		tier->progress_at = now_ns(tier);
 		atomic_fetch_add(&tier->made, 1);
 	}
 	atomic_fetch_add(&tier->rooms, 1);
@@ -277,7 +290,7 @@ static void announce(struct tier *tier)
 
 static void rest(struct tier *tier, int64_t began, int64_t times)
 {
-	atomic_store(&tier->clean_at, now_ns() + times * ((int64_t)worked_ns() - began));
+	atomic_store(&tier->clean_at, now_ns(tier) + times * ((int64_t)worked_ns() - began));
 }
 
 /*
@@ -287,7 +300,7 @@ static void rest(struct tier *tier, int64_t began, int64_t times)
  */
 static bool clean_the_emptiest(struct tier *tier)
 {
-	int64_t now = now_ns();
+	int64_t now = now_ns(tier);
 	uint64_t freed;
 
 	if (now < tier->emptiest_at)
@@ -328,7 +341,7 @@ static bool clean(struct tier *tier, bool urgent)
 /* Above the share, nothing on its way, and nobody waits. */
 static void clean_at_leisure(struct tier *tier)
 {
-	int64_t now = now_ns(), began = (int64_t)worked_ns();
+	int64_t now = now_ns(tier), began = (int64_t)worked_ns();
 
 	if (now < atomic_load(&tier->clean_at))
 		return;
@@ -341,7 +354,7 @@ static void clean_at_leisure(struct tier *tier)
 /* Somebody waits for room, and nothing is on its way: clean, or find that nothing can be done. */
 static void clean_or_despair(struct tier *tier)
 {
-	int64_t now = now_ns();
+	int64_t now = now_ns(tier);
 
 	if (!atomic_load(&tier->hopeless) || now - tier->hopeless_at >= HOPELESS_PAUSE) {
 		if (clean(tier, true))
@@ -377,7 +390,7 @@ static bool make_room(struct tier *tier, bool urgent)
 		clean_or_despair(tier);
 	else
 		clean_at_leisure(tier);
-	return atomic_load(&tier->hopeless) || now_ns() < atomic_load(&tier->clean_at);
+	return atomic_load(&tier->hopeless) || now_ns(tier) < atomic_load(&tier->clean_at);
 }
 
 /* True if so many pages came and went since the last look that what is encoded strongly now would
@@ -395,7 +408,7 @@ static bool is_paging(struct tier *tier, int64_t now)
 
 static void clean_when_idle(struct tier *tier)
 {
-	int64_t now = now_ns(), began = (int64_t)worked_ns();
+	int64_t now = now_ns(tier), began = (int64_t)worked_ns();
 
 	if (tier->in_flight || now - tier->kicked_at < IDLE_AFTER ||
 	    now < atomic_load(&tier->clean_at) || store_ram_bytes(tier->store) < IDLE_BYTES)
@@ -415,7 +428,7 @@ static int64_t nap(struct tier *tier)
 {
 	uint64_t ram = store_ram_bytes(tier->store);
 	int64_t longest = ram + NEAR_BYTES > atomic_load(&tier->share) ? WATCH_NEAR : WATCH_FAR;
-	int64_t until_clean = atomic_load(&tier->clean_at) - now_ns();
+	int64_t until_clean = atomic_load(&tier->clean_at) - now_ns(tier);
 
 	if (ram >= IDLE_BYTES && until_clean < longest)
 		longest = until_clean;
@@ -432,7 +445,7 @@ static void *run(void *argument)
 		bool settled;
 
 		if (urgent)
-			tier->kicked_at = now_ns();
+			tier->kicked_at = now_ns(tier);
 		tier->progress = false;
 		size_copies(tier);
 		collect(tier, 0);
@@ -447,7 +460,8 @@ static void *run(void *argument)
 				announce(tier);
 		} else if (settled) {
 			atomic_store(&tier->asleep, true);
-			futex_wait(&tier->kicks, seen, (uint64_t)nap(tier));
+			tier->clock.wait(tier->clock.argument, &tier->kicks, seen,
+					 (uint64_t)nap(tier));
 			atomic_store(&tier->asleep, false);
 		}
 	}
@@ -509,13 +523,14 @@ int tier_open(struct tier **opened, const struct tier_config *config)
 	if (!tier)
 		return -ENOMEM;
 	tier->store = config->store;
+	tier->clock = config->clock ? *config->clock : machine_clock;
 	tier->places.writes = PLACE_WRITES;
 	tier->places.say = config->say;
 	tier->places.say_argument = config->say_argument;
 	tier->flight_count = config->backend_count * PLACE_WRITES;
 	tier->flights = calloc(tier->flight_count + 1, sizeof(*tier->flights));
 	atomic_store(&tier->share, UINT64_MAX / 2);
-	tier->progress_at = now_ns();
+	tier->progress_at = now_ns(tier);
 	error = tier->flights ? make_copies(tier, config) : -ENOMEM;
 	if (!error)
 		error = places_open(&tier->places, config->backends, config->backend_count);
@@ -556,7 +571,7 @@ void tier_set_share(struct tier *tier, uint64_t ram_bytes)
 	atomic_store(&tier->share, ram_bytes);
 	/* Called often: wakes the thread only if it would do something. */
 	if (store_ram_bytes(tier->store) > ram_bytes && !atomic_load(&tier->hopeless) &&
-	    (tier->places.count || now_ns() >= atomic_load(&tier->clean_at)))
+	    (tier->places.count || now_ns(tier) >= atomic_load(&tier->clean_at)))
 		wake(tier);
 }
 
@@ -571,7 +586,7 @@ bool tier_wait_room(struct tier *tier, unsigned int timeout_us)
 	uint32_t seen = atomic_load(&tier->rooms);
 	uint32_t made = atomic_load(&tier->made);
 
-	atomic_store(&tier->waited_at, now_ns());
+	atomic_store(&tier->waited_at, now_ns(tier));
 	tier_kick(tier);
 	atomic_fetch_add(&tier->waiters, 1);
 	futex_wait(&tier->rooms, seen, (uint64_t)timeout_us * 1000);

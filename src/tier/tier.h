@@ -15,12 +15,22 @@
 
 struct tier;
 
+/* Time as the tier thread sees it, in ns: retries, rests and naps are measured with it, not how
+ * long devices and waiters take. */
+struct tier_clock {
+	int64_t (*now)(void *argument); /* any thread */
+	/* Sleeps while the uint32_t at `word` is `seen`, at most `ns`. */
+	void (*wait)(void *argument, void *word, uint32_t seen, uint64_t ns);
+	void *argument;
+};
+
 struct tier_config {
 	struct store *store;
 	struct backend **backends; /* opened; the tier does not close them */
 	unsigned int backend_count;
 	void (*say)(void *argument, const char *line); /* backend failing, full, ... */
 	void *say_argument;
+	const struct tier_clock *clock; /* NULL: CLOCK_MONOTONIC */
 };
 
 int tier_open(struct tier **tier, const struct tier_config *config);

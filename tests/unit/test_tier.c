@@ -10,7 +10,6 @@
 #include <cmocka.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <unistd.h>
 #include "tier_fixture.h"
 
 static void test_written_back(void **state)
@@ -33,7 +32,7 @@ static void test_share_is_kept(void **state)
 	fill(world, 3000);
 	tier_set_share(world->tier, 6 * MIB);
 	while (store_ram_bytes(world->store) > 6 * MIB)
-		usleep(1000);
+		let_it_rest(world);
 	check_all(world);
 	close_world(world);
 }
@@ -123,7 +122,7 @@ static void test_no_backends(void **state)
 	for (unsigned int i = 0; i < 1000; i++) {
 		for (int tries = 0; !put(world, page + i, 2); tries++) {
 			assert_true(tries < 1000);
-			usleep(1000);
+			pass_time(world, MILLISECOND);
 		}
 	}
 	check_all(world);
@@ -151,7 +150,7 @@ static void test_full_of_dead_pages(void **state)
 			continue;
 		while (!put(world, page, 2)) {
 			assert_true(++tries < 10000);
-			usleep(1000);
+			pass_time(world, MILLISECOND);
 		}
 	}
 	check_all(world);
@@ -173,6 +172,8 @@ static void test_no_wake_up_is_lost(void **state)
 	struct world *world = open_world(1, (unsigned int[]){100}, (int[]){0});
 	pthread_t threads[4];
 
+	/* A short nap would end the wait of who was not woken. */
+	world->naps_whole = true;
 	fill(world, 3000);
 	for (int i = 0; i < 4; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, wait_often, world), 0);
@@ -218,13 +219,17 @@ static void test_packs_when_idle(void **state)
 		store_published(world->writer);
 	}
 	before = store_ram_bytes(world->store);
-	for (int i = 0; i < 600; i++) {
+	for (int i = 0; i < 20; i++) {
 		tier_note_traffic(world->tier, ++traffic << 20);
-		usleep(1000);
+		pass_time(world, SECOND);
+		let_it_rest(world);
 	}
 	assert_true(store_ram_bytes(world->store) >= before);
-	for (int i = 0; i < 6000 && store_ram_bytes(world->store) > before - 4 * MIB; i++)
-		usleep(10000);
+	/* Nine of ten parts of the time it rests. */
+	for (int i = 0; i < 6000 && store_ram_bytes(world->store) > before - 4 * MIB; i++) {
+		pass_time(world, SECOND);
+		let_it_rest(world);
+	}
 	assert_true(store_ram_bytes(world->store) <= before - 4 * MIB);
 	for (unsigned int page = 0; page < pages; page++) {
 		make_lines(page, wanted);

@@ -12,7 +12,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "tier_fixture.h"
 
 /* The file system is fuller than the backend thought. */
@@ -40,7 +39,7 @@ static void test_a_few_errors(void **state)
 		if (put(world, page, 1))
 			page++;
 		else
-			usleep(1000);
+			pass_time(world, MILLISECOND);
 	check_all(world);
 	assert_int_equal(times_said(world, "writing failed"), 1);
 	assert_true(world->controls[0]->writes >= 40);
@@ -72,13 +71,49 @@ static void test_recovery(void **state)
 	world->controls[0]->fail_writes = FAULT_ALWAYS;
 	while (first->operations->health(first) != BACKEND_DEAD) {
 		assert_true(put(world, page++ % PAGES, 1));
-		usleep(100);
+		pass_time(world, MILLISECOND);
 	}
 	world->controls[0]->fail_writes = 0;
 	while (!world->controls[0]->writes) {
 		assert_true(put(world, page++ % PAGES, 1));
-		usleep(100);
+		pass_time(world, MILLISECOND);
 	}
+	close_world(world);
+}
+
+static uint64_t errors_of(struct backend *backend)
+{
+	struct backend_statistics statistics;
+
+	backend->operations->statistics(backend, &statistics);
+	return statistics.errors;
+}
+
+/* A backend that fails is left alone for a while, however often somebody asks for room, and then
+ * gets one write. */
+static void test_failing_rests(void **state)
+{
+	struct world *world = open_world(1, (unsigned int[]){100}, (int[]){0});
+	unsigned int page = 0;
+	uint64_t errors;
+
+	world->controls[0]->fail_writes = FAULT_ALWAYS;
+	while (put(world, page, 1))
+		page++;
+	let_it_rest(world);
+	errors = errors_of(world->backends[0]);
+	assert_true(errors > 0);
+	for (int i = 0; i < 20; i++)
+		assert_false(put(world, page, 1));
+	let_it_rest(world);
+	assert_int_equal(errors_of(world->backends[0]), errors);
+	for (unsigned int times = 1; times <= 3; times++) {
+		pass_time(world, 10 * SECOND);
+		put(world, page, 1);
+		let_it_rest(world);
+		assert_int_equal(errors_of(world->backends[0]), errors + times);
+	}
+	check_all(world);
 	close_world(world);
 }
 
@@ -92,7 +127,7 @@ static void test_nothing_anywhere(void **state)
 	assert_true(page > 0 && page < PAGES);
 	while (!times_said(world, "no space anywhere")) {
 		assert_false(put(world, page, 1));
-		usleep(1000);
+		pass_time(world, 10 * MILLISECOND);
 	}
 	for (int i = 0; i < 100; i++)
 		assert_false(put(world, page, 1));
@@ -112,14 +147,14 @@ static void test_stall(void **state)
 
 	world->controls[0]->stalled = true;
 	for (unsigned int page = 0; page < PAGES;)
-		if (put(world, page, 1))
+		if (put_passing(world, page, 1, SECOND / 10))
 			page++;
 	check_all(world);
 	assert_int_equal(world->controls[0]->writes, 0);
 	assert_int_equal(times_said(world, "backend first: no answer"), 1);
 	world->controls[0]->stalled = false;
 	while (!world->controls[0]->writes)
-		usleep(1000);
+		let_it_rest(world);
 	check_all(world);
 	close_world(world);
 }
@@ -236,6 +271,7 @@ int main(void)
 		cmocka_unit_test(test_a_few_errors),
 		cmocka_unit_test(test_death),
 		cmocka_unit_test(test_recovery),
+		cmocka_unit_test(test_failing_rests),
 		cmocka_unit_test(test_nothing_anywhere),
 		cmocka_unit_test(test_stall),
 		cmocka_unit_test(test_in_flight_is_bounded),

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "tier_fixture.h"
 
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include "base/futex.h"
 
 static void hear(void *argument, const char *line)
 {
@@ -28,16 +30,46 @@ unsigned int times_said(struct world *world, const char *part)
 	return times;
 }
 
+static int64_t world_now(void *argument)
+{
+	return ((struct world *)argument)->now;
+}
+
+static void world_wait(void *argument, void *word, uint32_t seen, uint64_t ns)
+{
+	struct world *world = argument;
+	uint64_t most = world->naps_whole ? ns : MILLISECOND;
+
+	world->naps++;
+	futex_wait(word, seen, ns < most ? ns : most);
+}
+
+void pass_time(struct world *world, int64_t ns)
+{
+	world->now += ns;
+}
+
+void let_it_rest(struct world *world)
+{
+	unsigned int naps = world->naps;
+
+	/* The first may have begun before. */
+	while (world->naps - naps < 2)
+		sched_yield();
+}
+
 struct world *open_world_of(uint64_t ram, unsigned int backends, const unsigned int *extents,
 			    const int *priorities)
 {
 	static const char *const names[BACKENDS] = {"first", "second", "third"};
 	struct store_config config = {.ram_bytes = ram, .ram_bytes_highest = ram, .segments = 4096};
 	struct world *world = calloc(1, sizeof(*world));
+	struct tier_clock clock = {world_now, world_wait, world};
 	struct tier_config tier_config;
 
 	assert_non_null(world);
 	pthread_mutex_init(&world->lock, NULL);
+	world->now = 1000 * SECOND;
 	assert_int_equal(store_open(&world->store, &config, CLUSTERS + 1), 0);
 	world->space = store_space(world->store);
 	assert_int_equal(store_writer_open(world->store, &world->writer), 0);
@@ -48,7 +80,8 @@ struct world *open_world_of(uint64_t ram, unsigned int backends, const unsigned 
 		world->controls[i] = fault_backend_controls(world->backends[i]);
 	}
 	world->backend_count = backends;
-	tier_config = (struct tier_config){world->store, world->backends, backends, hear, world};
+	tier_config =
+		(struct tier_config){world->store, world->backends, backends, hear, world, &clock};
 	assert_int_equal(tier_open(&world->tier, &tier_config), 0);
 	tier_set_share(world->tier, SHARE);
 	return world;
@@ -97,12 +130,18 @@ void drop(struct world *world, unsigned int page)
 
 bool put(struct world *world, unsigned int page, uint32_t version)
 {
+	return put_passing(world, page, version, 0);
+}
+
+bool put_passing(struct world *world, unsigned int page, uint32_t version, int64_t ns)
+{
 	char bytes[PAGE_BYTES];
 	uint64_t id;
 
 	while (store_reserve(world->writer, 1)) {
-		if (!tier_wait_room(world->tier, 100000))
+		if (!tier_wait_room(world->tier, ns ? 1000 : 100000))
 			return false;
+		pass_time(world, ns);
 	}
 	slot_at(world, page, &id);
 	make_page(page, version, bytes);
