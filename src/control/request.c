@@ -46,13 +46,18 @@ static const struct form {
 	unsigned int needs, takes; /* bits of arguments */
 	unsigned int or_instead;   /* what it needs it may leave out beside one of these */
 } forms[REQUEST_KINDS] = {
-	[REQUEST_REPORT] = {"report"},
-	[REQUEST_LIMIT] = {"limit", BIT(BYTES), BIT(GROUP) | BIT(WEIGHT) | BIT(TIERS), BIT(GROUP)},
-	[REQUEST_FOLLOW] = {"follow"},
-	[REQUEST_GROUP] = {"group", BIT(NAME), BIT(BYTES) | BIT(WEIGHT) | BIT(TIERS)},
-	[REQUEST_THAW] = {"thaw"},
-	[REQUEST_DETACH] = {"detach", 0, BIT(LOSE)},
-	[REQUEST_WHERE] = {"where", BIT(ADDRESS), BIT(PID)},
+	[REQUEST_REPORT] = {.name = "report"},
+	[REQUEST_LIMIT] = {.name = "limit",
+			   .needs = BIT(BYTES),
+			   .takes = BIT(GROUP) | BIT(WEIGHT) | BIT(TIERS),
+			   .or_instead = BIT(GROUP)},
+	[REQUEST_FOLLOW] = {.name = "follow"},
+	[REQUEST_GROUP] = {.name = "group",
+			   .needs = BIT(NAME),
+			   .takes = BIT(BYTES) | BIT(WEIGHT) | BIT(TIERS)},
+	[REQUEST_THAW] = {.name = "thaw"},
+	[REQUEST_DETACH] = {.name = "detach", .takes = BIT(LOSE)},
+	[REQUEST_WHERE] = {.name = "where", .needs = BIT(ADDRESS), .takes = BIT(PID)},
 };
 
 static void *place_of(struct request *request, const struct argument *argument)

@@ -16,48 +16,51 @@
 #include "pager/limits/group.h"
 #include "pager/pager.h"
 
-/* What an answer has beside "ok": at most one member. */
-struct reply {
+struct asked {
+	struct owner *owner;
+	struct client *client;
+	const struct request *request;
+	char message[MESSAGE_BYTES]; /* why not */
+	/* What the answer has beside "ok"; NULL: nothing. */
 	const char *member;
 	struct json_object *value;
 };
 
-static void send_reply(struct client *client, const struct reply *reply)
+static void reply_ok(const struct asked *asked)
 {
 	struct json_object *object = json_object_new_object();
 
 	if (object) {
 		json_object_object_add(object, "ok", json_object_new_boolean(1));
-		if (reply->member)
-			json_object_object_add(object, reply->member, reply->value);
+		if (asked->member)
+			json_object_object_add(object, asked->member, asked->value);
 	} else {
-		json_object_put(reply->value);
+		json_object_put(asked->value);
 	}
-	client_send(client, object);
+	client_send(asked->client, object);
 }
 
-/* 0 with what the reply has, or -errno with a message. */
-typedef int (*answer_fn)(struct owner *owner, struct client *client, const struct request *request,
-			 struct reply *reply, char message[MESSAGE_BYTES]);
+/* 0, or -errno with a message. */
+typedef int (*answer_fn)(struct asked *asked);
 
-static int answer_report(struct owner *owner, struct client *client, const struct request *request,
-			 struct reply *reply, char message[MESSAGE_BYTES])
+static int answer_report(struct asked *asked)
 {
 	struct report report;
 
-	work_report(owner, &report);
-	*reply = (struct reply){"report", report_to_json(&report)};
+	work_report(asked->owner, &report);
+	asked->member = "report";
+	asked->value = report_to_json(&report);
 	return 0;
 }
 
-static int answer_limit(struct owner *owner, struct client *client, const struct request *request,
-			struct reply *reply, char message[MESSAGE_BYTES])
+static int answer_limit(struct asked *asked)
 {
+	struct owner *owner = asked->owner;
 	int result;
 
-	if (request->group.name[0])
-		return pager_group_change(owner->pager, &request->group, message);
-	result = pager_set_limit(owner->pager, request->group.limit_bytes, message);
+	if (asked->request->group.name[0])
+		return pager_group_change(owner->pager, &asked->request->group, asked->message);
+	result = pager_set_limit(owner->pager, asked->request->group.limit_bytes, asked->message);
 	if (!result) {
 		cgroup_budget_close(&owner->following);
 		owner->following = (struct cgroup_budget){0};
@@ -66,11 +69,12 @@ static int answer_limit(struct owner *owner, struct client *client, const struct
 	return result;
 }
 
-static int answer_follow(struct owner *owner, struct client *client, const struct request *request,
-			 struct reply *reply, char message[MESSAGE_BYTES])
+static int answer_follow(struct asked *asked)
 {
+	struct owner *owner = asked->owner;
 	struct cgroup_budget following;
-	int result = cgroup_budget_open(&following, "", owner->pid, pager_least_limit(), message);
+	int result =
+		cgroup_budget_open(&following, "", owner->pid, pager_least_limit(), asked->message);
 
 	if (result)
 		return result;
@@ -78,46 +82,45 @@ static int answer_follow(struct owner *owner, struct client *client, const struc
 	owner->following = following;
 	harden_hurry();
 	pager_set_strict(owner->pager, true);
-	return pager_set_limit(owner->pager, following.budget, message);
+	return pager_set_limit(owner->pager, following.budget, asked->message);
 }
 
 /* Who asks goes into the group. */
-static int answer_group(struct owner *owner, struct client *client, const struct request *request,
-			struct reply *reply, char message[MESSAGE_BYTES])
+static int answer_group(struct asked *asked)
 {
 	char path[GROUP_PATH];
-	int result =
-		pager_group_enter(owner->pager, client_pid(client), &request->group, path, message);
+	int result = pager_group_enter(asked->owner->pager, client_pid(asked->client),
+				       &asked->request->group, path, asked->message);
 
+	asked->member = "group";
 	if (!result)
-		*reply = (struct reply){"group", json_object_new_string(path)};
+		asked->value = json_object_new_string(path);
 	return result;
 }
 
-static int answer_thaw(struct owner *owner, struct client *client, const struct request *request,
-		       struct reply *reply, char message[MESSAGE_BYTES])
+static int answer_thaw(struct asked *asked)
 {
-	return work_thaw(owner, client, message);
+	return work_thaw(asked->owner, asked->client, asked->message);
 }
 
-static int answer_detach(struct owner *owner, struct client *client, const struct request *request,
-			 struct reply *reply, char message[MESSAGE_BYTES])
+static int answer_detach(struct asked *asked)
 {
-	return work_detach(owner, client, request->lose, message);
+	return work_detach(asked->owner, asked->client, asked->request->lose, asked->message);
 }
 
-static int answer_where(struct owner *owner, struct client *client, const struct request *request,
-			struct reply *reply, char message[MESSAGE_BYTES])
+static int answer_where(struct asked *asked)
 {
-	pid_t pid = request->pid ? request->pid : owner->pid;
+	struct owner *owner = asked->owner;
+	pid_t pid = asked->request->pid ? asked->request->pid : owner->pid;
 	struct pager_where where = {0};
-	int result = pager_where(owner->pager, pid, request->address, &where);
+	int result = pager_where(owner->pager, pid, asked->request->address, &where);
 
 	if (result)
-		return explain(message, result,
+		return explain(asked->message, result,
 			       "process %d is no part of the job of process %d, or has ended",
 			       (int)pid, (int)owner->pid);
-	*reply = (struct reply){"where", where_to_json(&where)};
+	asked->member = "where";
+	asked->value = where_to_json(&where);
 	return 0;
 }
 
@@ -125,21 +128,25 @@ static const struct {
 	answer_fn answer;
 	bool afterwards; /* also when the program has been detached */
 } answers[REQUEST_KINDS] = {
-	[REQUEST_REPORT] = {answer_report, true}, [REQUEST_LIMIT] = {answer_limit},
-	[REQUEST_FOLLOW] = {answer_follow},	  [REQUEST_GROUP] = {answer_group},
-	[REQUEST_THAW] = {answer_thaw},		  [REQUEST_DETACH] = {answer_detach},
-	[REQUEST_WHERE] = {answer_where},
+	[REQUEST_REPORT] = {.answer = answer_report, .afterwards = true},
+	[REQUEST_LIMIT] = {.answer = answer_limit},
+	[REQUEST_FOLLOW] = {.answer = answer_follow},
+	[REQUEST_GROUP] = {.answer = answer_group},
+	[REQUEST_THAW] = {.answer = answer_thaw},
+	[REQUEST_DETACH] = {.answer = answer_detach},
+	[REQUEST_WHERE] = {.answer = answer_where},
 };
 
 void answer(void *argument, struct client *client, const struct request *request)
 {
-	struct owner *owner = argument;
-	char message[MESSAGE_BYTES] = "the program has just been detached";
-	struct reply reply = {0};
+	struct asked asked = {.owner = argument,
+			      .client = client,
+			      .request = request,
+			      .message = "the program has just been detached"};
 
-	if ((owner->pager || answers[request->kind].afterwards) &&
-	    !answers[request->kind].answer(owner, client, request, &reply, message))
-		send_reply(client, &reply);
+	if ((asked.owner->pager || answers[request->kind].afterwards) &&
+	    !answers[request->kind].answer(&asked))
+		reply_ok(&asked);
 	else
-		client_fail(client, message);
+		client_fail(client, asked.message);
 }

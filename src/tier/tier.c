@@ -107,11 +107,13 @@ struct tier {
 
 static int64_t machine_now(void *argument)
 {
+	(void)argument;
 	return (int64_t)monotonic_ns();
 }
 
 static void machine_wait(void *argument, void *word, uint32_t seen, uint64_t ns)
 {
+	(void)argument;
 	futex_wait(word, seen, ns);
 }
 
