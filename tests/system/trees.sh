@@ -97,7 +97,7 @@ python() {
 	have python3 || { skip "Python's multiprocessing" "not installed"; return; }
 	cat >"$work/pool.py" <<-'END'
 	import hashlib, multiprocessing, os
-	entries = 200000
+	entries = 120000
 	data = [("entry %d" % i, i * i, bytes([i & 255]) * 40) for i in range(entries)]
 	def look(part):
 	    digest = hashlib.sha256()
@@ -262,9 +262,9 @@ pg_stop() {
 	wait "$server"
 }
 
-# Some 100 MiB of a process's own memory: the order of hashes.
+# Some 50 MiB of a process's own memory: the order of hashes.
 pg_sort='select md5(string_agg(aid::text, chr(44) order by md5(aid::text))) from pgbench_accounts
-	where aid <= 250000'
+	where aid <= 120000'
 pg_balances='select (select sum(abalance) from pgbench_accounts) = (select sum(tbalance) from
 	pgbench_tellers) and (select sum(bbalance) from pgbench_branches) = (select sum(delta) from
 	pgbench_history) and (select sum(tbalance) from pgbench_tellers) = (select sum(delta) from
