@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MILLISECOND 1000000ll
-#define SECOND	    (1000 * MILLISECOND)
 #define RETRY_FIRST (100 * MILLISECOND)
 #define RETRY_MOST  (10 * SECOND)
 #define FULL_FOR    (1 * SECOND)

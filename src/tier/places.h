@@ -9,6 +9,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "backend/backend.h"
+#include "tier/clock.h"
+
+#define MILLISECOND 1000000ll /* ns */
+#define SECOND	    (1000 * MILLISECOND)
 
 /* Writes in flight to one backend: enough to keep a disk busy, few enough that the frames which
  * wait for it stay a small part of a small budget. */

@@ -29,11 +29,9 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/futex.h"
-#include "space/map.h"
+#include "tier/flights.h"
 #include "tier/places.h"
 
-#define MILLISECOND 1000000ll
-#define SECOND	    (1000 * MILLISECOND)
 /* The thread's stack is locked memory of the budget: no larger than reading and cleaning need. */
 #define STACK_BYTES (256u << 10)
 /* What one urgent kick makes free at least, share or not. */
@@ -59,28 +57,12 @@
 #define HOPELESS_PAUSE (100 * MILLISECOND)
 #define DESPAIR_AFTER  (1 * SECOND) /* before the user is told */
 #define POLL_MS	       10
-/* Sealed copies take this part of what RAM segments may take, or two at least; and are kept a while
- * for the next ones. */
-#define COPY_SHARE   4
-#define LEAST_WRITES 2u
-#define COPIES_KEPT  (200 * MILLISECOND)
-
-struct flight {
-	struct tier *tier;
-	struct place *place; /* NULL: free */
-	uint32_t segment;
-	uint64_t extent;
-};
-
 struct tier {
 	struct store *store;
 	struct tier_clock clock;
 	struct store_writer *cleaner;
 	struct places places;
-	struct flight *flights;
-	unsigned char *copies; /* one segment a flight, sparse: what is sealed; NULL: nothing is */
-	unsigned int copies_used; /* flights whose copy may have memory */
-	unsigned int flight_count, in_flight;
+	struct flights flights;
 	pthread_t thread;
 
 	/* Any thread. */
@@ -94,10 +76,9 @@ struct tier {
 	_Atomic int64_t waited_at; /* ns: the last time that somebody waited for room */
 
 	/* The tier thread. */
-	bool progress; /* something was written or cleaned in this pass */
+	bool cleaned; /* something was, in this pass */
 	bool told_no_room;
 	int64_t progress_at;   /* the last time that room was made */
-	int64_t wrote_at;      /* the last write that was started */
 	int64_t kicked_at;     /* the last urgent kick */
 	int64_t emptiest_at;   /* no cleaning instead of writing before */
 	int64_t looked_at;     /* is_paging's last look ... */
@@ -105,183 +86,29 @@ struct tier {
 	int64_t hopeless_at;   /* the last time that nothing could be done */
 };
 
-static int64_t machine_now(void *argument)
-{
-	(void)argument;
-	return (int64_t)monotonic_ns();
-}
-
-static void machine_wait(void *argument, void *word, uint32_t seen, uint64_t ns)
-{
-	(void)argument;
-	futex_wait(word, seen, ns);
-}
-
-static const struct tier_clock machine_clock = {machine_now, machine_wait, NULL};
-
 static int64_t now_ns(const struct tier *tier)
 {
-	return tier->clock.now(tier->clock.argument);
-}
-
-/* ---- writing back ---- */
-
-static void finish(struct flight *flight, int result)
-{
-	struct tier *tier = flight->tier;
-	struct place *place = flight->place;
-
-	if (result) {
-		store_segment_unwritten(tier->store, flight->segment);
-		place->backend->operations->release(place->backend, flight->extent);
-	} else {
-		store_segment_written(tier->store, flight->segment, place->backend, flight->extent,
-				      false);
-		tier->progress = true;
-	}
-	flight->place = NULL;
-	place->in_flight--;
-	tier->in_flight--;
-	place_finished(&tier->places, place, result, now_ns(tier));
-}
-
-static void written(void *argument, int result)
-{
-	finish(argument, result);
-}
-
-static struct flight *free_flight(struct tier *tier)
-{
-	struct flight *flight = tier->flights;
-
-	while (flight->place)
-		flight++;
-	return flight;
-}
-
-static unsigned char *copy_of(struct flight *flight)
-{
-	struct tier *tier = flight->tier;
-
-	return tier->copies + (size_t)(flight - tier->flights) * SEGMENT_BYTES;
-}
-
-/* What is to be written there: the segment, or its sealed copy. */
-static int seal(struct flight *flight, const void **bytes)
-{
-	struct tier *tier = flight->tier;
-	unsigned int number = (unsigned int)(flight - tier->flights);
-
-	if (!flight->place->backend->seals)
-		return 0;
-	if (tier->copies_used <= number)
-		tier->copies_used = number + 1;
-	*bytes = copy_of(flight);
-	return store_seal(tier->store, flight->segment, copy_of(flight));
-}
-
-/* Copies are memory of the budget: few for a small one, none while nothing is written. */
-static void size_copies(struct tier *tier)
-{
-	uint64_t fit = atomic_load(&tier->share) / COPY_SHARE / SEGMENT_BYTES;
-
-	if (!tier->copies)
-		return;
-	tier->places.writes = fit < LEAST_WRITES   ? LEAST_WRITES
-			      : fit < PLACE_WRITES ? (unsigned int)fit
-						   : PLACE_WRITES;
-}
-
-static void drop_copies(struct tier *tier)
-{
-	if (!tier->copies_used || tier->in_flight || now_ns(tier) - tier->wrote_at < COPIES_KEPT)
-		return;
-	map_give_back(tier->copies, (size_t)tier->copies_used * SEGMENT_BYTES);
-	tier->copies_used = 0;
-}
-
-/* A place for the oldest segment that has one now: there may be older ones that may go to other
- * places only, or to none. */
-static struct place *find_place(struct tier *tier, uint64_t *extent)
-{
-	uint16_t wanted = STORE_ANY_TIER, tiers;
-	struct place *place;
-
-	while (wanted && (tiers = store_oldest_tiers(tier->store, wanted))) {
-		if (places_find(&tier->places, tiers, now_ns(tier), &place, extent) == PLACE_FOUND)
-			return place;
-		wanted &= (uint16_t)~tiers;
-	}
-	return NULL;
-}
-
-/* Sends the oldest segment on its way. False: no segment, or no place for one now. */
-static bool start_write(struct tier *tier)
-{
-	struct backend *backend;
-	struct flight *flight;
-	struct place *place;
-	const void *bytes;
-	uint64_t extent;
-	uint32_t segment;
-	int error;
-
-	place = find_place(tier, &extent);
-	if (!place)
-		return false;
-	backend = place->backend;
-	segment = store_oldest_for_writeback(tier->store, place->tier, &bytes);
-	if (!segment) {
-		backend->operations->release(backend, extent);
-		return false;
-	}
-	/* There are as many flights as all places together may have writes. */
-	flight = free_flight(tier);
-	*flight = (struct flight){tier, place, segment, extent};
-	place->in_flight++;
-	tier->in_flight++;
-	tier->wrote_at = now_ns(tier);
-	error = seal(flight, &bytes);
-	if (!error)
-		error = backend->operations->write(backend, extent, bytes, written, flight);
-	if (error)
-		finish(flight, error);
-	return !error;
-}
-
-static unsigned int arriving(struct tier *tier)
-{
-	return tier->in_flight ? places_arriving(&tier->places, now_ns(tier)) : 0;
+	return tier_now(&tier->clock);
 }
 
 /* RAM segments when what is in flight will have arrived. */
 static uint64_t expected_ram(struct tier *tier)
 {
-	uint64_t leaving = (uint64_t)arriving(tier) * SEGMENT_BYTES;
+	uint64_t leaving = (uint64_t)flights_arriving(&tier->flights) * SEGMENT_BYTES;
 	uint64_t ram = store_ram_bytes(tier->store);
 
 	return ram > leaving ? ram - leaving : 0;
 }
 
-static void collect(struct tier *tier, int timeout_ms)
+/* Something was written or cleaned in this pass. */
+static bool has_progress(const struct tier *tier)
 {
-	for (unsigned int i = 0; i < tier->places.count; i++) {
-		struct place *place = &tier->places.items[i];
-		int wait = place->in_flight ? timeout_ms : 0;
-
-		if (place->backend->operations->poll(place->backend, wait) < 0 && wait)
-			usleep(1000);
-		if (wait)
-			timeout_ms = 0;
-	}
-	places_watch(&tier->places, now_ns(tier));
+	return tier->cleaned || tier->flights.landed;
 }
-
-/* ---- one pass ---- */
 
 static void announce(struct tier *tier)
 {
-	if (tier->progress) {
+	if (has_progress(tier)) {
 		tier->progress_at = now_ns(tier);
 		atomic_fetch_add(&tier->made, 1);
 	}
@@ -310,7 +137,7 @@ static bool clean_the_emptiest(struct tier *tier)
 	freed = store_clean(tier->store, tier->cleaner, false);
 	if (freed < GOOD_GAIN)
 		tier->emptiest_at = now + EMPTIEST_PAUSE;
-	tier->progress |= freed != 0;
+	tier->cleaned |= freed != 0;
 	return freed != 0;
 }
 
@@ -335,7 +162,7 @@ static bool clean(struct tier *tier, bool urgent)
 	if (!store_clean(tier->store, tier->cleaner, false) && !compact(tier) &&
 	    !(urgent && store_clean(tier->store, tier->cleaner, true)))
 		return false;
-	tier->progress = true;
+	tier->cleaned = true;
 	atomic_store(&tier->hopeless, false);
 	return true;
 }
@@ -382,11 +209,11 @@ static bool make_room(struct tier *tier, bool urgent)
 	/* Who waits for room gets it fastest from a device. */
 	while (expected_ram(tier) > target &&
 	       ((!urgent && !atomic_load(&tier->urgent) && clean_the_emptiest(tier)) ||
-		start_write(tier)))
+		flights_start(&tier->flights)))
 		;
-	if (expected_ram(tier) <= target || arriving(tier)) {
+	if (expected_ram(tier) <= target || flights_arriving(&tier->flights)) {
 		atomic_store(&tier->hopeless, false);
-		return expected_ram(tier) <= target && !arriving(tier);
+		return expected_ram(tier) <= target && !flights_arriving(&tier->flights);
 	}
 	if (urgent)
 		clean_or_despair(tier);
@@ -412,13 +239,13 @@ static void clean_when_idle(struct tier *tier)
 {
 	int64_t now = now_ns(tier), began = (int64_t)worked_ns();
 
-	if (tier->in_flight || now - tier->kicked_at < IDLE_AFTER ||
+	if (tier->flights.aloft || now - tier->kicked_at < IDLE_AFTER ||
 	    now < atomic_load(&tier->clean_at) || store_ram_bytes(tier->store) < IDLE_BYTES)
 		return;
 	if (is_paging(tier, now)) {
 		atomic_store(&tier->clean_at, now + IDLE_AFTER);
 	} else if (store_clean(tier->store, tier->cleaner, true)) {
-		tier->progress = true;
+		tier->cleaned = true;
 		rest(tier, began, IDLE_REST);
 	} else {
 		atomic_store(&tier->clean_at, now + IDLE_PAUSE);
@@ -448,17 +275,17 @@ static void *run(void *argument)
 
 		if (urgent)
 			tier->kicked_at = now_ns(tier);
-		tier->progress = false;
-		size_copies(tier);
-		collect(tier, 0);
+		tier->cleaned = tier->flights.landed = false;
+		flights_size_copies(&tier->flights, atomic_load(&tier->share));
+		flights_collect(&tier->flights, 0);
 		settled = make_room(tier, urgent);
 		clean_when_idle(tier);
-		drop_copies(tier);
-		if (tier->progress || settled)
+		flights_drop_copies(&tier->flights);
+		if (has_progress(tier) || settled)
 			announce(tier);
-		if (tier->in_flight) {
-			collect(tier, POLL_MS);
-			if (tier->progress)
+		if (tier->flights.aloft) {
+			flights_collect(&tier->flights, POLL_MS);
+			if (has_progress(tier))
 				announce(tier);
 		} else if (settled) {
 			atomic_store(&tier->asleep, true);
@@ -467,8 +294,8 @@ static void *run(void *argument)
 			atomic_store(&tier->asleep, false);
 		}
 	}
-	while (tier->in_flight)
-		collect(tier, POLL_MS);
+	while (tier->flights.aloft)
+		flights_collect(&tier->flights, POLL_MS);
 	announce(tier);
 	return NULL;
 }
@@ -498,22 +325,9 @@ static void free_tier(struct tier *tier)
 {
 	if (tier->cleaner)
 		store_writer_close(tier->cleaner);
+	flights_close(&tier->flights);
 	places_close(&tier->places);
-	map_remove(tier->copies, (size_t)tier->flight_count * SEGMENT_BYTES);
-	free(tier->flights);
 	free(tier);
-}
-
-static int make_copies(struct tier *tier, const struct tier_config *config)
-{
-	bool seals = false;
-
-	for (unsigned int i = 0; i < config->backend_count; i++)
-		seals |= config->backends[i]->seals;
-	if (!seals)
-		return 0;
-	tier->copies = map_sparse((size_t)tier->flight_count * SEGMENT_BYTES);
-	return tier->copies ? 0 : -ENOMEM;
 }
 
 int tier_open(struct tier **opened, const struct tier_config *config)
@@ -525,17 +339,15 @@ int tier_open(struct tier **opened, const struct tier_config *config)
 	if (!tier)
 		return -ENOMEM;
 	tier->store = config->store;
-	tier->clock = config->clock ? *config->clock : machine_clock;
+	tier->clock = config->clock ? *config->clock : tier_machine_clock;
 	tier->places.writes = PLACE_WRITES;
 	tier->places.say = config->say;
 	tier->places.say_argument = config->say_argument;
-	tier->flight_count = config->backend_count * PLACE_WRITES;
-	tier->flights = calloc(tier->flight_count + 1, sizeof(*tier->flights));
 	atomic_store(&tier->share, UINT64_MAX / 2);
 	tier->progress_at = now_ns(tier);
-	error = tier->flights ? make_copies(tier, config) : -ENOMEM;
+	error = places_open(&tier->places, config->backends, config->backend_count);
 	if (!error)
-		error = places_open(&tier->places, config->backends, config->backend_count);
+		error = flights_open(&tier->flights, tier->store, &tier->places, &tier->clock);
 	if (!error)
 		error = store_writer_open(tier->store, &tier->cleaner);
 	if (!error)

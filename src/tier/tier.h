@@ -12,17 +12,9 @@
 #include <stdint.h>
 #include "backend/backend.h"
 #include "store/store.h"
+#include "tier/clock.h"
 
 struct tier;
-
-/* Time as the tier thread sees it, in ns: retries, rests and naps are measured with it, not how
- * long devices and waiters take. */
-struct tier_clock {
-	int64_t (*now)(void *argument); /* any thread */
-	/* Sleeps while the uint32_t at `word` is `seen`, at most `ns`. */
-	void (*wait)(void *argument, void *word, uint32_t seen, uint64_t ns);
-	void *argument;
-};
 
 struct tier_config {
 	struct store *store;
