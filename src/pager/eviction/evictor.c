@@ -3,11 +3,7 @@
  * The evictor: a thread that keeps all programs together below the mark. It works in whole
  * batches, looks at the real sizes after each, and says when it cannot help, so
  * that nobody is kept waiting for it.
- *
- * Over all programs there is one clock: the hand goes through all of one, then on to the next. So
- * a program loses pages in proportion to what it has, and those that it does not touch soonest;
- * weights give turns away (group.h). While a group is above its limit, the hand stays among the
- * processes below it.
+ * Whose turn it is: turns.h.
  */
 #include "pager/eviction/evictor.h"
 
@@ -16,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include "attach/remote.h"
+#include "base/clock.h"
 #include "base/futex.h"
 #include "pager/attached/kick.h"
 #include "pager/attached/say.h"
@@ -24,6 +21,7 @@
 #include "pager/eviction/evict.h"
 #include "pager/eviction/need.h"
 #include "pager/eviction/pick.h"
+#include "pager/eviction/turns.h"
 #include "pager/job/budget.h"
 #include "pager/job/groups.h"
 
@@ -34,12 +32,10 @@
 #define PATIENCE_NS  300000000u /* without a page that left: it cannot help */
 #define ROOM_WAIT_US 5000u
 #define BUFFER_BYTES ((size_t)CHANNEL_BATCH << PAGE_SHIFT)
-#define LAPS_MOST    3u /* that one batch may take, and one more */
 
 struct evictor {
 	struct pager *pager;
-	size_t at;	   /* in the list of address spaces */
-	bool turn;	   /* which has its turn; else that is still to be seen */
+	struct turns turns;
 	unsigned int idle; /* how many in turn had nothing to give */
 	bool staging_used, told_tiers;
 	uint64_t worked_ns, success_ns;
@@ -47,115 +43,9 @@ struct evictor {
 	struct need need;
 };
 
-static bool job_is_over(const struct pager *pager)
-{
-	return pager->resident_pages > pager->target_pages;
-}
-
 static bool has_work(const struct pager *pager)
 {
-	return !pager->paused && (job_is_over(pager) || groups_must_evict(pager));
-}
-
-static void go_past(struct evictor *evictor)
-{
-	evictor->at++;
-	evictor->turn = false;
-}
-
-/* Which address spaces pages may be taken from. */
-enum scope {
-	SCOPE_NONE,
-	SCOPE_GROUPS, /* those of groups above their limits */
-	SCOPE_JOB,
-};
-
-static bool may_leave(const struct attached *attached)
-{
-	return attached->has_agent && !attached->dead && !attached->paused;
-}
-
-static bool is_in(const struct attached *attached, enum scope scope, uint64_t now)
-{
-	if (!may_leave(attached) || now < attached->rests_ns)
-		return false;
-	return scope == SCOPE_JOB || (scope == SCOPE_GROUPS && group_is_over(attached->group));
-}
-
-/* What leaves a group above its limit leaves the job, too: that comes first. List's lock held. */
-static enum scope find_scope(const struct pager *pager, uint64_t now)
-{
-	if (groups_must_evict(pager))
-		for (size_t i = 0; i < pager->attached_count; i++)
-			if (is_in(pager->attached[i], SCOPE_GROUPS, now))
-				return SCOPE_GROUPS;
-	return job_is_over(pager) ? SCOPE_JOB : SCOPE_NONE;
-}
-
-/* The one where the clock stands, or the next one that has its turn. List's lock held. */
-static struct attached *find_next(struct evictor *evictor, enum scope scope, uint64_t now)
-{
-	const struct pager *pager = evictor->pager;
-	double highest = 0;
-
-	for (size_t i = 0; i < pager->attached_count; i++) {
-		double share = group_share(pager->attached[i]->group);
-
-		if (share > highest && is_in(pager->attached[i], scope, now))
-			highest = share;
-	}
-	/* Whose share is the highest gets each turn, but for laps that it has had already. */
-	for (size_t tries = 0; highest > 0 && tries < LAPS_MOST * pager->attached_count; tries++) {
-		struct attached *attached;
-
-		if (evictor->at >= pager->attached_count)
-			evictor->at = 0;
-		attached = pager->attached[evictor->at];
-		if (is_in(attached, scope, now) &&
-		    (evictor->turn ||
-		     group_turn(&attached->credit, group_share(attached->group), highest))) {
-			evictor->turn = true;
-			return attached;
-		}
-		go_past(evictor);
-	}
-	return NULL;
-}
-
-/* It is not freed before `put_back`. */
-static struct attached *take_next(struct evictor *evictor)
-{
-	struct pager *pager = evictor->pager;
-	uint64_t now = monotonic_ns();
-	struct attached *taken;
-
-	pthread_mutex_lock(&pager->attached_lock);
-	taken = find_next(evictor, find_scope(pager, now), now);
-	pager->evicting = taken;
-	pthread_mutex_unlock(&pager->attached_lock);
-	return taken;
-}
-
-static struct attached *take_at(struct pager *pager, size_t at)
-{
-	struct attached *taken = NULL;
-
-	pthread_mutex_lock(&pager->attached_lock);
-	if (at < pager->attached_count && may_leave(pager->attached[at]))
-		taken = pager->attached[at];
-	pager->evicting = taken;
-	pthread_mutex_unlock(&pager->attached_lock);
-	return taken;
-}
-
-static void put_back(struct evictor *evictor)
-{
-	struct pager *pager = evictor->pager;
-
-	pthread_mutex_lock(&pager->attached_lock);
-	pager->evicting = NULL;
-	pthread_cond_broadcast(&pager->evicting_changed);
-	pthread_mutex_unlock(&pager->attached_lock);
+	return !pager->paused && (turns_job_is_over(pager) || groups_must_evict(pager));
 }
 
 static unsigned int batch_size(const struct attached *attached)
@@ -188,7 +78,7 @@ static void give_up(struct evictor *evictor, uint32_t seen)
 
 	pager->no_room = true;
 	/* It is one group that cannot be helped: the job's brake is as good as new. */
-	if (!job_is_over(pager))
+	if (!turns_job_is_over(pager))
 		pager->brake_ns = BRAKE_NS;
 	servers_kick_deferred(pager);
 	sleep_until_kicked(evictor, seen, IDLE_NS);
@@ -228,21 +118,11 @@ static void look(struct attached *attached)
 	attached_set_pages(attached, pages > 0 ? pages : 0);
 }
 
-static size_t count_listed(struct pager *pager)
-{
-	size_t count;
-
-	pthread_mutex_lock(&pager->attached_lock);
-	count = pager->attached_count;
-	pthread_mutex_unlock(&pager->attached_lock);
-	return count;
-}
-
 /* Nothing left this one: the next, and when all were asked in turn, later. */
 static void go_on(struct evictor *evictor, uint32_t seen)
 {
-	go_past(evictor);
-	if (++evictor->idle < count_listed(evictor->pager))
+	turns_go_past(&evictor->turns);
+	if (++evictor->idle < turns_count(evictor->pager))
 		return;
 	evictor->idle = 0;
 	try_later(evictor, seen);
@@ -260,25 +140,6 @@ static void no_tier_room(struct evictor *evictor, uint32_t seen)
 	go_on(evictor, seen);
 }
 
-/* The relative at or behind *at in the list, if pages may leave it; *at is then behind it. */
-static struct attached *take_relative(struct evictor *evictor, uint64_t stack_start, size_t *at)
-{
-	struct pager *pager = evictor->pager;
-	struct attached *taken = NULL;
-
-	pthread_mutex_lock(&pager->attached_lock);
-	while (*at < pager->attached_count && !taken) {
-		struct attached *attached = pager->attached[(*at)++];
-
-		if (attached->stack_start == stack_start && may_leave(attached) &&
-		    monotonic_ns() >= attached->rests_ns)
-			taken = attached;
-	}
-	pager->evicting = taken;
-	pthread_mutex_unlock(&pager->attached_lock);
-	return taken;
-}
-
 /* Shared pages that left one leave all its relatives, so that there is room at last. */
 static void evict_relatives(struct evictor *evictor, uint64_t stack_start)
 {
@@ -286,18 +147,19 @@ static void evict_relatives(struct evictor *evictor, uint64_t stack_start)
 	struct attached *relative;
 	size_t at = 0;
 
-	while (parted->count && (relative = take_relative(evictor, stack_start, &at))) {
+	while (parted->count &&
+	       (relative = turns_take_relative(evictor->pager, stack_start, &at))) {
 		evict_batch(relative, parted->count, parted);
 		look(relative);
 		evict_empty_staging(relative);
-		put_back(evictor);
+		turns_put_back(evictor->pager);
 	}
 }
 
 static void work(struct evictor *evictor, uint32_t seen)
 {
 	struct pager *pager = evictor->pager;
-	struct attached *attached = take_next(evictor);
+	struct attached *attached = turns_take_next(&evictor->turns, pager);
 	uint64_t laps, family;
 	enum evict_result result;
 	bool limited, kept; /* by its group's limit, and to its tiers */
@@ -319,14 +181,14 @@ static void work(struct evictor *evictor, uint32_t seen)
 		/* A batch may take more than one lap of what is small. */
 		if (pager->groups.count)
 			attached->credit -= (double)(attached->laps - laps - 1);
-		go_past(evictor);
+		turns_go_past(&evictor->turns);
 	}
 	/* Others are not kept waiting for one of a group that is above its limit. */
 	if (result != EVICT_DONE && limited)
 		evict_rest(attached, RETRY_NS);
 	if (result == EVICT_NO_ROOM && kept)
 		evict_rest(attached, IDLE_NS);
-	put_back(evictor);
+	turns_put_back(evictor->pager);
 	evict_relatives(evictor, family);
 	evictor->staging_used = true;
 	evictor->worked_ns = monotonic_ns();
@@ -351,21 +213,6 @@ static void work(struct evictor *evictor, uint32_t seen)
 	}
 }
 
-static struct attached *take_fixed(struct evictor *evictor)
-{
-	struct pager *pager = evictor->pager;
-	struct attached *taken = NULL;
-	uint64_t now = monotonic_ns();
-
-	pthread_mutex_lock(&pager->attached_lock);
-	for (size_t i = 0; i < pager->attached_count && !taken; i++)
-		if (may_leave(pager->attached[i]) && fixed_is_due(&pager->attached[i]->fixed, now))
-			taken = pager->attached[i];
-	pager->evicting = taken;
-	pthread_mutex_unlock(&pager->attached_lock);
-	return taken;
-}
-
 /* Nothing must leave, but only because so much cannot (budget.c): is that so still? */
 static void try_fixed(struct evictor *evictor)
 {
@@ -375,14 +222,14 @@ static void try_fixed(struct evictor *evictor)
 	if (pager->paused ||
 	    (pager->resident_pages <= pager->room_pages && !groups_are_strained(pager)))
 		return;
-	attached = take_fixed(evictor);
+	attached = turns_take_fixed(pager);
 	if (attached) {
 		evict_fixed(attached);
 		look(attached);
 		evictor->staging_used = true;
 		evictor->worked_ns = monotonic_ns();
 	}
-	put_back(evictor);
+	turns_put_back(evictor->pager);
 	budget_refresh(pager);
 }
 
@@ -391,12 +238,12 @@ static void tidy(struct evictor *evictor)
 {
 	struct pager *pager = evictor->pager;
 
-	for (size_t i = 0; i < count_listed(pager); i++) {
-		struct attached *attached = take_at(pager, i);
+	for (size_t i = 0; i < turns_count(pager); i++) {
+		struct attached *attached = turns_take_at(pager, i);
 
 		if (attached)
 			evict_empty_staging(attached);
-		put_back(evictor);
+		turns_put_back(evictor->pager);
 	}
 	evictor->staging_used = false;
 }
@@ -481,7 +328,7 @@ void evictor_replace(struct pager *pager)
 
 	if (attached)
 		evict_give_up(attached);
-	put_back(pager->evictor);
+	turns_put_back(pager);
 	error = start_thread(pager->evictor);
 	if (!error)
 		return;

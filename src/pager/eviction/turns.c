@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+#include "pager/eviction/turns.h"
+
+#include "base/clock.h"
+#include "pager/attached/state.h"
+#include "pager/job/groups.h"
+
+#define LAPS_MOST 3u /* that one batch may take, and one more */
+
+bool turns_job_is_over(const struct pager *pager)
+{
+	return pager->resident_pages > pager->target_pages;
+}
+
+void turns_go_past(struct turns *turns)
+{
+	turns->at++;
+	turns->stays = false;
+}
+
+/* Which address spaces pages may be taken from. */
+enum scope {
+	SCOPE_NONE,
+	SCOPE_GROUPS, /* those of groups above their limits */
+	SCOPE_JOB,
+};
+
+static bool may_leave(const struct attached *attached)
+{
+	return attached->has_agent && !attached->dead && !attached->paused;
+}
+
+static bool is_in(const struct attached *attached, enum scope scope, uint64_t now)
+{
+	if (!may_leave(attached) || now < attached->rests_ns)
+		return false;
+	return scope == SCOPE_JOB || (scope == SCOPE_GROUPS && group_is_over(attached->group));
+}
+
+/* What leaves a group above its limit leaves the job, too: that comes first. List's lock held. */
+static enum scope find_scope(const struct pager *pager, uint64_t now)
+{
+	if (groups_must_evict(pager))
+		for (size_t i = 0; i < pager->attached_count; i++)
+			if (is_in(pager->attached[i], SCOPE_GROUPS, now))
+				return SCOPE_GROUPS;
+	return turns_job_is_over(pager) ? SCOPE_JOB : SCOPE_NONE;
+}
+
+/* The one where the clock stands, or the next one that has its turn. List's lock held. */
+static struct attached *find_next(struct turns *turns, const struct pager *pager, enum scope scope,
+				  uint64_t now)
+{
+	double highest = 0;
+
+	for (size_t i = 0; i < pager->attached_count; i++) {
+		double share = group_share(pager->attached[i]->group);
+
+		if (share > highest && is_in(pager->attached[i], scope, now))
+			highest = share;
+	}
+	/* Whose share is the highest gets each turn, but for laps that it has had already. */
+	for (size_t tries = 0; highest > 0 && tries < LAPS_MOST * pager->attached_count; tries++) {
+		struct attached *attached;
+
+		if (turns->at >= pager->attached_count)
+			turns->at = 0;
+		attached = pager->attached[turns->at];
+		if (is_in(attached, scope, now) &&
+		    (turns->stays ||
+		     group_turn(&attached->credit, group_share(attached->group), highest))) {
+			turns->stays = true;
+			return attached;
+		}
+		turns_go_past(turns);
+	}
+	return NULL;
+}
+
+struct attached *turns_take_next(struct turns *turns, struct pager *pager)
+{
+	uint64_t now = monotonic_ns();
+	struct attached *taken;
+
+	pthread_mutex_lock(&pager->attached_lock);
+	taken = find_next(turns, pager, find_scope(pager, now), now);
+	pager->evicting = taken;
+	pthread_mutex_unlock(&pager->attached_lock);
+	return taken;
+}
+
+struct attached *turns_take_at(struct pager *pager, size_t at)
+{
+	struct attached *taken = NULL;
+
+	pthread_mutex_lock(&pager->attached_lock);
+	if (at < pager->attached_count && may_leave(pager->attached[at]))
+		taken = pager->attached[at];
+	pager->evicting = taken;
+	pthread_mutex_unlock(&pager->attached_lock);
+	return taken;
+}
+
+void turns_put_back(struct pager *pager)
+{
+
+	pthread_mutex_lock(&pager->attached_lock);
+	pager->evicting = NULL;
+	pthread_cond_broadcast(&pager->evicting_changed);
+	pthread_mutex_unlock(&pager->attached_lock);
+}
+
+size_t turns_count(struct pager *pager)
+{
+	size_t count;
+
+	pthread_mutex_lock(&pager->attached_lock);
+	count = pager->attached_count;
+	pthread_mutex_unlock(&pager->attached_lock);
+	return count;
+}
+
+struct attached *turns_take_relative(struct pager *pager, uint64_t stack_start, size_t *at)
+{
+	struct attached *taken = NULL;
+
+	pthread_mutex_lock(&pager->attached_lock);
+	while (*at < pager->attached_count && !taken) {
+		struct attached *attached = pager->attached[(*at)++];
+
+		if (attached->stack_start == stack_start && may_leave(attached) &&
+		    monotonic_ns() >= attached->rests_ns)
+			taken = attached;
+	}
+	pager->evicting = taken;
+	pthread_mutex_unlock(&pager->attached_lock);
+	return taken;
+}
+
+struct attached *turns_take_fixed(struct pager *pager)
+{
+	struct attached *taken = NULL;
+	uint64_t now = monotonic_ns();
+
+	pthread_mutex_lock(&pager->attached_lock);
+	for (size_t i = 0; i < pager->attached_count && !taken; i++)
+		if (may_leave(pager->attached[i]) && fixed_is_due(&pager->attached[i]->fixed, now))
+			taken = pager->attached[i];
+	pager->evicting = taken;
+	pthread_mutex_unlock(&pager->attached_lock);
+	return taken;
+}
