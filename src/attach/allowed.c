@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Whether a process may be attached at all, in words that say what to do otherwise. */
+#include "attach/allowed.h"
+
 #include <dirent.h>
 #include <elf.h>
 #include <errno.h>

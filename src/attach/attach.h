@@ -51,13 +51,6 @@ struct target {
 typedef int (*attach_stopped_fn)(struct target *target, void *argument);
 
 /*
- * Says whether the process can be attached: exists, is ours to trace, 64-bit, no
- * kernel thread, no seccomp filter, not traced, not attached already, not
- * the caller. 0 or -errno with a message that says what to do.
- */
-int attach_allowed(pid_t pid, char message[MESSAGE_BYTES]);
-
-/*
  * Stops all threads, injects the userfaultfd and the agent, calls `stopped`
  * (which registers mappings and records present pages), lets the program go on.
  * `userfault`: the one that belongs to its memory already (a forked child), copied; -1: a new one.

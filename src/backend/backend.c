@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include "backend/kinds.h"
+#include "backend/file.h"
 #include "base/message.h"
 
 static const struct backend_operations *const kinds[] = {

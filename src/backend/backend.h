@@ -9,26 +9,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "backend/spec.h"
 #include "base/message.h"
 
 #define BACKEND_EXTENT_BYTES (1u << 20)
 #define BACKEND_NO_EXTENT    UINT64_MAX
 #define BACKEND_ALIGN	     4096u
 
-/* What a SPEC of the command line says. */
-struct backend_spec {
-	char kind[16];	 /* "ram", "file", ... */
-	char path[4096]; /* file: file, block device or folder; ram: empty */
-	char name[64];	 /* for people; default: made from kind and path */
-	uint64_t size;	 /* bytes; 0: the kind's default */
-	int priority;	 /* higher is used first; default 0 */
-	bool plain;	 /* seal=no: what is written there is not encrypted */
-};
-
-/* Parses "KIND[:PATH][,key=value]..."; 0, or -EINVAL with a message that says
- * what is wrong and what is allowed. `ram` is accepted (its size limits RAM segments). In
- * PATH and in values, "\," stands for a comma and "\\" for a backslash. */
-int backend_parse_spec(const char *text, struct backend_spec *spec, char *message);
 struct backend;
 
 enum backend_health { BACKEND_OK, BACKEND_FAILING, BACKEND_DEAD };

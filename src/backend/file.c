@@ -25,7 +25,7 @@
 #include "backend/backend.h"
 #include "backend/extents.h"
 #include "backend/file_place.h"
-#include "backend/kinds.h"
+#include "backend/file.h"
 #include "backend/window.h"
 #include "base/clock.h"
 #include "base/message.h"

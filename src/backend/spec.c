@@ -5,6 +5,8 @@
  * It comes from a command line, so every refusal names the part that is wrong and
  * says what would be right.
  */
+#include "backend/spec.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>

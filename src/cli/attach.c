@@ -7,6 +7,8 @@
 #include "base/message.h"
 #include "cli/check.h"
 #include "cli/cli.h"
+#include "cli/common.h"
+#include "cli/space_options.h"
 
 struct attach_options {
 	struct space_options space;

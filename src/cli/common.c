@@ -8,6 +8,7 @@
 #include <string.h>
 #include "base/message.h"
 #include "cli/cli.h"
+#include "cli/common.h"
 #include "control/client.h"
 #include "control/progress.h"
 

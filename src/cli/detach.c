@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/cli.h"
+#include "cli/common.h"
 
 struct detach_options {
 	pid_t pid;

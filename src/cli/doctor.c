@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <argp.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include "cli/check.h"

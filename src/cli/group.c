@@ -8,6 +8,7 @@
 #include "base/message.h"
 #include "base/size.h"
 #include "cli/cli.h"
+#include "cli/common.h"
 #include "control/client.h"
 
 struct group_options {

@@ -5,6 +5,8 @@
 #include "base/message.h"
 #include "base/size.h"
 #include "cli/cli.h"
+#include "cli/common.h"
+#include "cli/space_options.h"
 #include "control/client.h"
 
 struct limit_options {

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "cli/cli.h"
+#include "cli/common.h"
 
 #ifndef VSWAP_VERSION
 #define VSWAP_VERSION "unknown"

@@ -6,9 +6,12 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "attach/allowed.h"
 #include "attach/attach.h"
 #include "cli/check.h"
 #include "cli/cli.h"
+#include "cli/common.h"
+#include "cli/space_options.h"
 #include "owner/spawn.h"
 
 #define ENDING_MS 100

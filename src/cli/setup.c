@@ -3,6 +3,7 @@
 #include <unistd.h>
 #include "base/message.h"
 #include "cli/cli.h"
+#include "cli/common.h"
 #include "rights/setup.h"
 
 struct setup_options {

@@ -7,6 +7,7 @@
 #include "base/message.h"
 #include "base/size.h"
 #include "cli/cli.h"
+#include "cli/space_options.h"
 #include "pager/pager.h"
 
 /* Half of RAM leaves room for the rest of the machine whatever the program does. */

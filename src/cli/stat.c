@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include "base/message.h"
 #include "cli/cli.h"
+#include "cli/common.h"
 #include "control/client.h"
 #include "control/report.h"
+#include "control/show.h"
 
 #define MOST_SPACES 256
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/cli.h"
+#include "cli/common.h"
 
 int verb_thaw(int argc, char **argv)
 {

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "base/message.h"
 #include "cli/cli.h"
+#include "cli/common.h"
 #include "control/client.h"
 #include "control/report.h"
 #include "pager/pager.h"

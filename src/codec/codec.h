@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include "codec/codec_same.h"
 
 enum codec_kind {
 	CODEC_RAW = 0,	/* the bytes as they are */
@@ -49,8 +50,5 @@ int codec_decode(struct codec *codec, enum codec_kind kind, const void *in, size
 		 unsigned int count, int index, void *out);
 
 const char *codec_name(enum codec_kind kind);
-
-/* If the page is one 64-bit word repeated, says which. Stops at the first difference. */
-_Bool page_is_same(const void *page, uint64_t *word);
 
 #endif

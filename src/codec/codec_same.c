@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
 #include "base/page.h"
-#include "codec/codec.h"
+#include "codec/codec_same.h"
 
 /*
  * A page is one word repeated when it equals itself moved by one word. Most

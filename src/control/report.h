@@ -25,11 +25,5 @@ void where_from_json(struct json_object *object, struct pager_where *where);
 
 /* Writes the JSON object and a newline. 0 or -errno. */
 int report_json(const struct report *report, FILE *to);
-/* A table for people (vswap stat PID). */
-int report_table(const struct report *report, FILE *to);
-/* One line a space (vswap stat). */
-int report_list(const struct report *reports, unsigned int count, FILE *to);
-/* The closing paragraph of `vswap run`. */
-int report_summary(const struct report *report, FILE *to);
 
 #endif

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What people see of a report: the table, the list and the closing paragraph. */
+#include "control/show.h"
+
 #include <errno.h>
 #include "base/page.h"
 #include "base/size.h"

@@ -18,6 +18,7 @@
 #include "base/proc.h"
 #include "base/say.h"
 #include "cgroup/cgroup_budget.h"
+#include "control/show.h"
 #include "control/socket.h"
 #include "owner/answer.h"
 #include "owner/harden.h"

@@ -97,4 +97,22 @@ struct pager;
 /* Keeps peaks and rates, ten times a second at most. Control thread. */
 void figures_look(struct pager *pager, uint64_t now);
 
+/* What counts against the budget, bytes: the processes' memory, and the owner's. */
+void pager_used(struct pager *pager, uint64_t *job_bytes, uint64_t *own_bytes);
+void pager_report(struct pager *pager, struct report *report);
+
+struct pager_where {
+	char state[16];	    /* desc_state_name, or "untracked" */
+	uint64_t slot;	    /* id; 0: none */
+	char codec[16];	    /* stored: how */
+	uint32_t bytes;	    /* stored: length of the object */
+	unsigned int pages; /* stored: pages in the object */
+	uint32_t sharers;   /* stored: address spaces that have these bytes for a page of theirs */
+	uint32_t segment;
+	char place[128]; /* "RAM", "file NAME at offset N", "the program's memory" ... */
+};
+
+/* 0, or -ESRCH: the process is no part of the job. */
+int pager_where(struct pager *pager, pid_t pid, uint64_t address, struct pager_where *where);
+
 #endif

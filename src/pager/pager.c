@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include "attach/allowed.h"
 #include "attach/marks.h"
 #include "base/clock.h"
 #include "base/proc.h"

@@ -19,6 +19,8 @@
 #include "pager/attached/config.h"
 #include "pager/figures.h"
 #include "pager/limits/group.h"
+#include "pager/regroup.h"
+#include "pager/watch.h"
 
 struct pager;
 
@@ -34,13 +36,6 @@ void pager_close(struct pager *pager);
 /* Takes a process and all that descend from it under watch (one job a pager). 0 or -errno with a
  * message (attach_allowed's). Nothing is injected before the job nears its budget. */
 int pager_adopt(struct pager *pager, pid_t pid, char message[MESSAGE_BYTES]);
-
-/*
- * The periodic work of the control thread: watches sizes, attaches when it
- * becomes necessary, registers new mappings, reconciles. Returns how many
- * microseconds may pass before the next call, or -ESRCH when no process is left.
- */
-int pager_tick(struct pager *pager);
 
 /* To wait for beside other things: readable when it is time for a tick, since one of the processes
  * that look after the job should we die has died itself. */
@@ -58,16 +53,6 @@ void pager_adjust_limit(struct pager *pager, uint64_t bytes);
 /* Strict: above the limit the kernel kills, so processes are attached earlier, before they could
  * fill what is left at once. */
 void pager_set_strict(struct pager *pager, bool strict);
-/* What counts against the budget, bytes: the processes' memory, and the owner's. */
-void pager_used(struct pager *pager, uint64_t *job_bytes, uint64_t *own_bytes);
-/* Process `pid` of the job goes into a group below its own, with all that it starts from now on;
- * the group is made when it is new. 0 with its path, or -errno with a message. */
-int pager_group_enter(struct pager *pager, pid_t pid, const struct group_settings *settings,
-		      char path[GROUP_PATH], char message[MESSAGE_BYTES]);
-/* Changes limit and weight of the group with the path settings->name. 0 or -errno with a message.
- */
-int pager_group_change(struct pager *pager, const struct group_settings *settings,
-		       char message[MESSAGE_BYTES]);
 /* Brings everything back; nothing is evicted until the next pager_set_limit. -EIO, -ETIMEDOUT with
  * a message: not all could be read. */
 int pager_thaw(struct pager *pager, pager_progress_fn progress, void *argument,
@@ -77,20 +62,5 @@ int pager_thaw(struct pager *pager, pager_progress_fn progress, void *argument,
  * failure; touching one raises SIGBUS from then on. */
 int pager_detach(struct pager *pager, bool lose, pager_progress_fn progress, void *argument,
 		 char message[MESSAGE_BYTES]);
-
-void pager_report(struct pager *pager, struct report *report);
-
-struct pager_where {
-	char state[16];	    /* desc_state_name, or "untracked" */
-	uint64_t slot;	    /* id; 0: none */
-	char codec[16];	    /* stored: how */
-	uint32_t bytes;	    /* stored: length of the object */
-	unsigned int pages; /* stored: pages in the object */
-	uint32_t sharers;   /* stored: address spaces that have these bytes for a page of theirs */
-	uint32_t segment;
-	char place[128]; /* "RAM", "file NAME at offset N", "the program's memory" ... */
-};
-/* 0, or -ESRCH: the process is no part of the job. */
-int pager_where(struct pager *pager, pid_t pid, uint64_t address, struct pager_where *where);
 
 #endif

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Groups as users change them: entering one, which may be new, and other limits. */
+#include "pager/regroup.h"
+
 #include <errno.h>
 #include <string.h>
 #include "pager/attached/kick.h"

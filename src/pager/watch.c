@@ -5,9 +5,12 @@
  * mappings are registered soon after they appear, and when pages that no
  * descriptor knows of pile up, a short stop of all threads records them.
  */
+#include "pager/watch.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "attach/allowed.h"
 #include "attach/timeouts.h"
 #include "attach/trace.h"
 #include "base/clock.h"

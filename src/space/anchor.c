@@ -5,6 +5,8 @@
  * object's header then names a slot that no longer holds it, and the cleaner
  * finds it among the anchors (space_each_holder) until it is written again.
  */
+#include "space/anchor.h"
+
 #include <assert.h>
 #include "space/private.h"
 

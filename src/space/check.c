@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include "space/check.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include "space/private.h"

@@ -4,6 +4,8 @@
  * cluster; the first that must change a slot takes a copy of its own. Only
  * then do the stored slots become anchors, so a fork itself touches no slot.
  */
+#include "space/cluster.h"
+
 #include <assert.h>
 #include <errno.h>
 #include "space/map.h"

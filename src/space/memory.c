@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include "space/memory.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>

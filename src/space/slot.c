@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* One descriptor at a time: the lock is a bit of its word. */
+#include "space/slot.h"
+
 #include <assert.h>
 #include <sched.h>
 #include <time.h>

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
+#include "store/check.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include "store/private.h"
+#include "store/segment.h"
 
 static void require(bool holds, const char *what, uint64_t where)
 {

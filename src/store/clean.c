@@ -9,7 +9,11 @@
  * a segment is chosen for its shadows it is surveyed: its headers are walked and
  * the holders looked at, which makes the estimate exact.
  */
+#include "store/clean.h"
+
 #include "store/private.h"
+#include "store/relocate.h"
+#include "store/segment.h"
 
 /* Fuller segments are not worth copying. */
 #define FULLEST 0.9

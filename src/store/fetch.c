@@ -4,7 +4,10 @@
  * hold keeps the segment's id from being used again, so as long as a descriptor has the same
  * location, the bytes are the same.
  */
+#include "store/fetch.h"
+
 #include "store/private.h"
+#include "store/segment.h"
 
 bool store_fetch_begin(struct store *store, desc_t word, struct store_fetch *fetch)
 {

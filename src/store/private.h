@@ -168,73 +168,6 @@ static inline uint64_t page_hash(const struct store *store, const void *page)
 	return XXH3_64bits_withSecret(page, PAGE_BYTES, store->secret, SECRET_BYTES);
 }
 
-/* ---- segment.c ---- */
-
-static inline struct segment *segment_of(struct store *store, uint32_t id)
-{
-	return &store->table[id];
-}
-
-static inline enum segment_state segment_state(struct segment *segment)
-{
-	return (enum segment_state)atomic_load_explicit(&segment->state, memory_order_acquire);
-}
-
-static inline void segment_set_state(struct segment *segment, enum segment_state state)
-{
-	atomic_store_explicit(&segment->state, (uint8_t)state, memory_order_release);
-}
-
-static inline unsigned char *frame_address(struct store *store, uint32_t frame)
-{
-	return store->frames + (size_t)frame * SEGMENT_BYTES;
-}
-
-/* What a location adds to `live`. A run's length is not in the word. */
-static inline uint64_t live_of(desc_t word)
-{
-	uint32_t length = desc_length(word);
-
-	return LIVE_WORD + (length ? length / STORE_GRAIN : LIVE_RUN);
-}
-
-/* An empty segment, one hold. Its frame is populated below *ready only. 0: at the limit. */
-uint32_t segment_new(struct store *store, bool for_cleaner, uint32_t *ready);
-/* Takes a hold unless the segment is dead. */
-bool segment_hold(struct segment *segment);
-/* Takes `live` away; frees the segment when nothing is left. */
-void segment_release(struct store *store, uint32_t id, uint64_t live);
-/* An open segment with `used` bytes is done; gives up its writer's hold. sequence 0: it is
- * the youngest. */
-void segment_seal(struct store *store, uint32_t id, uint32_t used, uint32_t sequence);
-/* Estimated bytes of live objects. */
-uint64_t segment_live_bytes(struct segment *segment);
-
-/* The list that segments of a state are in, or NULL. Mutex held for both. */
-void segment_link(struct store *store, uint32_t id, enum segment_state state);
-void segment_unlink(struct store *store, uint32_t id);
-
-/* Waits until nobody looks at the old place any more. */
-void segment_wait_pins(struct segment *segment);
-
-/* A frame, FRAME_NONE at the limit. Mutex held; populate it without. */
-uint32_t frame_take(struct store *store, bool for_cleaner);
-/* Gives it back, without the mutex. Only one that is populated whole may stay warm. */
-void frame_return(struct store *store, uint32_t frame, bool whole);
-/* True if a segment with so many bytes used has a frame that is populated whole. */
-static inline bool frame_is_whole(uint32_t used)
-{
-	return used >= SEGMENT_BYTES - POPULATE_STEP;
-}
-
-/* ---- backends ---- */
-static inline uint64_t segment_extent(const struct segment *segment)
-{
-	return (uint64_t)segment->extent * SEGMENT_BYTES;
-}
-
-struct backend *segment_backend(struct store *store, struct segment *segment);
-
 /* ---- reader.c ---- */
 struct reader *reader_take(struct store *store);
 void reader_return(struct reader *reader);
@@ -275,24 +208,5 @@ void segment_claim(struct store *store, uint32_t id, enum segment_state state);
 /* Brings a claimed segment into RAM and off its backend; its state is then `to` (SEALED, or
  * CLEANING), or `was` when that failed. */
 int segment_recall(struct store *store, uint32_t id, enum segment_state was, enum segment_state to);
-
-/* ---- relocate.c ---- */
-
-struct cleaning {
-	struct store *store;
-	struct store_writer *writer;
-	uint32_t id; /* the segment that is being emptied; the cleaner has a hold on it */
-	const unsigned char *frame;
-	uint64_t copied;   /* bytes */
-	uint64_t relieved; /* bytes that died in other segments */
-	uint64_t group;	   /* strong: the group of slots that was tried last */
-	bool strong;
-	bool stuck; /* no room to copy to */
-};
-
-/* Moves what is live of the object at `offset` out of the segment. */
-void relocate_object(struct cleaning *cleaning, uint32_t offset, struct object object);
-/* The same for one word, found by its holder. */
-void relocate_word(struct cleaning *cleaning, slot_t *slot, desc_t word);
 
 #endif

@@ -5,8 +5,11 @@
  * is. Order matters: pin first, then look; who moves a segment changes the
  * table first, then waits for pins (both sequentially consistent).
  */
+#include "store/reader.h"
+
 #include <errno.h>
 #include "store/private.h"
+#include "store/segment.h"
 
 struct reader *reader_take(struct store *store)
 {

@@ -11,8 +11,11 @@
  * group of 16 slots are read from wherever they lie in RAM and become one zstd
  * object; a location never changes its bytes, so they are read without a lock.
  */
+#include "store/relocate.h"
+
 #include <assert.h>
 #include "store/private.h"
+#include "store/segment.h"
 
 #define LOCATION desc_location(~0ull)
 

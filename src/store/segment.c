@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The segment table, its lists, and the frames of RAM segments. */
+#include "store/segment.h"
+
 #include <assert.h>
 #include "space/map.h"
 #include "store/private.h"
@@ -55,28 +57,6 @@ void frame_return(struct store *store, uint32_t frame, bool whole)
 	}
 	atomic_fetch_sub_explicit(&store->frames_used, 1, memory_order_relaxed);
 	pthread_mutex_unlock(&store->lock);
-}
-
-void store_set_ram(struct store *store, uint64_t bytes)
-{
-	uint64_t limit = bytes / SEGMENT_BYTES;
-
-	pthread_mutex_lock(&store->lock);
-	store->frame_limit = limit < store->frame_highest ? (uint32_t)limit : store->frame_highest;
-	while (store->warm_count && store->frames_used + store->warm_count > store->frame_limit) {
-		uint32_t frame = store->warm[--store->warm_count];
-
-		map_give_back(frame_address(store, frame), SEGMENT_BYTES);
-		store->frame_free[store->frame_free_count++] = frame;
-	}
-	pthread_mutex_unlock(&store->lock);
-}
-
-uint64_t store_ram_bytes(const struct store *store)
-{
-	return (uint64_t)(atomic_load_explicit(&store->frames_used, memory_order_relaxed) +
-			  atomic_load_explicit(&store->warm_count, memory_order_relaxed)) *
-	       SEGMENT_BYTES;
 }
 
 /* ---- lists ---- */
@@ -226,12 +206,6 @@ void segment_release(struct store *store, uint32_t id, uint64_t live)
 		assert(before == live);
 		segment_free(store, id);
 	}
-}
-
-void store_drop(struct store *store, desc_t word)
-{
-	if (desc_segment(word))
-		segment_release(store, desc_segment(word), live_of(word));
 }
 
 void segment_seal(struct store *store, uint32_t id, uint32_t used, uint32_t sequence)

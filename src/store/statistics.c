@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
+#include "store/statistics.h"
+
 #include <string.h>
 #include "store/private.h"
+#include "store/segment.h"
 
 static void add_counts(struct store_statistics *to, struct put_counts *from)
 {

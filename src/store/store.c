@@ -5,6 +5,7 @@
 #include <sys/random.h>
 #include "space/map.h"
 #include "store/private.h"
+#include "store/segment.h"
 
 static void drop(void *argument, desc_t word)
 {
@@ -96,4 +97,32 @@ void store_close(struct store *store)
 struct space *store_space(struct store *store)
 {
 	return store->space;
+}
+
+void store_set_ram(struct store *store, uint64_t bytes)
+{
+	uint64_t limit = bytes / SEGMENT_BYTES;
+
+	pthread_mutex_lock(&store->lock);
+	store->frame_limit = limit < store->frame_highest ? (uint32_t)limit : store->frame_highest;
+	while (store->warm_count && store->frames_used + store->warm_count > store->frame_limit) {
+		uint32_t frame = store->warm[--store->warm_count];
+
+		map_give_back(frame_address(store, frame), SEGMENT_BYTES);
+		store->frame_free[store->frame_free_count++] = frame;
+	}
+	pthread_mutex_unlock(&store->lock);
+}
+
+uint64_t store_ram_bytes(const struct store *store)
+{
+	return (uint64_t)(atomic_load_explicit(&store->frames_used, memory_order_relaxed) +
+			  atomic_load_explicit(&store->warm_count, memory_order_relaxed)) *
+	       SEGMENT_BYTES;
+}
+
+void store_drop(struct store *store, desc_t word)
+{
+	if (desc_segment(word))
+		segment_release(store, desc_segment(word), live_of(word));
 }

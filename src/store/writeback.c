@@ -4,10 +4,13 @@
  * copy is sealed; one table entry changes. RAM is given back only after the backend
  * acknowledged.
  */
+#include "store/writeback.h"
+
 #include <assert.h>
 #include <errno.h>
 #include "space/map.h"
 #include "store/private.h"
+#include "store/segment.h"
 
 void segment_claim(struct store *store, uint32_t id, enum segment_state state)
 {

@@ -4,11 +4,14 @@
  * encoder writes straight into the frame, behind the place of the header: one
  * pass over the bytes, no copy.
  */
+#include "store/writer.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include "space/map.h"
 #include "store/private.h"
+#include "store/segment.h"
 
 /* The encoder may write past its result's end within this room. */
 #define ENCODE_ROOM (PAGE_BYTES + 64u)

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "attach/allowed.h"
 #include "harness.h"
 
 static void refused(pid_t pid, int error, const char *word)

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "control/report.h"
+#include "control/show.h"
 
 /* Every figure different, so that two that were swapped are seen. */
 static void fill(struct report *report)

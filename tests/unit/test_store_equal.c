@@ -14,6 +14,7 @@
 #include <string.h>
 #include <xxhash.h>
 #include "store/private.h"
+#include "store/segment.h"
 #include "store_fixture.h"
 
 #define LANE   2u

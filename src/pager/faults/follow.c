@@ -8,6 +8,8 @@
  * kernel then does not let them push the program off its CPU for faults that another server takes
  * anyway, and they run as soon as the program's own thread sleeps in its fault.
  */
+#include "pager/faults/follow.h"
+
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>

@@ -4,6 +4,8 @@
  * that must wait (for a batch, for the brake, for an event's waiter) are put aside and tried
  * again; when there is no place for one, its thread is woken instead and will fault again.
  */
+#include "pager/faults/messages.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -17,6 +19,7 @@
 #include "pager/changes/children.h"
 #include "pager/changes/event.h"
 #include "pager/changes/moved.h"
+#include "pager/faults/follow.h"
 #include "pager/faults/server.h"
 #include "pager/faults/starve.h"
 #include "pager/job/load.h"

@@ -12,6 +12,8 @@
 #include "base/futex.h"
 #include "pager/attached/kick.h"
 #include "pager/attached/state.h"
+#include "pager/faults/follow.h"
+#include "pager/faults/messages.h"
 
 #define EVENTS 16
 /* How long to wait for messages: when idle; when faults wait; when an event's waiter must run. */

@@ -49,22 +49,6 @@ struct server {
 	struct aside aside;
 };
 
-/* messages.c: reads a message of a userfaultfd that has one, and deals with it. */
-void messages_read(struct server *server, struct attached *attached);
-/* Tries again what was put aside. */
-void messages_retry(struct server *server);
-/* Those whose FORK could not be read for want of a descriptor, again. `serving` is held. */
-void messages_read_short(struct server *server);
-/* Whoever serves next knows nothing of what was put aside: those threads fault again. */
-void messages_forget(struct server *server);
-
-/* follow.c: a fault of `thread` has been served: has servers awake where faults come from. */
-void follow(struct server *server, pid_t thread, uint64_t now);
-/* Goes to sleep if no fault has come from its CPUs for a while and another server is awake. */
-void follow_leave(struct server *server, uint64_t now);
-/* Sleeps until faults come from this server's CPUs, or all servers stop. */
-void follow_wait(struct server *server);
-
 int servers_start(struct pager *pager);
 void servers_stop(struct pager *pager);
 

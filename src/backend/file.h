@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The kinds of backends; each file of this folder that is a kind defines one. */
-#ifndef BACKEND_KINDS_H
-#define BACKEND_KINDS_H
+/* The kind "file": a file, a block device, or a new file in a folder. */
+#ifndef BACKEND_FILE_H
+#define BACKEND_FILE_H
 
 #include "backend/backend.h"
 
