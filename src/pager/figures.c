@@ -95,7 +95,7 @@ static void look_at_rates(struct pager *pager, uint64_t since_ns)
 {
 	for (size_t i = 0; i < pager->tree.count; i++) {
 		struct process *process = pager->tree.items[i];
-		uint64_t faults = process->attached ? process->attached->faults : 0;
+		uint64_t faults = process->attached ? process->attached->count.faults : 0;
 		double passed = (double)since_ns * 1e-9, share = passed < 1 ? passed : 1;
 		double now = faults > process->faults ? (double)(faults - process->faults) : 0;
 
@@ -118,9 +118,9 @@ void figures_look(struct pager *pager, uint64_t now)
 
 static const char *state_of(const struct process *process)
 {
-	if (process->attached && process->attached->held)
+	if (process->attached && process->attached->serve.held)
 		return "held";
-	if (process->attached && process->attached->has_agent)
+	if (process->attached && process->attached->task.has_agent)
 		return "paged";
 	if (process->attached)
 		return "served";
@@ -130,7 +130,7 @@ static const char *state_of(const struct process *process)
 static void process_figures(const struct process *process, struct report_process *figures)
 {
 	struct attached *attached = process->attached;
-	int64_t pages = attached ? attached->resident_pages : process->pages;
+	int64_t pages = attached ? attached->count.resident_pages : process->pages;
 
 	*figures = (struct report_process){
 		.pid = process->pid,

@@ -224,7 +224,7 @@ static void resume(struct pager *pager)
 		struct attached *attached = pager->tree.items[i]->attached;
 
 		if (attached)
-			attached->paused = attached->refused != NULL;
+			attached->evict.paused = attached->evict.refused != NULL;
 	}
 }
 
@@ -359,7 +359,8 @@ int pager_detach(struct pager *pager, bool lose, pager_progress_fn progress, voi
 
 	while (!error && (attached = next_to_release(pager))) {
 		error = release(attached, lose, message);
-		if (error == -EPERM && wait_for_debugger(pager, attached->pid, progress, argument))
+		if (error == -EPERM &&
+		    wait_for_debugger(pager, attached->task.pid, progress, argument))
 			error = 0;
 	}
 	if (error)

@@ -99,18 +99,18 @@ static int attach_largest(struct pager *pager)
 
 static int look_at_mappings(struct attached *attached, const struct process_size *size)
 {
-	uint64_t now = monotonic_ns(), age = now - attached->scanned_ns;
+	uint64_t now = monotonic_ns(), age = now - attached->watch.scanned_ns;
 	int error;
 
-	if (age <
-	    attached->scan_cost_ns * (attached->pager->strict ? SCAN_SHARE_STRICT : SCAN_SHARE))
+	if (age < attached->watch.scan_cost_ns *
+			  (attached->pager->strict ? SCAN_SHARE_STRICT : SCAN_SHARE))
 		return 0;
-	if (size->total == attached->scanned_total && age < SCAN_NS)
+	if (size->total == attached->watch.scanned_total && age < SCAN_NS)
 		return 0;
 	error = program_register_new(attached);
-	attached->scanned_total = size->total;
-	attached->scanned_ns = monotonic_ns();
-	attached->scan_cost_ns = attached->scanned_ns - now;
+	attached->watch.scanned_total = size->total;
+	attached->watch.scanned_ns = monotonic_ns();
+	attached->watch.scan_cost_ns = attached->watch.scanned_ns - now;
 	return error;
 }
 
@@ -122,7 +122,8 @@ static int64_t count_unknown(struct attached *attached)
 	lock_read(&attached->lock);
 	memory_count(attached->memory, count);
 	unlock_read(&attached->lock);
-	return attached->resident_pages - (int64_t)(count[DESC_RESIDENT] + count[DESC_LEAVING]);
+	return attached->count.resident_pages -
+	       (int64_t)(count[DESC_RESIDENT] + count[DESC_LEAVING]);
 }
 
 /* Pages must leave it, now or soon. */
@@ -143,16 +144,17 @@ static void note_unknown(struct attached *attached, int64_t unknown, uint64_t no
 {
 	if (unknown < 0)
 		unknown = 0;
-	if (unknown < attached->unmanaged)
-		attached->unmanaged = unknown;
-	if (!attached->unknown_looks || unknown < attached->unknown_least)
-		attached->unknown_least = unknown;
-	if (!attached->unknown_looks++)
-		attached->unknown_ns = now;
-	if (attached->unknown_looks < LASTING_LOOKS || now - attached->unknown_ns < LASTING_NS)
+	if (unknown < attached->watch.unmanaged)
+		attached->watch.unmanaged = unknown;
+	if (!attached->watch.unknown_looks || unknown < attached->watch.unknown_least)
+		attached->watch.unknown_least = unknown;
+	if (!attached->watch.unknown_looks++)
+		attached->watch.unknown_ns = now;
+	if (attached->watch.unknown_looks < LASTING_LOOKS ||
+	    now - attached->watch.unknown_ns < LASTING_NS)
 		return;
-	attached->unmanaged = attached->unknown_least;
-	attached->unknown_looks = 0;
+	attached->watch.unmanaged = attached->watch.unknown_least;
+	attached->watch.unknown_looks = 0;
 }
 
 static void record_unknown(struct attached *attached)
@@ -161,43 +163,43 @@ static void record_unknown(struct attached *attached)
 	uint64_t now = monotonic_ns(), limit = group_tightest(attached->group);
 	int64_t unknown, many;
 
-	if (now < attached->record_ns || pager->paused || !is_pressed(attached))
+	if (now < attached->watch.record_ns || pager->paused || !is_pressed(attached))
 		return;
 	if (limit > pager->limit_bytes)
 		limit = pager->limit_bytes;
 	many = (int64_t)(limit >> PAGE_SHIFT) / UNKNOWN_PARTS;
 	unknown = count_unknown(attached);
-	attached->record_ns = now + RECORD_NS + (monotonic_ns() - now) * COUNT_SHARE;
-	if (unknown < attached->unknowable)
-		attached->unknowable = unknown;
+	attached->watch.record_ns = now + RECORD_NS + (monotonic_ns() - now) * COUNT_SHARE;
+	if (unknown < attached->watch.unknowable)
+		attached->watch.unknowable = unknown;
 	note_unknown(attached, unknown, now);
-	if (unknown <= attached->unknowable + many)
+	if (unknown <= attached->watch.unknowable + many)
 		return;
 	now = monotonic_ns();
 	record_again(attached); /* failed: later; gone: attend sees it */
-	attached->unknowable = count_unknown(attached);
+	attached->watch.unknowable = count_unknown(attached);
 	/* A stop costs the program time: the longer it took, the later the next. */
-	attached->record_ns += (monotonic_ns() - now) * RECORD_SHARE;
+	attached->watch.record_ns += (monotonic_ns() - now) * RECORD_SHARE;
 }
 
 /* Not all of it may be readable at once; a device that does not answer holds up this thread. */
 static void abandon(struct attached *attached)
 {
 	char why[MESSAGE_BYTES];
-	struct process *process = attached->process;
+	struct process *process = attached->watch.process;
 	uint64_t now = monotonic_ns();
 
-	if (now < attached->abandon_ns)
+	if (now < attached->watch.abandon_ns)
 		return;
 	if (!process->left_alone) {
-		snprintf(why, sizeof(why), "it %s", attached->refused);
+		snprintf(why, sizeof(why), "it %s", attached->evict.refused);
 		left_note(attached->pager, process, why);
 		pager_say(attached->pager,
 			  "process %d %s: its pages are brought back and it is left alone",
-			  process->pid, attached->refused);
+			  process->pid, attached->evict.refused);
 	}
 	process->left_alone = true;
-	attached->abandon_ns = now + ABANDON_NS;
+	attached->watch.abandon_ns = now + ABANDON_NS;
 	release_abandoned(attached);
 }
 
@@ -207,11 +209,11 @@ static void attend(struct attached *attached)
 	struct process_size size;
 	char message[MESSAGE_BYTES];
 
-	if (attached->dead || !attach_alive(&attached->target)) {
+	if (attached->task.dead || !attach_alive(&attached->target)) {
 		attached_bury(attached); /* gone, or another program by exec */
 		return;
 	}
-	if (attached->refused) {
+	if (attached->evict.refused) {
 		abandon(attached);
 		return;
 	}
@@ -278,7 +280,7 @@ int pager_tick(struct pager *pager)
 	for (size_t i = 0; i < pager->tree.count; i++) {
 		struct attached *attached = pager->tree.items[i]->attached;
 
-		if (!attached || !attached->has_agent)
+		if (!attached || !attached->task.has_agent)
 			continue;
 		attend(attached);
 		paging = true;

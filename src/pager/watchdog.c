@@ -76,7 +76,7 @@ static unsigned int most_looks(struct pager *pager)
 	pid_t pid;
 
 	pthread_mutex_lock(&pager->attached_lock);
-	pid = pager->evicting ? pager->evicting->pid : 0;
+	pid = pager->evicting ? pager->evicting->task.pid : 0;
 	pthread_mutex_unlock(&pager->attached_lock);
 	if (pid)
 		looks += proc_threads(pid) / CROWD_THREADS;

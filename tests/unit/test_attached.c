@@ -29,7 +29,7 @@ static void test_no_room(void **state)
 	assert_non_null(attached);
 	pager->config.say = say;
 	attached->pager = pager;
-	attached->pidfd = -1;
+	attached->task.pidfd = -1;
 	assert_int_equal(space_open(&attached->space, 1, no_drop, NULL), 0);
 	assert_int_equal(memory_open(&attached->memory, attached->space), 0);
 	assert_int_equal(memory_open(&child, attached->space), 0);
@@ -38,9 +38,9 @@ static void test_no_room(void **state)
 	unlock_read(&attached->lock);
 	atomic_store(memory_bind(attached->memory, 0), DESC_ZERO);
 	memory_fork(attached->memory, child);
-	assert_false(attached->dead);
+	assert_false(attached->task.dead);
 	assert_false(attached_lock_private(attached, 0));
-	assert_true(attached->dead);
+	assert_true(attached->task.dead);
 	assert_int_equal(said, 1);
 	assert_true(lock_try_read(&attached->lock)); /* nobody has it */
 	unlock_read(&attached->lock);

@@ -45,7 +45,7 @@ static int setup(void **state)
 	assert_non_null(attached);
 	pager->config.say = say;
 	attached->pager = pager;
-	attached->pidfd = attached->userfault = -1;
+	attached->task.pidfd = attached->task.userfault = -1;
 	assert_int_equal(space_open(&attached->space, CLUSTERS, no_drop, NULL), 0);
 	assert_int_equal(memory_open(&attached->memory, attached->space), 0);
 	said = 0;
@@ -57,9 +57,9 @@ static int teardown(void **state)
 	memory_close(attached->memory);
 	space_close(attached->space);
 	region_free(&attached->regions);
-	limbo_free(&attached->limbo);
-	if (attached->userfault >= 0)
-		close(attached->userfault);
+	limbo_free(&attached->changes.limbo);
+	if (attached->task.userfault >= 0)
+		close(attached->task.userfault);
 	free(attached);
 	free(pager);
 	return 0;
@@ -84,7 +84,7 @@ static void map(unsigned int item)
 
 static void check_item(unsigned int item)
 {
-	uint64_t at = attached->limbo.items[item].at;
+	uint64_t at = attached->changes.limbo.items[item].at;
 	const struct region *region = region_find(&attached->regions, at);
 
 	assert_non_null(region);
@@ -100,12 +100,12 @@ static void test_many(void **state)
 		map(item);
 		limbo_put(attached, BASE, BASE + BYTES);
 	}
-	assert_false(attached->dead);
-	assert_int_equal(attached->limbo.count, ITEMS);
+	assert_false(attached->task.dead);
+	assert_int_equal(attached->changes.limbo.count, ITEMS);
 	for (unsigned int item = 0; item < ITEMS; item++)
 		check_item(item);
 	assert_int_equal(limbo_find(attached, BASE + PAGE_BYTES, PAGE_BYTES),
-			 attached->limbo.items[ITEMS - 1].at + PAGE_BYTES);
+			 attached->changes.limbo.items[ITEMS - 1].at + PAGE_BYTES);
 	assert_int_equal(limbo_find(attached, BASE, BYTES + PAGE_BYTES), 0);
 	limbo_drop(attached);
 	assert_int_equal(attached_swapped_pages(attached), 0);
@@ -118,9 +118,9 @@ static void test_no_place(void **state)
 	assert_int_equal(region_add(&attached->regions, 0x100000000000, 0x600000000000, false), 0);
 	map(0);
 	limbo_put(attached, BASE, BASE + BYTES);
-	assert_true(attached->dead);
+	assert_true(attached->task.dead);
 	assert_int_equal(said, 1);
-	assert_int_equal(attached->limbo.count, 0);
+	assert_int_equal(attached->changes.limbo.count, 0);
 	assert_int_equal(attached_swapped_pages(attached), PAGES);
 }
 
@@ -129,13 +129,13 @@ static void test_bring_back(void **state)
 	struct uffdio_api api = {.api = UFFD_API};
 	struct bring_back work = {.hasty = true};
 
-	attached->userfault = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	if (attached->userfault < 0 || ioctl(attached->userfault, UFFDIO_API, &api))
+	attached->task.userfault = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	if (attached->task.userfault < 0 || ioctl(attached->task.userfault, UFFDIO_API, &api))
 		skip();
 	map(0);
 	limbo_put(attached, BASE, BASE + BYTES);
 	assert_int_equal(bring_back_pages(attached, &work), 0);
-	assert_int_equal(attached->limbo.count, 0);
+	assert_int_equal(attached->changes.limbo.count, 0);
 	assert_int_equal(attached_swapped_pages(attached), 0);
 }
 

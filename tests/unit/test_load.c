@@ -27,8 +27,8 @@ static int setup(void **state)
 	pthread_mutex_init(&pager.attached_lock, NULL);
 	for (unsigned int i = 0; i < PROCESSES; i++) {
 		list[i] = &attached[i];
-		attached[i].has_agent = true;
-		attached[i].resident_pages = 1000;
+		attached[i].task.has_agent = true;
+		attached[i].count.resident_pages = 1000;
 	}
 	pager.attached = list;
 	pager.attached_count = PROCESSES;
@@ -43,7 +43,7 @@ static unsigned int count_held(void)
 	unsigned int held = 0;
 
 	for (unsigned int i = 0; i < PROCESSES; i++)
-		held += attached[i].held;
+		held += attached[i].serve.held;
 	return held;
 }
 
@@ -53,7 +53,7 @@ static void step(unsigned int busy, uint64_t back)
 	now += STEP_NS;
 	pager.counters.pages_in += back;
 	for (unsigned int i = 0; i < busy; i++)
-		attached[i].faults += attached[i].held ? 3 : 200;
+		attached[i].count.faults += attached[i].serve.held ? 3 : 200;
 	load_look(&pager, now);
 }
 
@@ -82,7 +82,7 @@ static void test_thrashing(void **state)
 		step(PROCESSES, 5000);
 		assert_in_range(count_held(), 1, PROCESSES - 1);
 		for (unsigned int p = 0; p < PROCESSES; p++)
-			worked[p] |= !attached[p].held;
+			worked[p] |= !attached[p].serve.held;
 	}
 	for (unsigned int p = 0; p < PROCESSES; p++)
 		assert_true(worked[p]);
@@ -90,7 +90,7 @@ static void test_thrashing(void **state)
 	setup(NULL);
 	for (int i = 0; i < 50; i++) {
 		step(PROCESSES - 1, 5000);
-		assert_false(attached[PROCESSES - 1].held);
+		assert_false(attached[PROCESSES - 1].serve.held);
 	}
 	assert_true(count_held());
 }
@@ -98,7 +98,7 @@ static void test_thrashing(void **state)
 static void test_room(void **state)
 {
 	for (unsigned int i = 0; i < PROCESSES; i++)
-		attached[i].resident_pages = 5000;
+		attached[i].count.resident_pages = 5000;
 	/* None fits: one works all the same. */
 	for (int i = 0; i < 50; i++)
 		step(PROCESSES, 5000);
@@ -118,10 +118,10 @@ static void test_ends(void **state)
 		step(PROCESSES, 5000);
 	assert_true(count_held());
 	for (unsigned int i = 0; i < PROCESSES - 1; i++)
-		attached[i].dead = true;
+		attached[i].task.dead = true;
 	for (int i = 0; i < 60; i++)
 		step(PROCESSES, 10);
-	assert_false(attached[PROCESSES - 1].held);
+	assert_false(attached[PROCESSES - 1].serve.held);
 }
 
 int main(void)

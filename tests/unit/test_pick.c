@@ -194,7 +194,7 @@ static void test_random(void **state)
 			    chances[i] ? DESC_RESIDENT | AGE(age) | (bit ? DESC_REFERENCED : 0)
 				       : DESC_ABSENT);
 		}
-		attached.hand = 0;
+		attached.evict.hand = 0;
 		left = pages;
 		for (unsigned int i = 0; left; i = (i + 1) % FLAT)
 			if (chances[i] && !--chances[i])
@@ -221,7 +221,7 @@ static void test_kept(void **state)
 {
 	uint64_t kept[] = {at(3), at(7)};
 
-	attached.kept = (struct kept_pages){
+	attached.evict.kept = (struct kept_pages){
 		.pages = kept,
 		.count = 2,
 		.capacity = 2,
@@ -240,7 +240,7 @@ static void test_kept(void **state)
 	for (unsigned int i = 0; i < 5; i++)
 		assert_int_equal(pick(CHANNEL_BATCH), 0);
 	/* When the thread is gone they are pages as others. */
-	attached.kept = (struct kept_pages){0};
+	attached.evict.kept = (struct kept_pages){0};
 	assert_int_equal(pick(CHANNEL_BATCH), 4);
 }
 

@@ -19,13 +19,13 @@ struct attached *attached_new(struct pager *pager, int userfault)
 	if (!attached)
 		return NULL;
 	attached->pager = pager;
-	attached->id = atomic_fetch_add(&pager->attached_ids, 1);
+	attached->task.id = atomic_fetch_add(&pager->attached_ids, 1);
 	attached->space = pager->space;
-	attached->userfault = userfault;
-	attached->pidfd = attached->target.userfault = -1;
-	attached->pagemap = -1;
+	attached->task.userfault = userfault;
+	attached->task.pidfd = attached->target.userfault = -1;
+	attached->task.pagemap = -1;
 	attached->target.leash[0] = attached->target.leash[1] = -1;
-	pthread_mutex_init(&attached->staging_lock, NULL);
+	pthread_mutex_init(&attached->evict.staging_lock, NULL);
 	attached->lock = (struct memory_lock){
 		.revoke = batch_revoke,
 		.argument = attached,
@@ -39,19 +39,20 @@ struct attached *attached_new(struct pager *pager, int userfault)
 
 void attached_free(struct attached *attached)
 {
-	if (attached->has_agent)
+	if (attached->task.has_agent)
 		attach_forget(&attached->target);
-	if (attached->pidfd >= 0)
-		close(attached->pidfd);
+	if (attached->task.pidfd >= 0)
+		close(attached->task.pidfd);
 	attached_forget_pagemap(attached);
-	if (attached->userfault >= 0 && attached->owed && !userfault_is_gone(attached->userfault))
-		doomed_add(attached->pager, attached->userfault);
-	else if (attached->userfault >= 0)
-		close(attached->userfault);
+	if (attached->task.userfault >= 0 && attached->task.owed &&
+	    !userfault_is_gone(attached->task.userfault))
+		doomed_add(attached->pager, attached->task.userfault);
+	else if (attached->task.userfault >= 0)
+		close(attached->task.userfault);
 	memory_close(attached->memory);
 	region_free(&attached->regions);
-	limbo_free(&attached->limbo);
-	kept_pages_free(&attached->kept);
+	limbo_free(&attached->changes.limbo);
+	kept_pages_free(&attached->evict.kept);
 	free(attached);
 }
 
@@ -92,7 +93,7 @@ struct attached *attached_find(struct pager *pager, uint64_t id)
 
 	pthread_mutex_lock(&pager->attached_lock);
 	for (size_t i = 0; i < pager->attached_count && !found; i++)
-		if (pager->attached[i]->id == id)
+		if (pager->attached[i]->task.id == id)
 			found = pager->attached[i];
 	pthread_mutex_unlock(&pager->attached_lock);
 	return found;
@@ -117,13 +118,13 @@ void attached_unlist(struct attached *attached)
 	servers_forget(attached);
 	attached_barrier(attached);
 	attached_set_pages(attached, 0);
-	if (attached->process)
-		attached->process->attached = NULL;
+	if (attached->watch.process)
+		attached->watch.process->attached = NULL;
 }
 
 void attached_bury(struct attached *attached)
 {
-	attached->dead = true;
+	attached->task.dead = true;
 	attached_unlist(attached);
 	attached_free(attached);
 }
@@ -134,7 +135,7 @@ size_t attached_count_unknown(struct pager *pager)
 
 	pthread_mutex_lock(&pager->attached_lock);
 	for (size_t i = 0; i < pager->attached_count; i++)
-		count += pager->attached[i]->pid == 0;
+		count += pager->attached[i]->task.pid == 0;
 	pthread_mutex_unlock(&pager->attached_lock);
 	return count;
 }
@@ -161,13 +162,13 @@ bool attached_lock_private(struct attached *attached, uint64_t address)
 /* Of the process that the pidfd is, and of none that has got its number since. */
 static int open_pagemap(const struct attached *attached)
 {
-	struct pollfd ended = {.fd = attached->pidfd, .events = POLLIN};
+	struct pollfd ended = {.fd = attached->task.pidfd, .events = POLLIN};
 	char path[48];
 	int pagemap;
 
-	if (attached->pidfd < 0)
+	if (attached->task.pidfd < 0)
 		return -1;
-	snprintf(path, sizeof(path), "/proc/%d/pagemap", attached->pid);
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", attached->task.pid);
 	pagemap = open(path, O_RDONLY | O_CLOEXEC);
 	if (pagemap < 0)
 		return errno == EMFILE || errno == ENFILE ? -1 : -2;
@@ -179,14 +180,14 @@ static int open_pagemap(const struct attached *attached)
 
 int attached_pagemap(struct attached *attached)
 {
-	int known = attached->pagemap, opened;
+	int known = attached->task.pagemap, opened;
 
-	if (attached->has_agent)
+	if (attached->task.has_agent)
 		return attached->target.pagemap;
 	if (known != -1)
 		return known < 0 ? -1 : known;
 	opened = open_pagemap(attached);
-	if (opened == -1 || atomic_compare_exchange_strong(&attached->pagemap, &known, opened))
+	if (opened == -1 || atomic_compare_exchange_strong(&attached->task.pagemap, &known, opened))
 		return opened < 0 ? -1 : opened;
 	if (opened >= 0)
 		close(opened);
@@ -213,21 +214,21 @@ bool attached_is_empty(struct attached *attached, uint64_t address)
 
 void attached_forget_pagemap(struct attached *attached)
 {
-	if (attached->pagemap >= 0)
-		close(attached->pagemap);
-	attached->pagemap = -1;
+	if (attached->task.pagemap >= 0)
+		close(attached->task.pagemap);
+	attached->task.pagemap = -1;
 }
 
 void attached_count_pages(struct attached *attached, int64_t pages)
 {
-	atomic_fetch_add(&attached->resident_pages, pages);
+	atomic_fetch_add(&attached->count.resident_pages, pages);
 	atomic_fetch_add(&attached->pager->resident_pages, pages);
 	group_count_pages(attached->group, pages);
 }
 
 void attached_set_pages(struct attached *attached, int64_t pages)
 {
-	int64_t before = atomic_exchange(&attached->resident_pages, pages);
+	int64_t before = atomic_exchange(&attached->count.resident_pages, pages);
 
 	atomic_fetch_add(&attached->pager->resident_pages, pages - before);
 	group_count_pages(attached->group, pages - before);

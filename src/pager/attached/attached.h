@@ -6,19 +6,17 @@
 #ifndef PAGER_ATTACHED_ATTACHED_H
 #define PAGER_ATTACHED_ATTACHED_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include "attach/attach.h"
-#include "attach/own_userfault.h"
-#include "attach/threads.h"
+#include "pager/attached/attached_changes.h"
+#include "pager/attached/attached_evict.h"
+#include "pager/attached/attached_serve.h"
+#include "pager/attached/attached_watch.h"
 #include "pager/attached/batch.h"
-#include "pager/attached/fixed.h"
-#include "pager/attached/limbo.h"
 #include "pager/attached/lock.h"
-#include "pager/attached/moves.h"
 #include "pager/attached/protocol.h"
 #include "pager/attached/region.h"
 #include "pager/attached/stream.h"
@@ -28,87 +26,44 @@
 struct pager;
 struct process;
 
-#define UNBORN 8
+/* Which process it is, and how it is reached. */
+struct attached_task {
+	uint64_t id; /* never used again */
+	int userfault;
+	int pidfd;		/* -1: not known */
+	_Atomic int pagemap;	/* of one without an agent; -1: not open, -2: cannot be opened */
+	_Atomic pid_t pid;	/* 0: a child of which is not known yet which process it is */
+	uint64_t stack_start;	/* where its stack begins: fork keeps it, exec changes it */
+	_Atomic bool has_agent; /* it can be evicted from */
+	/* It lacks bytes that only we have: not to be closed before it is gone. */
+	_Atomic bool owed;
+	_Atomic bool dead; /* ESRCH: the address space is gone */
+};
 
-struct unborn {
-	struct attached *child;
-	uint64_t moves;		  /* its parent's moves before this one were read before its FORK */
-	unsigned long long ticks; /* it started then, or later */
+struct attached_count {
+	_Atomic uint64_t faults; /* served */
+	/* Pages resident as far as is known between two looks at statm; a part of the pager's. Not
+	 * among them: those that are counted with other processes, which have them too. */
+	_Atomic int64_t resident_pages;
+	_Atomic int64_t shared_pages;
 };
 
 struct attached {
 	struct pager *pager;
-	uint64_t id;	     /* never used again */
 	struct space *space; /* pager's, at hand */
 	struct memory *memory;
 	struct group *_Atomic group; /* its process's, for all who count; control thread sets it */
 	struct memory_lock lock;
 	struct region_list regions;	 /* memory lock */
 	struct streams streams[SERVERS]; /* one for each server, its own */
-	int userfault;
-	int pidfd;		/* -1: not known */
-	_Atomic int pagemap;	/* of one without an agent; -1: not open, -2: cannot be opened */
-	_Atomic pid_t pid;	/* 0: a child of which is not known yet which process it is */
-	uint64_t stack_start;	/* where its stack begins: fork keeps it, exec changes it */
-	uint32_t listeners;	/* servers that wait on it; pager's list lock */
-	_Atomic bool has_agent; /* it can be evicted from */
-	bool needs_look;	/* child: its mappings have not been looked at since its birth */
-	bool needs_wipe;	/* child: look for MADV_WIPEONFORK before its first fault */
-	_Atomic bool
-		owed; /* it lacks bytes that only we have: not to be closed before it is gone */
-	_Atomic bool dead;     /* ESRCH: the address space is gone */
-	_Atomic bool short_of; /* a descriptor, to read its FORK (messages.c) */
-	_Atomic bool forked;   /* it has relatives, or had */
-	_Atomic bool held;     /* its faults wait: others work (load.h) */
-	_Atomic bool paused;   /* nothing of it may leave any more */
-	/* starve.h: what waits for an event's end; too long; and when a stop helped it last. */
-	_Atomic unsigned int starving;
-	_Atomic bool starves;
-	_Atomic uint64_t relieved_ns;
-	uint64_t relief_ns;	     /* not stopped again before; pager's list lock */
-	const char *_Atomic refused; /* why control is to bring all back (evict_refuse), or NULL */
-
-	/* Server: children whose FORK was read, while events that were in flight with it are. */
-	struct unborn unborn[UNBORN];
-	unsigned int unborn_count;
-
-	struct moved moved;   /* memory lock, for writing */
-	struct limbo limbo;   /* the same */
-	unsigned int blocked; /* reads of its userfaultfd that slept; the same */
-
-	struct target target;	/* has_agent */
-	struct kept_pages kept; /* evictor */
-	struct batch batch;	/* has_agent */
-	struct fixed fixed;	/* evictor */
-	uint64_t hand, laps;	/* evictor: CLOCK, and how often it went round */
-	double credit;		/* evictor: of a turn (group.h) */
-	uint64_t rests_ns;	/* evictor: had nothing to give, or was late; not asked before */
-	unsigned int lates;	/* evictor: batches in a row with a late agent */
-	pthread_mutex_t staging_lock; /* registering staging, or revoking the agent; innermost */
-
-	_Atomic uint64_t faults; /* served */
-
-	/* Pages resident as far as is known between two looks at statm; a part of the pager's. Not
-	 * among them: those that are counted with other processes, which have them too. */
-	_Atomic int64_t resident_pages;
-	_Atomic int64_t shared_pages;
-
-	/* Control thread. */
-	uint64_t turn_ns;	 /* load.c: when its turn began ... */
-	uint64_t faults_seen;	 /* ... its faults at the last look ... */
-	bool takes_part;	 /* ... and whether it thrashes */
-	struct process *process; /* NULL: not known yet */
-	uint64_t abandon_ns;	 /* refused: bringing back is tried again then */
-	uint64_t scanned_ns;	 /* the last look at its mappings */
-	uint64_t scanned_total;	 /* bytes mapped at that time */
-	uint64_t scan_cost_ns, record_ns;
-	uint64_t code_ns; /* no staging for executable pages is asked for before */
-	struct own_userfault own_userfault;
-	int64_t unknowable;    /* pages that the last recording did not find (a library's data) */
-	int64_t unmanaged;     /* so many at least are in no region, and cannot leave */
-	int64_t unknown_least; /* the fewest unknown ones that were counted ... */
-	uint64_t unknown_ns;   /* ... since then ... */
-	unsigned int unknown_looks; /* ... and how often */
+	struct attached_task task;
+	struct attached_serve serve;
+	struct attached_changes changes;
+	struct target target; /* has_agent */
+	struct batch batch;   /* has_agent */
+	struct attached_evict evict;
+	struct attached_count count;
+	struct attached_watch watch;
 };
 
 /* Starts with no region, not listed. NULL: out of memory. `userfault` is its own from now on. */

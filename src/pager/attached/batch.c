@@ -13,20 +13,20 @@ void batch_unregister(struct attached *attached, unsigned int which)
 {
 	const struct target *target = &attached->target;
 
-	userfault_unregister(attached->userfault, target->staging[which], STAGING_BYTES);
+	userfault_unregister(attached->task.userfault, target->staging[which], STAGING_BYTES);
 	if (target->stages_code)
-		userfault_unregister(attached->userfault, target->code_staging[which],
+		userfault_unregister(attached->task.userfault, target->code_staging[which],
 				     STAGING_BYTES);
 }
 
 void batch_expel(struct attached *attached)
 {
 	/* Nobody registers staging for the next batch before the agent is expelled. */
-	pthread_mutex_lock(&attached->staging_lock);
+	pthread_mutex_lock(&attached->evict.staging_lock);
 	for (unsigned int i = 0; i < ATTACH_STAGINGS; i++)
 		batch_unregister(attached, i);
 	lock_expel_agent(&attached->lock);
-	pthread_mutex_unlock(&attached->staging_lock);
+	pthread_mutex_unlock(&attached->evict.staging_lock);
 	atomic_fetch_add(&attached->pager->counters.revoked, 1);
 }
 
@@ -49,7 +49,7 @@ void batch_quiesce(struct attached *attached)
 	struct batch *batch = &attached->batch;
 	uint32_t state;
 
-	if (!attached->has_agent || batch->state == BATCH_IDLE)
+	if (!attached->task.has_agent || batch->state == BATCH_IDLE)
 		return;
 	batch->cancel = true;
 	if (batch->state == BATCH_MOVING) {

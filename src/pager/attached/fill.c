@@ -66,11 +66,11 @@ enum fault_result fill_refused(struct attached *attached, uint64_t address, int 
 	case -ENOSPC:
 		return FAULT_BRAKED;
 	case -ESRCH:
-		attached->dead = true;
+		attached->task.dead = true;
 		return FAULT_DONE;
 	default:
 		/* Present by now, or no longer registered; its thread looks for itself. */
-		userfault_wake(attached->userfault, address, 1);
+		userfault_wake(attached->task.userfault, address, 1);
 		return FAULT_DONE;
 	}
 }
@@ -86,7 +86,7 @@ static void release(slot_t *slots, const desc_t *words, unsigned int from, unsig
 static enum fault_result give_zeros(struct attached *attached, slot_t *slot, desc_t word,
 				    uint64_t address, bool quiet)
 {
-	int done = userfault_zero(attached->userfault, address, 1, quiet);
+	int done = userfault_zero(attached->task.userfault, address, 1, quiet);
 
 	if (done != 1 && done != -EEXIST) {
 		slot_unlock(slot, word);
@@ -97,7 +97,7 @@ static enum fault_result give_zeros(struct attached *attached, slot_t *slot, des
 	if (done == 1)
 		attached_count_pages(attached, 1);
 	else
-		userfault_wake(attached->userfault, address, 1);
+		userfault_wake(attached->task.userfault, address, 1);
 	return FAULT_DONE;
 }
 
@@ -110,10 +110,10 @@ static enum fault_result poison(struct attached *attached, slot_t *slot, desc_t 
 	if (page_marks_dropped(attached, address, word))
 		return give_zeros(attached, slot, word, address, false);
 	if (word & DESC_MARKED)
-		result = userfault_unmark(attached->userfault, address);
+		result = userfault_unmark(attached->task.userfault, address);
 	if (!result) {
 		word &= ~DESC_MARKED;
-		result = userfault_poison(attached->userfault, address);
+		result = userfault_poison(attached->task.userfault, address);
 	}
 	if (result == -EAGAIN) {
 		slot_unlock(slot, word);
@@ -122,7 +122,7 @@ static enum fault_result poison(struct attached *attached, slot_t *slot, desc_t 
 	slot_unlock(slot, for_good ? DESC_BAD : word);
 	if (for_good)
 		space_drop(attached->pager->space, word);
-	userfault_wake(attached->userfault, address, 1);
+	userfault_wake(attached->task.userfault, address, 1);
 	return FAULT_DONE;
 }
 
@@ -197,12 +197,13 @@ enum fault_result fill_swapped(struct attached *attached, struct fill_buffers *b
 	if (!count)
 		return FAULT_DEVICE;
 
-	done = userfault_copy(attached->userfault, address, buffers->pages, count, buffers->quiet);
+	done = userfault_copy(attached->task.userfault, address, buffers->pages, count,
+			      buffers->quiet);
 	if ((done == -ENOENT || done == -EINVAL) && count > 1) {
 		/* Mappings changed somewhere in the run: the first page may still be fine. */
 		release(slots, words, 1, count);
 		count = 1;
-		done = userfault_copy(attached->userfault, address, buffers->pages, 1,
+		done = userfault_copy(attached->task.userfault, address, buffers->pages, 1,
 				      buffers->quiet);
 	}
 	if (done > 0) {
@@ -222,7 +223,7 @@ enum fault_result fill_swapped(struct attached *attached, struct fill_buffers *b
 		atomic_fetch_add(&attached->pager->counters.anomalies, 1);
 		settle(attached, &slots[0], words[0]);
 		release(slots, words, 1, count);
-		userfault_wake(attached->userfault, address, 1);
+		userfault_wake(attached->task.userfault, address, 1);
 		*filled = 1;
 		return FAULT_DONE;
 	}
@@ -248,7 +249,7 @@ static slot_t *lock_fetched(struct attached *attached, uint64_t address,
 			return NULL;
 		}
 	}
-	userfault_wake(attached->userfault, address, 1);
+	userfault_wake(attached->task.userfault, address, 1);
 	return NULL;
 }
 
@@ -265,7 +266,7 @@ enum fault_result fill_fetched(struct attached *attached, uint64_t address,
 	if (page_marks_dropped(attached, address, fetch->word))
 		return give_zeros(attached, slot, fetch->word, address, false);
 	if (fetch->word & DESC_MARKED || attached_is_empty(attached, address))
-		done = userfault_copy(attached->userfault, address, page, 1, false);
+		done = userfault_copy(attached->task.userfault, address, page, 1, false);
 	if (done == 1) {
 		settle(attached, slot, fetch->word);
 		attached_count_pages(attached, 1);
@@ -278,7 +279,7 @@ enum fault_result fill_fetched(struct attached *attached, uint64_t address,
 	if (done == -EEXIST) { /* as in fill_swapped */
 		atomic_fetch_add(&pager->counters.anomalies, 1);
 		settle(attached, slot, fetch->word);
-		userfault_wake(attached->userfault, address, 1);
+		userfault_wake(attached->task.userfault, address, 1);
 		return FAULT_DONE;
 	}
 	slot_unlock(slot, fetch->word);

@@ -9,7 +9,7 @@
 
 void fixed_begin(struct attached *attached)
 {
-	struct fixed *fixed = &attached->fixed;
+	struct fixed *fixed = &attached->evict.fixed;
 
 	fixed->tried = fixed->moved = 0;
 	fixed->again = fixed->only || monotonic_ns() >= fixed->next_ns;
@@ -43,7 +43,7 @@ void fixed_left(struct fixed *fixed)
 
 void fixed_end(struct attached *attached)
 {
-	struct fixed *fixed = &attached->fixed;
+	struct fixed *fixed = &attached->evict.fixed;
 	int64_t pages;
 
 	/* Those that were tried stand for all; while most of them leave, others are tried at once.

@@ -21,7 +21,7 @@ void servers_forget(struct attached *attached)
 	const struct pager *pager = attached->pager;
 
 	for (unsigned int i = 0; i < pager->server_count; i++)
-		epoll_ctl(pager->doors[i].epoll, EPOLL_CTL_DEL, attached->userfault, NULL);
+		epoll_ctl(pager->doors[i].epoll, EPOLL_CTL_DEL, attached->task.userfault, NULL);
 }
 
 void servers_kick(struct pager *pager)

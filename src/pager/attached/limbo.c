@@ -17,7 +17,7 @@
 
 static bool is_free(const struct attached *attached, uint64_t start, uint64_t end)
 {
-	const struct limbo *limbo = &attached->limbo;
+	const struct limbo *limbo = &attached->changes.limbo;
 	uint64_t from, to, at;
 
 	for (size_t i = 0; i < limbo->count; i++) {
@@ -35,7 +35,7 @@ static bool is_free(const struct attached *attached, uint64_t start, uint64_t en
  * more: there is none. */
 static uint64_t find_place(const struct attached *attached, uint64_t start, uint64_t length)
 {
-	const struct limbo *limbo = &attached->limbo;
+	const struct limbo *limbo = &attached->changes.limbo;
 	uint64_t place = LIMBO_FIRST + (start & ((1ull << CLUSTER_SHIFT) - 1));
 
 	if (limbo->count)
@@ -47,7 +47,7 @@ static uint64_t find_place(const struct attached *attached, uint64_t start, uint
 
 void limbo_put(struct attached *attached, uint64_t start, uint64_t end)
 {
-	struct limbo *limbo = &attached->limbo;
+	struct limbo *limbo = &attached->changes.limbo;
 	struct limbo_item item = {.start = start, .end = end};
 
 	item.at = find_place(attached, start, end - start);
@@ -62,7 +62,7 @@ void limbo_put(struct attached *attached, uint64_t start, uint64_t end)
 
 uint64_t limbo_find(const struct attached *attached, uint64_t start, uint64_t length)
 {
-	const struct limbo *limbo = &attached->limbo;
+	const struct limbo *limbo = &attached->changes.limbo;
 
 	for (size_t i = limbo->count; i--;) {
 		const struct limbo_item *item = &limbo->items[i];
@@ -75,7 +75,7 @@ uint64_t limbo_find(const struct attached *attached, uint64_t start, uint64_t le
 
 bool limbo_overlaps(const struct attached *attached, uint64_t start, uint64_t end)
 {
-	const struct limbo *limbo = &attached->limbo;
+	const struct limbo *limbo = &attached->changes.limbo;
 
 	for (size_t i = 0; i < limbo->count; i++)
 		if (limbo->items[i].start < end && limbo->items[i].end > start)
@@ -85,7 +85,7 @@ bool limbo_overlaps(const struct attached *attached, uint64_t start, uint64_t en
 
 void limbo_drop(struct attached *attached)
 {
-	struct limbo *limbo = &attached->limbo;
+	struct limbo *limbo = &attached->changes.limbo;
 
 	for (size_t i = 0; i < limbo->count; i++) {
 		const struct limbo_item *item = &limbo->items[i];

@@ -15,7 +15,7 @@ static void withdraw(struct attached *attached, uint64_t start, uint64_t end)
 {
 	struct batch *batch = &attached->batch;
 
-	if (!attached->has_agent || batch->state != BATCH_MOVING)
+	if (!attached->task.has_agent || batch->state != BATCH_MOVING)
 		return;
 	for (unsigned int i = 0; i < batch->count; i++)
 		if (batch->address[i] >= start && batch->address[i] < end) {

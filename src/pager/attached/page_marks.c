@@ -41,7 +41,7 @@ static int mark_run(struct attached *attached, unsigned int first, unsigned int 
 
 	*pages = count_run(batch, first);
 	if (*pages)
-		error = userfault_mark(attached->userfault, batch->address[first], *pages);
+		error = userfault_mark(attached->task.userfault, batch->address[first], *pages);
 	for (unsigned int i = first; !error && i < first + *pages; i++)
 		batch->marked[i] = true;
 	return error;
@@ -53,7 +53,7 @@ static void mark_from(struct attached *attached, unsigned int i)
 	uint64_t until = monotonic_ns() + CHANGING_NS;
 	unsigned int pages, rounds = 0;
 
-	while (i < batch->count && !batch->cancel && !attached->dead) {
+	while (i < batch->count && !batch->cancel && !attached->task.dead) {
 		int error;
 
 		/* Who has it for writing may wait for us. */

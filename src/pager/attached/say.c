@@ -25,11 +25,11 @@ void pager_say(struct pager *pager, const char *format, ...)
 
 void pager_kill(struct attached *attached)
 {
-	if (attached->pidfd >= 0)
-		syscall(SYS_pidfd_send_signal, attached->pidfd, SIGKILL, NULL, 0);
-	else if (attached->pid > 0)
-		kill(attached->pid, SIGKILL);
-	attached->dead = true;
+	if (attached->task.pidfd >= 0)
+		syscall(SYS_pidfd_send_signal, attached->task.pidfd, SIGKILL, NULL, 0);
+	else if (attached->task.pid > 0)
+		kill(attached->task.pid, SIGKILL);
+	attached->task.dead = true;
 }
 
 void pager_lose(struct attached *attached)
@@ -37,7 +37,7 @@ void pager_lose(struct attached *attached)
 	pager_say(attached->pager,
 		  "out of memory while following process %d: killed, so that it never reads wrong "
 		  "bytes",
-		  attached->pid);
+		  attached->task.pid);
 	pager_kill(attached);
 }
 

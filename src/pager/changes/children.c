@@ -59,8 +59,8 @@ void children_note_stack(struct attached *attached)
 {
 	struct birth birth = {0};
 
-	read_birth(attached->pid, &birth);
-	attached->stack_start = birth.stack_start;
+	read_birth(attached->task.pid, &birth);
+	attached->task.stack_start = birth.stack_start;
 }
 
 static bool is_served(struct pager *pager, pid_t pid)
@@ -69,7 +69,7 @@ static bool is_served(struct pager *pager, pid_t pid)
 
 	pthread_mutex_lock(&pager->attached_lock);
 	for (size_t i = 0; i < pager->attached_count && !served; i++)
-		served = pager->attached[i]->pid == pid && !pager->attached[i]->dead;
+		served = pager->attached[i]->task.pid == pid && !pager->attached[i]->task.dead;
 	pthread_mutex_unlock(&pager->attached_lock);
 	return served;
 }
@@ -99,7 +99,7 @@ enum proof {
 static enum proof prove_by_page(const struct attached *child, int pagemap, uint64_t page)
 {
 	if (!is_absent(child, page) || is_present(pagemap, page) ||
-	    userfault_zero(child->userfault, page, 1, false) != 1)
+	    userfault_zero(child->task.userfault, page, 1, false) != 1)
 		return PROOF_NONE;
 	return is_present(pagemap, page) ? PROOF_YES : PROOF_NO;
 }
@@ -155,9 +155,9 @@ static bool is_newborn(void *argument, pid_t pid)
 	const struct attached *parent = newborn->parent;
 	struct birth birth;
 
-	if (!read_birth(pid, &birth) || birth.stack_start != parent->stack_start ||
+	if (!read_birth(pid, &birth) || birth.stack_start != parent->task.stack_start ||
 	    birth.started < newborn->ticks || is_other(newborn, pid) ||
-	    is_served(parent->pager, pid) || proc_same_memory(parent->pid, pid))
+	    is_served(parent->pager, pid) || proc_same_memory(parent->task.pid, pid))
 		return false;
 	switch (prove(parent, newborn->child, pid)) {
 	case PROOF_YES:
@@ -189,12 +189,12 @@ static pid_t find_newborn(struct attached *parent, const struct unborn *unborn)
 	};
 	uint64_t since = monotonic_ns(), waited;
 
-	if (!parent->pid)
+	if (!parent->task.pid)
 		return 0;
 	do {
-		pid_t pid = proc_each_child(parent->pid, is_newborn, &newborn);
+		pid_t pid = proc_each_child(parent->task.pid, is_newborn, &newborn);
 
-		if (pid || userfault_is_gone(unborn->child->userfault))
+		if (pid || userfault_is_gone(unborn->child->task.userfault))
 			return pid;
 		waited = monotonic_ns() - since;
 		if (waited < BUSY_NS)
@@ -209,19 +209,19 @@ static void set_pid(struct attached *child, pid_t pid)
 {
 	int pidfd;
 
-	if (pid == child->pid || pid <= 0)
+	if (pid == child->task.pid || pid <= 0)
 		return;
 	attached_forget_pagemap(child);
-	child->pid = pid;
+	child->task.pid = pid;
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (pidfd < 0)
 		return;
 	/* Its number stays: others may be about to send a signal by it (pager_kill). */
-	if (child->pidfd >= 0) {
-		dup3(pidfd, child->pidfd, O_CLOEXEC);
+	if (child->task.pidfd >= 0) {
+		dup3(pidfd, child->task.pidfd, O_CLOEXEC);
 		close(pidfd);
 	} else {
-		child->pidfd = pidfd;
+		child->task.pidfd = pidfd;
 	}
 }
 
@@ -248,9 +248,9 @@ void children_look(struct attached *child)
 {
 	struct maps maps = {0};
 
-	if (child->pid && !maps_read(child->pid, &maps) &&
-	    !userfault_is_changing(child->userfault)) {
-		child->needs_look = false;
+	if (child->task.pid && !maps_read(child->task.pid, &maps) &&
+	    !userfault_is_changing(child->task.userfault)) {
+		child->changes.needs_look = false;
 		drop_unmapped(child, &maps);
 	}
 	maps_free(&maps);
@@ -286,15 +286,15 @@ static void undo_move(struct birthplace *place, const struct remap *remap)
 /* Each step asks where the one before has put the mapping: it may go to and fro. */
 static void follow_moves(const struct attached *parent, const struct unborn *unborn)
 {
-	const struct moved *moved = &parent->moved;
+	const struct moved *moved = &parent->changes.moved;
 	struct birthplace place = {.child = unborn->child};
 	unsigned int first = 0;
 
-	if (!moved->count || !unborn->child->pid)
+	if (!moved->count || !unborn->child->task.pid)
 		return;
 	if (unborn->moves > moved->forgotten)
 		first = (unsigned int)(unborn->moves - moved->forgotten);
-	if (!mapping_registered(unborn->child->pid, &place.registered)) {
+	if (!mapping_registered(unborn->child->task.pid, &place.registered)) {
 		for (unsigned int i = first; i--;)
 			undo_move(&place, &moved->items[i]);
 		for (unsigned int i = first; i < moved->count; i++)
@@ -316,9 +316,9 @@ static void be_born(struct attached *parent, const struct unborn *unborn)
 
 void children_born(struct attached *parent)
 {
-	for (unsigned int i = 0; i < parent->unborn_count; i++)
-		be_born(parent, &parent->unborn[i]);
-	parent->unborn_count = 0;
+	for (unsigned int i = 0; i < parent->changes.unborn_count; i++)
+		be_born(parent, &parent->changes.unborn[i]);
+	parent->changes.unborn_count = 0;
 }
 
 void children_add(struct attached *parent, int userfault)
@@ -327,7 +327,7 @@ void children_add(struct attached *parent, int userfault)
 	struct attached *child = attached_new(pager, userfault);
 	struct unborn unborn = {
 		.child = child,
-		.moves = parent->moved.forgotten + parent->moved.count,
+		.moves = parent->changes.moved.forgotten + parent->changes.moved.count,
 		.ticks = ticks_now(),
 	};
 
@@ -338,21 +338,21 @@ void children_add(struct attached *parent, int userfault)
 	}
 	fcntl(userfault, F_SETFL, O_NONBLOCK);
 	fcntl(userfault, F_SETFD, FD_CLOEXEC);
-	child->needs_wipe = child->needs_look = true;
-	child->owed = true;
-	parent->forked = true;
-	child->forked = true;
+	child->changes.needs_wipe = child->changes.needs_look = true;
+	child->task.owed = true;
+	parent->changes.forked = true;
+	child->changes.forked = true;
 	/* Another server may hear of it first, and must wait until it is born. */
 	lock_write(&child->lock);
-	child->stack_start = parent->stack_start;
+	child->task.stack_start = parent->task.stack_start;
 	if (memory_fork(parent->memory, child->memory) ||
 	    region_copy(&child->regions, &parent->regions) || attached_list(child)) {
 		pager_lose(parent);
 		attached_free(child);
 		return;
 	}
-	if (parent->unborn_count < UNBORN)
-		parent->unborn[parent->unborn_count++] = unborn;
+	if (parent->changes.unborn_count < UNBORN)
+		parent->changes.unborn[parent->changes.unborn_count++] = unborn;
 	else
 		be_born(parent, &unborn);
 }
@@ -376,21 +376,21 @@ static pid_t process_of(pid_t thread)
 
 void children_first_fault(struct attached *child, pid_t thread)
 {
-	pid_t process = child->pid ? child->pid : process_of(thread);
+	pid_t process = child->task.pid ? child->task.pid : process_of(thread);
 
 	/* We read its memory, too: such a fault tells nothing. */
 	if (process == getpid())
 		return;
 	set_pid(child, process);
 	/* If it cannot be read although its thread waits for us, it is dying. */
-	child->needs_wipe = !wipe_child(child);
+	child->changes.needs_wipe = !wipe_child(child);
 }
 
 bool children_settle(struct attached *child)
 {
-	if (child->needs_wipe)
-		children_first_fault(child, child->pid);
-	if (child->needs_look)
+	if (child->changes.needs_wipe)
+		children_first_fault(child, child->task.pid);
+	if (child->changes.needs_look)
 		children_look(child);
-	return !child->needs_wipe && !child->needs_look;
+	return !child->changes.needs_wipe && !child->changes.needs_look;
 }

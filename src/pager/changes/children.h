@@ -22,7 +22,7 @@ void children_born(struct attached *parent);
 /* Learns who the child is, and empties what MADV_WIPEONFORK says it must not see. Child's lock held
  * for writing, before its first fault is served. */
 void children_first_fault(struct attached *child, pid_t thread);
-/* While child->needs_look: looks what of its parent's memory the child has, when that can be told.
+/* While child->changes.needs_look: looks what of its parent's memory the child has, when that can be told.
  * The same; with each of its messages, when what was read before has been applied. */
 void children_look(struct attached *child);
 /* Both, now: nothing is in flight. False: not to be told yet. Child's lock held for writing. */

@@ -20,7 +20,7 @@
 
 const struct remap *moved_into(const struct attached *attached, uint64_t start, uint64_t end)
 {
-	const struct moved *moved = &attached->moved;
+	const struct moved *moved = &attached->changes.moved;
 	const struct remap *found = NULL;
 
 	for (unsigned int i = 0; i < moved->count; i++) {
@@ -35,7 +35,7 @@ const struct remap *moved_into(const struct attached *attached, uint64_t start, 
 
 static void note(struct attached *attached, const struct remap *remap)
 {
-	struct moved *moved = &attached->moved;
+	struct moved *moved = &attached->changes.moved;
 
 	if (moved->count == MOVES) {
 		memmove(&moved->items[0], &moved->items[1],
@@ -47,22 +47,22 @@ static void note(struct attached *attached, const struct remap *remap)
 
 static pid_t process_of(const struct attached *attached)
 {
-	return attached->has_agent ? attached->target.agent_tid : attached->pid;
+	return attached->task.has_agent ? attached->target.agent_tid : attached->task.pid;
 }
 
 static bool is_twin(void *argument, pid_t pid)
 {
 	const struct attached *attached = argument;
 
-	return pid != attached->pid && proc_same_memory(attached->pid, pid);
+	return pid != attached->task.pid && proc_same_memory(attached->task.pid, pid);
 }
 
 /* Another process has the same memory (CLONE_VM): a child, a sibling, or the parent. */
 static bool has_twin(struct attached *attached)
 {
-	pid_t parent = proc_parent(attached->pid);
+	pid_t parent = proc_parent(attached->task.pid);
 
-	return proc_each_child(attached->pid, is_twin, attached) ||
+	return proc_each_child(attached->task.pid, is_twin, attached) ||
 	       (parent &&
 		(is_twin(attached, parent) || proc_each_child(parent, is_twin, attached)));
 }
@@ -73,7 +73,8 @@ static bool has_twin(struct attached *attached)
  */
 static bool is_alone(struct attached *attached)
 {
-	return attached->pid && proc_threads(attached->pid) == (attached->has_agent ? 2 : 1) &&
+	return attached->task.pid &&
+	       proc_threads(attached->task.pid) == (attached->task.has_agent ? 2 : 1) &&
 	       !has_twin(attached);
 }
 
@@ -207,7 +208,7 @@ void moved_apply(struct attached *attached, const struct remap *remap)
  */
 static bool is_owed(const struct attached *attached, uint64_t start, uint64_t end)
 {
-	const struct moved *moved = &attached->moved;
+	const struct moved *moved = &attached->changes.moved;
 
 	for (unsigned int i = 0; i < moved->count; i++) {
 		const struct remap *item = &moved->items[i];
@@ -220,7 +221,7 @@ static bool is_owed(const struct attached *attached, uint64_t start, uint64_t en
 
 static void note_sent(struct attached *attached, uint64_t start, uint64_t end)
 {
-	struct moved *moved = &attached->moved;
+	struct moved *moved = &attached->changes.moved;
 
 	for (unsigned int i = 0; i < moved->count; i++) {
 		struct remap *item = &moved->items[i];
@@ -246,7 +247,7 @@ static void unmap_moved(struct attached *attached, uint64_t start, uint64_t end)
 		return;
 	batch_quiesce(attached);
 	if (still_stands(attached, start, end))
-		attached->moved.spared = true;
+		attached->changes.moved.spared = true;
 	else
 		limbo_put(attached, start, end);
 }
@@ -275,10 +276,10 @@ void moved_unmap(struct attached *attached, uint64_t start, uint64_t end)
  * lie there would be taken for theirs. */
 static bool drop_unregistered(struct attached *attached)
 {
-	const struct moved *moved = &attached->moved;
+	const struct moved *moved = &attached->changes.moved;
 	struct region_list registered = {0};
 	bool sure = !mapping_registered(process_of(attached), &registered) &&
-		    !userfault_is_changing(attached->userfault);
+		    !userfault_is_changing(attached->task.userfault);
 
 	for (unsigned int i = 0; sure && i < moved->count; i++) {
 		uint64_t at = moved->items[i].to, end = at + moved->items[i].length, from, to;
@@ -292,11 +293,11 @@ static bool drop_unregistered(struct attached *attached)
 
 bool moved_settle(struct attached *attached)
 {
-	struct moved *moved = &attached->moved;
+	struct moved *moved = &attached->changes.moved;
 
-	if (!moved->count && !attached->limbo.count)
+	if (!moved->count && !attached->changes.limbo.count)
 		return true;
-	if (userfault_is_changing(attached->userfault))
+	if (userfault_is_changing(attached->task.userfault))
 		return false;
 	if (moved->spared && !drop_unregistered(attached))
 		return false;

@@ -61,12 +61,12 @@ static void note_range(void *argument, uint64_t start, uint64_t end)
 static pid_t find_parent(const struct attached *child)
 {
 	struct pager *pager = child->pager;
-	pid_t pid = proc_parent(child->pid), found = 0;
+	pid_t pid = proc_parent(child->task.pid), found = 0;
 
 	pthread_mutex_lock(&pager->attached_lock);
 	for (size_t i = 0; i < pager->attached_count && pid; i++)
-		if (pager->attached[i]->pid == pid &&
-		    pager->attached[i]->stack_start == child->stack_start)
+		if (pager->attached[i]->task.pid == pid &&
+		    pager->attached[i]->task.stack_start == child->task.stack_start)
 			found = pid;
 	pthread_mutex_unlock(&pager->attached_lock);
 	return found;
@@ -94,7 +94,7 @@ static bool began_empty(struct look *look, uint64_t start, uint64_t end)
 	find_resident(&was, start, end);
 	/* What the child has dropped itself is no evidence until we have read of it. */
 	if (was.found && !maps_present(look->pagemap, start, end, find_resident, &is) &&
-	    (is.found || !userfault_is_changing(look->child->userfault)))
+	    (is.found || !userfault_is_changing(look->child->task.userfault)))
 		return !is.found;
 	return is_parents_too(look, start);
 }
@@ -114,11 +114,11 @@ bool wipe_child(struct attached *child)
 	char path[64];
 	bool done;
 
-	snprintf(path, sizeof(path), "/proc/%d/pagemap", child->pid);
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", child->task.pid);
 	look.pagemap = open(path, O_RDONLY | O_CLOEXEC);
 	if (look.pagemap < 0)
 		return false;
-	done = !maps_check_flags(child->pid, &none, wipe, &look);
+	done = !maps_check_flags(child->task.pid, &none, wipe, &look);
 	region_free(&look.parents);
 	close(look.pagemap);
 	return done;

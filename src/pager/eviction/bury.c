@@ -24,7 +24,7 @@ static bool will_walk(const struct attached *attached, pid_t holder, uint64_t lo
 	uint64_t head = 0;
 	size_t length;
 
-	return kept_pages_has(&attached->kept, lock) &&
+	return kept_pages_has(&attached->evict.kept, lock) &&
 	       !syscall(SYS_get_robust_list, holder, &head, &length) && head;
 }
 
@@ -93,8 +93,8 @@ void bury_lost(struct attached *attached, pid_t last_id, uint64_t changes)
 
 	if (!attached->target.shares_pids)
 		return;
-	if (attached->kept.thread_count <= 2 && attached->kept.changes == changes && last_id >= 0 &&
-	    robust_last_id(attached->pager->loadavg) == last_id)
+	if (attached->evict.kept.thread_count <= 2 && attached->evict.kept.changes == changes &&
+	    last_id >= 0 && robust_last_id(attached->pager->loadavg) == last_id)
 		return;
 	count = find_lost(attached, lost);
 	if (!count || !command_wait(attached))

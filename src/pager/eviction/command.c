@@ -39,7 +39,7 @@ bool command_wait(struct attached *attached)
 
 		if (done == attached->batch.command)
 			return true;
-		if (attached->batch.cancel || attached->dead || monotonic_ns() > until)
+		if (attached->batch.cancel || attached->task.dead || monotonic_ns() > until)
 			return false;
 		futex_wait(&channel->done, done, POLL_NS);
 	}

@@ -39,7 +39,7 @@ static void stay(struct attached *attached, unsigned int i)
 	/* Busy although it was made the program's own: it is pinned. */
 	if (why == -EINVAL || (why == -EBUSY && batch->parting)) {
 		atomic_fetch_add(&attached->pager->counters.refused, 1);
-		fixed_refused(&attached->fixed, word & DESC_FIXED);
+		fixed_refused(&attached->evict.fixed, word & DESC_FIXED);
 		word |= DESC_FIXED;
 	} else if (why == -EBUSY) {
 		word |= DESC_AGE_MASK;
@@ -83,11 +83,11 @@ static void store_page(struct attached *attached, unsigned int i)
 /* Pages that others have too do not make room: each counts for its share (tree.h). */
 static void count_moved(struct attached *attached, int64_t moved, int64_t parted)
 {
-	int64_t relatives = attached->batch.relatives, shared = attached->shared_pages;
+	int64_t relatives = attached->batch.relatives, shared = attached->count.shared_pages;
 	int64_t others = parted * relatives / (relatives + 1);
 
 	others = others < shared ? others : shared;
-	attached->shared_pages = shared - others;
+	attached->count.shared_pages = shared - others;
 	attached_count_pages(attached, others - moved);
 	atomic_fetch_add_explicit(&attached->pager->counters.pages_out, (uint64_t)moved,
 				  memory_order_relaxed);
@@ -110,7 +110,7 @@ bool commit_batch(struct attached *attached)
 	for (unsigned int i = 0; i < batch->count; i++) {
 		if (batch->moved[i]) {
 			if (batch->leaving[i] & DESC_FIXED)
-				fixed_left(&attached->fixed);
+				fixed_left(&attached->evict.fixed);
 			store_page(attached, i);
 			moved++;
 			parted += has_parted(attached, i);

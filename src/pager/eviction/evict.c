@@ -47,12 +47,12 @@ static int register_staging(struct attached *attached)
 {
 	const struct target *target = &attached->target;
 	struct batch *batch = &attached->batch;
-	int error = userfault_register(attached->userfault, target->staging[batch->staging],
+	int error = userfault_register(attached->task.userfault, target->staging[batch->staging],
 				       STAGING_BYTES, false);
 
 	batch->code = target->stages_code;
 	if (!error && batch->code)
-		error = userfault_register(attached->userfault,
+		error = userfault_register(attached->task.userfault,
 					   target->code_staging[batch->staging], STAGING_BYTES,
 					   false);
 	if (error)
@@ -75,14 +75,14 @@ void evict_rest(struct attached *attached, uint64_t ns)
 {
 	uint64_t until = monotonic_ns() + ns;
 
-	if (until > attached->rests_ns)
-		attached->rests_ns = until;
+	if (until > attached->evict.rests_ns)
+		attached->evict.rests_ns = until;
 }
 
 void evict_refuse(struct attached *attached, const char *why)
 {
-	attached->refused = why;
-	attached->paused = true;
+	attached->evict.refused = why;
+	attached->evict.paused = true;
 }
 
 /* Fills the batch; under one hold of the lock, for reading, it goes from idle to moving. Looked at
@@ -92,7 +92,7 @@ static void fill(struct attached *attached, unsigned int want, const struct page
 {
 	*shared = 0;
 	attached->batch.count = 0;
-	if (attached->pager->paused || attached->paused)
+	if (attached->pager->paused || attached->evict.paused)
 		return;
 	if (only)
 		pick_listed(attached, only);
@@ -123,7 +123,7 @@ static void pick(struct attached *attached, unsigned int want, const struct page
 		lock_write(&attached->lock);
 		if (memory_must_bind(attached->memory, shared))
 			memory_bind(attached->memory, shared);
-		attached->hand = shared;
+		attached->evict.hand = shared;
 		lock_downgrade(&attached->lock);
 		fill(attached, want, NULL, &shared);
 		unlock_read(&attached->lock);
@@ -140,9 +140,9 @@ static bool move(struct attached *attached)
 
 	for (unsigned int i = 0; i < batch->count; i++)
 		batch->result[i] = CHANNEL_NOT_TRIED;
-	pthread_mutex_lock(&attached->staging_lock);
+	pthread_mutex_lock(&attached->evict.staging_lock);
 	error = register_staging(attached);
-	pthread_mutex_unlock(&attached->staging_lock);
+	pthread_mutex_unlock(&attached->evict.staging_lock);
 	if (error)
 		return false;
 	channel->staging = target->staging[batch->staging];
@@ -158,7 +158,7 @@ static bool move(struct attached *attached)
 	if (command_wait(attached)) {
 		batch_unregister(attached, batch->staging);
 	} else {
-		batch->late |= !batch->cancel && !attached->dead;
+		batch->late |= !batch->cancel && !attached->task.dead;
 		batch_expel(attached);
 	}
 	/* Once: the program may write there between two looks. */
@@ -195,8 +195,8 @@ static int read_staging(struct attached *attached)
 		return 0;
 	got = remote_readv(attached->target.agent_tid, local, remote, runs);
 	/* The program can have its agent end: any other thread has the same memory. */
-	for (size_t i = 0; got < 0 && errno == ESRCH && i < attached->kept.thread_count; i++)
-		got = remote_readv(attached->kept.threads[i], local, remote, runs);
+	for (size_t i = 0; got < 0 && errno == ESRCH && i < attached->evict.kept.thread_count; i++)
+		got = remote_readv(attached->evict.kept.threads[i], local, remote, runs);
 	if (got == bytes)
 		return 0;
 	return got < 0 ? -errno : -EIO;
@@ -230,7 +230,7 @@ static bool return_kept(struct attached *attached)
 	bool returned = false;
 
 	for (unsigned int i = 0; i < batch->count; i++)
-		if (batch->moved[i] && kept_pages_has(&attached->kept, batch->address[i]))
+		if (batch->moved[i] && kept_pages_has(&attached->evict.kept, batch->address[i]))
 			returned |= return_page(attached, batch->address[i]);
 	return returned;
 }
@@ -256,7 +256,7 @@ static int find_moved(struct attached *attached)
 
 static enum evict_result prepare(struct attached *attached, unsigned int want)
 {
-	if (attached->dead)
+	if (attached->task.dead)
 		return EVICT_GONE;
 	if (command_is_busy(attached))
 		return EVICT_NOT_NOW;
@@ -272,7 +272,7 @@ static enum evict_result prepare(struct attached *attached, unsigned int want)
 	store_writer_select(attached->pager->writer, groups_tiers(attached->group));
 	if (store_reserve(attached->pager->writer, want))
 		return EVICT_NO_ROOM;
-	if (kept_pages_scan(attached->target.pid, &attached->kept))
+	if (kept_pages_scan(attached->target.pid, &attached->evict.kept))
 		return EVICT_GONE;
 	return EVICT_DONE;
 }
@@ -292,12 +292,12 @@ static void judge_agent(struct attached *attached, enum evict_result result)
 {
 	if (!attached->batch.late) {
 		if (result == EVICT_DONE)
-			attached->lates = 0;
+			attached->evict.lates = 0;
 		return;
 	}
-	evict_rest(attached,
-		   LATE_NS << (attached->lates < LATE_SHIFT ? attached->lates : LATE_SHIFT));
-	if (++attached->lates == LATE_MOST)
+	evict_rest(attached, LATE_NS << (attached->evict.lates < LATE_SHIFT ? attached->evict.lates
+									    : LATE_SHIFT));
+	if (++attached->evict.lates == LATE_MOST)
 		evict_refuse(attached, "does not let its agent work");
 }
 
@@ -307,7 +307,7 @@ static bool is_gone_soon(const struct attached *attached)
 	bool gone;
 
 	for (unsigned int tries = 0;
-	     !(gone = userfault_is_gone(attached->userfault)) && tries < RETURN_TRIES;
+	     !(gone = userfault_is_gone(attached->task.userfault)) && tries < RETURN_TRIES;
 	     space_wait(&tries))
 		;
 	return gone;
@@ -326,7 +326,7 @@ static enum evict_result run_batch(struct attached *attached, unsigned int want,
 	if (result != EVICT_DONE)
 		return result;
 	batch->bytes = attached->pager->batch_bytes;
-	changes = attached->kept.changes;
+	changes = attached->evict.kept.changes;
 	ask_family(attached);
 	fixed_begin(attached);
 	pick(attached, want, only);
@@ -343,10 +343,10 @@ static enum evict_result run_batch(struct attached *attached, unsigned int want,
 			pager_say(attached->pager,
 				  "process %d: pages that left it cannot be read (%s): killed, so "
 				  "that it never reads wrong bytes",
-				  attached->pid, strerror(-error));
+				  attached->task.pid, strerror(-error));
 			pager_kill(attached);
 		}
-		attached->dead = true;
+		attached->task.dead = true;
 		batch_set_state(batch, BATCH_IDLE);
 		return EVICT_GONE;
 	}
@@ -360,8 +360,9 @@ static enum evict_result run_batch(struct attached *attached, unsigned int want,
 	servers_kick_deferred(attached->pager);
 
 	/* Again: others may have come meanwhile, and what was tried may be swapped still. */
-	for (unsigned int tries = 0; tries < RETURN_TRIES && !attached->dead; space_wait(&tries))
-		if (kept_pages_scan(attached->target.pid, &attached->kept) ||
+	for (unsigned int tries = 0; tries < RETURN_TRIES && !attached->task.dead;
+	     space_wait(&tries))
+		if (kept_pages_scan(attached->target.pid, &attached->evict.kept) ||
 		    !return_kept(attached))
 			break;
 	bury_lost(attached, last_id, changes);
@@ -387,7 +388,7 @@ void evict_give_up(struct attached *attached)
 		pager_say(attached->pager,
 			  "process %d keeps pages that left it from being read: killed, so that it "
 			  "never reads wrong bytes",
-			  attached->pid);
+			  attached->task.pid);
 		pager_kill(attached);
 	} else {
 		evict_refuse(attached, "keeps its memory from being read");
@@ -399,9 +400,9 @@ enum evict_result evict_fixed(struct attached *attached)
 {
 	enum evict_result result;
 
-	attached->fixed.only = true;
+	attached->evict.fixed.only = true;
 	result = evict_batch(attached, CHANNEL_BATCH, NULL);
-	attached->fixed.only = false;
+	attached->evict.fixed.only = false;
 	return result;
 }
 

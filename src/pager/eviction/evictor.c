@@ -114,7 +114,7 @@ static void look(struct attached *attached)
 
 	if (maps_size(attached->target.statm, &size))
 		return;
-	pages = (int64_t)(size.anonymous >> PAGE_SHIFT) - attached->shared_pages;
+	pages = (int64_t)(size.anonymous >> PAGE_SHIFT) - attached->count.shared_pages;
 	attached_set_pages(attached, pages > 0 ? pages : 0);
 }
 
@@ -168,19 +168,19 @@ static void work(struct evictor *evictor, uint32_t seen)
 		try_later(evictor, seen);
 		return;
 	}
-	laps = attached->laps;
-	family = attached->stack_start;
+	laps = attached->evict.laps;
+	family = attached->task.stack_start;
 	limited = group_is_over(attached->group);
 	kept = groups_tiers(attached->group) != STORE_ANY_TIER;
 	result = evict_batch(attached, batch_size(attached), NULL);
 	commit_list_parted(attached, &evictor->parted);
 	look(attached);
-	if (attached->laps != laps || evictor->parted.count)
+	if (attached->evict.laps != laps || evictor->parted.count)
 		evict_empty_staging(attached);
-	if (attached->laps != laps) {
+	if (attached->evict.laps != laps) {
 		/* A batch may take more than one lap of what is small. */
 		if (pager->groups.count)
-			attached->credit -= (double)(attached->laps - laps - 1);
+			attached->evict.credit -= (double)(attached->evict.laps - laps - 1);
 		turns_go_past(&evictor->turns);
 	}
 	/* Others are not kept waiting for one of a group that is above its limit. */

@@ -5,8 +5,8 @@
 
 static bool are_relatives(const struct attached *one, const struct attached *other)
 {
-	return one != other && one->stack_start && one->stack_start == other->stack_start &&
-	       !other->dead;
+	return one != other && one->task.stack_start &&
+	       one->task.stack_start == other->task.stack_start && !other->task.dead;
 }
 
 unsigned int family_size(const struct attached *attached)
@@ -19,7 +19,7 @@ unsigned int family_size(const struct attached *attached)
 		const struct attached *other = pager->attached[i];
 
 		if (are_relatives(attached, other))
-			size = other->has_agent && !other->paused ? size + 1 : 0;
+			size = other->task.has_agent && !other->evict.paused ? size + 1 : 0;
 	}
 	pthread_mutex_unlock(&pager->attached_lock);
 	return size;

@@ -24,9 +24,9 @@ static bool is_cold(slot_t *slot, desc_t word)
 static bool is_fixed(const struct attached *attached, desc_t word, uint64_t address)
 {
 	if (word & DESC_FIXED)
-		return !attached->fixed.again;
+		return !attached->evict.fixed.again;
 	return !(word & (DESC_REFERENCED | DESC_AGE_MASK)) &&
-	       kept_pages_has(&attached->kept, address);
+	       kept_pages_has(&attached->evict.kept, address);
 }
 
 static void take(struct batch *batch, slot_t *slot, desc_t word, uint64_t address, uint64_t id)
@@ -58,10 +58,11 @@ static unsigned int scan_cluster(struct attached *attached, uint32_t cluster, ui
 		if (desc_state(word) != DESC_RESIDENT || word & DESC_LOCK)
 			continue;
 		if (is_fixed(attached, word, address)) {
-			fixed_passed(&attached->fixed);
+			fixed_passed(&attached->evict.fixed);
 			continue;
 		}
-		if (attached->fixed.only ? !(word & DESC_FIXED) : !is_cold(&slots[index], word))
+		if (attached->evict.fixed.only ? !(word & DESC_FIXED)
+					       : !is_cold(&slots[index], word))
 			continue;
 		take(batch, &slots[index], word, address, slot_id(cluster, index));
 	}
@@ -76,27 +77,28 @@ void pick_pages(struct attached *attached, unsigned int want, uint64_t *shared)
 	attached->batch.count = 0;
 	while (attached->batch.count < want && scanned < SCAN_SLOTS && wraps < 2) {
 		uint64_t base;
-		uint32_t cluster = memory_next(attached->memory, attached->hand, &base);
+		uint32_t cluster = memory_next(attached->memory, attached->evict.hand, &base);
 		unsigned int from, to;
 
 		if (cluster == SPACE_NO_CLUSTER) {
-			attached->hand = 0;
-			attached->laps++;
-			fixed_lap(&attached->fixed);
+			attached->evict.hand = 0;
+			attached->evict.laps++;
+			fixed_lap(&attached->evict.fixed);
 			wraps++;
 			continue;
 		}
 		if (cluster_references(attached->space, cluster) > 1) {
 			*shared = base;
-			attached->hand = base + (1ull << CLUSTER_SHIFT);
+			attached->evict.hand = base + (1ull << CLUSTER_SHIFT);
 			scanned += 16;
 			continue;
 		}
-		from = attached->hand > base ? (unsigned int)((attached->hand - base) >> PAGE_SHIFT)
-					     : 0;
+		from = attached->evict.hand > base
+			       ? (unsigned int)((attached->evict.hand - base) >> PAGE_SHIFT)
+			       : 0;
 		to = scan_cluster(attached, cluster, base, from, want);
 		scanned += to - from + 1;
-		attached->hand = base + ((uint64_t)to << PAGE_SHIFT);
+		attached->evict.hand = base + ((uint64_t)to << PAGE_SHIFT);
 	}
 }
 
@@ -120,7 +122,7 @@ void pick_listed(struct attached *attached, const struct page_list *list)
 		slot_t *slot = memory_look(attached->memory, address);
 		desc_t word;
 
-		if (!is_resident(slot) || kept_pages_has(&attached->kept, address) ||
+		if (!is_resident(slot) || kept_pages_has(&attached->evict.kept, address) ||
 		    memory_must_bind(attached->memory, address))
 			continue;
 		word = atomic_load(slot);

@@ -27,12 +27,12 @@ enum scope {
 
 static bool may_leave(const struct attached *attached)
 {
-	return attached->has_agent && !attached->dead && !attached->paused;
+	return attached->task.has_agent && !attached->task.dead && !attached->evict.paused;
 }
 
 static bool is_in(const struct attached *attached, enum scope scope, uint64_t now)
 {
-	if (!may_leave(attached) || now < attached->rests_ns)
+	if (!may_leave(attached) || now < attached->evict.rests_ns)
 		return false;
 	return scope == SCOPE_JOB || (scope == SCOPE_GROUPS && group_is_over(attached->group));
 }
@@ -68,7 +68,7 @@ static struct attached *find_next(struct turns *turns, const struct pager *pager
 		attached = pager->attached[turns->at];
 		if (is_in(attached, scope, now) &&
 		    (turns->stays ||
-		     group_turn(&attached->credit, group_share(attached->group), highest))) {
+		     group_turn(&attached->evict.credit, group_share(attached->group), highest))) {
 			turns->stays = true;
 			return attached;
 		}
@@ -128,8 +128,8 @@ struct attached *turns_take_relative(struct pager *pager, uint64_t stack_start, 
 	while (*at < pager->attached_count && !taken) {
 		struct attached *attached = pager->attached[(*at)++];
 
-		if (attached->stack_start == stack_start && may_leave(attached) &&
-		    monotonic_ns() >= attached->rests_ns)
+		if (attached->task.stack_start == stack_start && may_leave(attached) &&
+		    monotonic_ns() >= attached->evict.rests_ns)
 			taken = attached;
 	}
 	pager->evicting = taken;
@@ -144,7 +144,8 @@ struct attached *turns_take_fixed(struct pager *pager)
 
 	pthread_mutex_lock(&pager->attached_lock);
 	for (size_t i = 0; i < pager->attached_count && !taken; i++)
-		if (may_leave(pager->attached[i]) && fixed_is_due(&pager->attached[i]->fixed, now))
+		if (may_leave(pager->attached[i]) &&
+		    fixed_is_due(&pager->attached[i]->evict.fixed, now))
 			taken = pager->attached[i];
 	pager->evicting = taken;
 	pthread_mutex_unlock(&pager->attached_lock);

@@ -45,9 +45,9 @@ static bool must_brake(const struct fault *fault)
 	struct attached *attached = fault->attached;
 	struct pager *pager = attached->pager;
 
-	if (fault->overdue || !attached->has_agent || pager->paused || pager->no_room)
+	if (fault->overdue || !attached->task.has_agent || pager->paused || pager->no_room)
 		return false;
-	if (attached->held)
+	if (attached->serve.held)
 		return true;
 	return pager->resident_pages > pager->brake_pages || group_must_brake(attached->group);
 }
@@ -70,7 +70,7 @@ static bool writes_what_it_reads(const struct fault *fault, unsigned int stream)
 	const struct attached *attached = fault->attached;
 	uint32_t before = stream_before(fault->streams, stream, fault->address);
 
-	return before && attached->has_agent &&
+	return before && attached->task.has_agent &&
 	       maps_written(attached->target.pagemap, fault->address - (before << PAGE_SHIFT),
 			    before);
 }
@@ -97,13 +97,14 @@ static int install_zeros(struct attached *attached, struct fill_buffers *buffers
 	int pagemap, done;
 
 	if (!write) {
-		done = userfault_zero(attached->userfault, address, pages, buffers->quiet);
+		done = userfault_zero(attached->task.userfault, address, pages, buffers->quiet);
 		pagemap = done == -EEXIST ? attached_pagemap(attached) : -1;
 		if (done != -EEXIST || (pagemap >= 0 && maps_marked(pagemap, address, 1) != 1))
 			return done;
 		pages = 1;
 	}
-	return userfault_copy(attached->userfault, address, buffers->zeros, pages, buffers->quiet);
+	return userfault_copy(attached->task.userfault, address, buffers->zeros, pages,
+			      buffers->quiet);
 }
 
 /* Zeros for a page that was never touched, or that the program dropped. Locked, so that the evictor
@@ -147,7 +148,7 @@ static enum fault_result first_touch(struct fault *fault, struct fill_buffers *b
 enum fault_result fault_serve_growth(struct fault *fault, struct fill_buffers *buffers)
 {
 	struct attached *attached = fault->attached;
-	int done = userfault_copy(attached->userfault, fault->address, buffers->zeros, 1,
+	int done = userfault_copy(attached->task.userfault, fault->address, buffers->zeros, 1,
 				  buffers->quiet);
 	slot_t *slot;
 
@@ -186,13 +187,13 @@ static enum fault_result from_batch(struct fault *fault, struct fill_buffers *bu
 	}
 	if (!batch->moved[index]) {
 		slot_unlock(slot, word);
-		userfault_wake(attached->userfault, fault->address, 1);
+		userfault_wake(attached->task.userfault, fault->address, 1);
 		return FAULT_DONE;
 	}
 	if (batch->marked[index] && page_marks_dropped(attached, fault->address, DESC_MARKED))
-		done = userfault_zero(attached->userfault, fault->address, 1, buffers->quiet);
+		done = userfault_zero(attached->task.userfault, fault->address, 1, buffers->quiet);
 	else
-		done = userfault_copy(attached->userfault, fault->address,
+		done = userfault_copy(attached->task.userfault, fault->address,
 				      batch->bytes + ((size_t)index << PAGE_SHIFT), 1,
 				      buffers->quiet);
 	if (done == 1 || done == -EEXIST) {
@@ -200,7 +201,7 @@ static enum fault_result from_batch(struct fault *fault, struct fill_buffers *bu
 					  1ull << DESC_AGE_SHIFT);
 		came_in(attached, 1);
 		if (done < 0)
-			userfault_wake(attached->userfault, fault->address, 1);
+			userfault_wake(attached->task.userfault, fault->address, 1);
 		return FAULT_DONE;
 	}
 	slot_unlock(slot, word);
@@ -253,8 +254,8 @@ enum fault_result fault_serve(struct fault *fault, struct fill_buffers *buffers)
 		return first_touch(fault, buffers, slot, word,
 				   run_limit(attached, fault->address, fault->overdue));
 	case DESC_BAD:
-		userfault_poison(attached->userfault, fault->address);
-		userfault_wake(attached->userfault, fault->address, 1);
+		userfault_poison(attached->task.userfault, fault->address);
+		userfault_wake(attached->task.userfault, fault->address, 1);
 		return FAULT_DONE;
 	default:
 		if (must_brake(fault))

@@ -18,7 +18,7 @@ struct fault {
 	uint64_t since;		 /* ns, when it was read */
 	pid_t thread;
 	bool write;
-	bool starving; /* put aside, and counted in attached->starving */
+	bool starving; /* put aside, and counted in attached->serve.starving */
 	bool overdue;  /* has waited so long that the brake no longer holds it */
 };
 

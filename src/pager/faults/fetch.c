@@ -151,7 +151,7 @@ static void count_fault(struct attached *attached, const struct fetch_request *r
 	if (!request->since)
 		return;
 	latency_add(&attached->pager->latency, monotonic_ns() - request->since);
-	atomic_fetch_add_explicit(&attached->faults, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&attached->count.faults, 1, memory_order_relaxed);
 	group_count_fault(attached->group);
 }
 
@@ -164,7 +164,7 @@ static enum fault_result conclude(struct fetch_pool *pool, struct fetch_request 
 
 	pthread_rwlock_rdlock(&pager->serving);
 	attached = attached_find(pager, request->attached);
-	if (attached && !attached->dead && attached_lock_private(attached, request->address)) {
+	if (attached && !attached->task.dead && attached_lock_private(attached, request->address)) {
 		if (request->read)
 			result = fill_fetched(attached, request->address, &request->fetch,
 					      page_of(pool, request));
@@ -172,7 +172,7 @@ static enum fault_result conclude(struct fetch_pool *pool, struct fetch_request 
 			result = fill_lost(attached, request->address, &request->fetch,
 					   request->error == -EILSEQ);
 		else
-			userfault_wake(attached->userfault, request->address, 1);
+			userfault_wake(attached->task.userfault, request->address, 1);
 		unlock_read(&attached->lock);
 		starve_mark(attached, &request->changing_ns, result == FAULT_CHANGING);
 		if (result == FAULT_DONE)
@@ -396,7 +396,7 @@ static struct fetch_request *find(struct fetch_pool *pool, const struct attached
 
 		if (request->state == REQUEST_FREE)
 			*unused = request;
-		else if (request->address == address && request->attached == attached->id)
+		else if (request->address == address && request->attached == attached->task.id)
 			return request;
 	}
 	return NULL;
@@ -436,7 +436,7 @@ static enum fault_result ask(struct attached *attached, struct fetch_request *wi
 	if (!begun)
 		return FAULT_CHANGING;
 	wish->state = REQUEST_WAITS;
-	wish->attached = attached->id;
+	wish->attached = attached->task.id;
 	wish->due = monotonic_ns();
 	pthread_mutex_lock(&pool->lock);
 	result = enter(pool, attached, wish);

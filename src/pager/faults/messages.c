@@ -52,7 +52,7 @@ static void count_starving(struct fault *fault)
 	if (fault->starving)
 		return;
 	fault->starving = true;
-	atomic_fetch_add(&fault->attached->starving, 1);
+	atomic_fetch_add(&fault->attached->serve.starving, 1);
 }
 
 /* Where there is no place its thread is woken, and raises it again. */
@@ -61,7 +61,7 @@ static struct fault *put_aside(struct server *server, const struct fault *fault)
 	struct fault *aside = aside_put(&server->aside, fault);
 
 	if (!aside)
-		userfault_wake(fault->attached->userfault, fault->address, 1);
+		userfault_wake(fault->attached->task.userfault, fault->address, 1);
 	return aside;
 }
 
@@ -80,7 +80,7 @@ static void finish(struct server *server, struct fault *fault, enum fault_result
 {
 	if (result == FAULT_DONE) {
 		latency_add(&server->pager->latency, monotonic_ns() - fault->since);
-		atomic_fetch_add_explicit(&fault->attached->faults, 1, memory_order_relaxed);
+		atomic_fetch_add_explicit(&fault->attached->count.faults, 1, memory_order_relaxed);
 		group_count_fault(fault->attached->group);
 		return;
 	}
@@ -117,7 +117,7 @@ static void serve(struct server *server, struct fault *fault)
 	result = fault_serve(fault, buffers);
 	unlock_read(&attached->lock);
 	if (buffers->quiet && result == FAULT_DONE)
-		userfault_wake(attached->userfault, fault->address, buffers->installed);
+		userfault_wake(attached->task.userfault, fault->address, buffers->installed);
 	buffers->quiet = false;
 	finish(server, fault, result);
 }
@@ -128,9 +128,9 @@ static void answer(struct server *server, struct fault *fault)
 	struct attached *attached = fault->attached;
 	enum fault_result result;
 
-	if (attached->needs_wipe)
+	if (attached->changes.needs_wipe)
 		children_first_fault(attached, fault->thread);
-	if (attached->needs_look)
+	if (attached->changes.needs_look)
 		children_look(attached);
 	if (region_find(&attached->regions, fault->address)) {
 		serve(server, fault);
@@ -164,14 +164,14 @@ static void wait_for_descriptor(struct attached *attached)
 	struct pager *pager = attached->pager;
 	uint64_t since = 0, now = monotonic_ns();
 
-	attached->short_of = true;
+	attached->serve.short_of = true;
 	if (atomic_compare_exchange_strong(&pager->short_ns, &since, now) || now < since + SHORT_NS)
 		return;
 	pager->short_ns = 0;
 	pager_say(pager,
 		  "process %d is killed: it forks, and vswap has no descriptor left for its child: "
 		  "raise the limit (ulimit -Hn) that vswap is started with",
-		  attached->pid);
+		  attached->task.pid);
 	pager_kill(attached);
 }
 
@@ -179,14 +179,14 @@ static void wait_for_descriptor(struct attached *attached)
  * since its faults cannot be served without reading it. */
 static void was_blocked(struct attached *attached)
 {
-	fcntl(attached->userfault, F_SETFL, O_NONBLOCK);
-	if (++attached->blocked < BLOCKED_MOST)
+	fcntl(attached->task.userfault, F_SETFL, O_NONBLOCK);
+	if (++attached->serve.blocked < BLOCKED_MOST)
 		return;
 	pager_say(attached->pager,
 		  "process %d makes the userfaultfd that serves it blocking, again and again: "
 		  "killed, "
 		  "since its faults cannot be served",
-		  attached->pid);
+		  attached->task.pid);
 	pager_kill(attached);
 }
 
@@ -196,13 +196,13 @@ static bool next_message(struct server *server, struct attached *attached, struc
 	int error;
 
 	atomic_fetch_add(&server->reads, 1);
-	got = read(attached->userfault, message, sizeof(*message));
+	got = read(attached->task.userfault, message, sizeof(*message));
 	error = got < 0 ? errno : 0;
 	atomic_fetch_add(&server->reads, 1);
 	if (got == sizeof(*message)) {
 		if (message->event == UFFD_EVENT_FORK) {
 			attached->pager->short_ns = 0;
-			attached->short_of = false;
+			attached->serve.short_of = false;
 		}
 		return true;
 	}
@@ -211,7 +211,7 @@ static bool next_message(struct server *server, struct attached *attached, struc
 	if (error == EMFILE || error == ENFILE || error == ENOMEM)
 		wait_for_descriptor(attached);
 	else
-		attached->short_of = false;
+		attached->serve.short_of = false;
 	return false;
 }
 
@@ -220,7 +220,7 @@ static void apply(struct server *server, struct attached *attached, const struct
 /* Who is waited for needs this CPU; or somebody a descriptor. */
 static void wait_a_moment(const struct attached *attached)
 {
-	if (attached->short_of)
+	if (attached->serve.short_of)
 		usleep(SHORT_PAUSE_US);
 	else
 		sched_yield();
@@ -229,9 +229,10 @@ static void wait_a_moment(const struct attached *attached)
 /* The threads of the program need not ever stop: its faults, and its children, wait. */
 static bool has_read_enough(const struct attached *attached, uint64_t since)
 {
-	const struct moved *moved = &attached->moved;
+	const struct moved *moved = &attached->changes.moved;
 
-	return moved->forgotten + moved->count - attached->unborn[0].moves >= READ_ON_MOVES ||
+	return moved->forgotten + moved->count - attached->changes.unborn[0].moves >=
+		       READ_ON_MOVES ||
 	       monotonic_ns() - since > READ_ON_NS;
 }
 
@@ -241,8 +242,8 @@ static void read_on(struct server *server, struct attached *attached)
 	uint64_t since = monotonic_ns();
 	struct uffd_msg message;
 
-	while (!attached->dead && !has_read_enough(attached, since) &&
-	       userfault_is_changing(attached->userfault)) {
+	while (!attached->task.dead && !has_read_enough(attached, since) &&
+	       userfault_is_changing(attached->task.userfault)) {
 		if (!next_message(server, attached, &message)) {
 			starve_note(attached, since);
 			wait_a_moment(attached);
@@ -268,7 +269,7 @@ static void apply(struct server *server, struct attached *attached, const struct
 {
 	event_apply(attached, message);
 	/* Those whose FORK is read meanwhile are born together with the first. */
-	if (message->event == UFFD_EVENT_FORK && attached->unborn_count == 1) {
+	if (message->event == UFFD_EVENT_FORK && attached->changes.unborn_count == 1) {
 		read_on(server, attached);
 		children_born(attached);
 	}
@@ -277,7 +278,7 @@ static void apply(struct server *server, struct attached *attached, const struct
 /* Nothing can be installed now: the fault waits, and what is in flight is read first. */
 static bool must_wait(struct server *server, const struct fault *fault)
 {
-	if (!userfault_is_changing(fault->attached->userfault))
+	if (!userfault_is_changing(fault->attached->task.userfault))
 		return false;
 	put_aside_changing(server, fault);
 	return true;
@@ -303,7 +304,7 @@ void messages_read(struct server *server, struct attached *attached)
 			break;
 		if (message.event != UFFD_EVENT_PAGEFAULT) {
 			apply(server, attached, &message);
-			if (attached->needs_look)
+			if (attached->changes.needs_look)
 				children_look(attached);
 			break;
 		}
@@ -312,7 +313,7 @@ void messages_read(struct server *server, struct attached *attached)
 			continue;
 		answer(server, &fault);
 		follow(server, fault.thread, fault.since);
-		if (server->aside.count || attached->dead)
+		if (server->aside.count || attached->task.dead)
 			return;
 		lock_write(&attached->lock);
 	}
@@ -323,7 +324,7 @@ static bool is_overdue(struct pager *pager, const struct fault *fault, uint64_t 
 {
 	uint64_t waited = now - fault->since;
 
-	if (fault->attached->held)
+	if (fault->attached->serve.held)
 		return waited > HOLD_NS;
 	if (waited <= pager->brake_ns)
 		return false;
@@ -337,7 +338,7 @@ static bool is_overdue(struct pager *pager, const struct fault *fault, uint64_t 
 static void retry(struct server *server, struct fault *fault, uint64_t now,
 		  const struct attached **changing)
 {
-	if (fault->attached->dead)
+	if (fault->attached->task.dead)
 		return;
 	fault->overdue = is_overdue(server->pager, fault, now);
 	if (fault->attached == *changing) {
@@ -367,7 +368,7 @@ void messages_retry(struct server *server)
 		fault.starving = false;
 		retry(server, &fault, now, &changing);
 		if (starving)
-			atomic_fetch_sub(&fault.attached->starving, 1);
+			atomic_fetch_sub(&fault.attached->serve.starving, 1);
 	}
 	/* A crowd that waits must not take all of a CPU: after a long pass in vain, nothing is
 	 * tried for as long as it took. */
@@ -391,7 +392,7 @@ void messages_read_short(struct server *server)
 		pthread_mutex_unlock(&pager->attached_lock);
 		if (!attached)
 			break;
-		if (!attached->short_of || attached->dead)
+		if (!attached->serve.short_of || attached->task.dead)
 			continue;
 		any = true;
 		messages_read(server, attached);
@@ -407,6 +408,6 @@ void messages_forget(struct server *server)
 	for (unsigned int i = 0; i < count; i++) {
 		const struct fault *fault = &server->aside.items[i];
 
-		userfault_wake(fault->attached->userfault, fault->address, 1);
+		userfault_wake(fault->attached->task.userfault, fault->address, 1);
 	}
 }

@@ -51,9 +51,9 @@ static void refresh(struct server *server)
 		struct attached *attached = pager->attached[i];
 		uint32_t bit = 1u << server->index;
 
-		if (!(attached->listeners & bit) &&
-		    !listen_to(server, attached->userfault, attached))
-			attached->listeners |= bit;
+		if (!(attached->serve.listeners & bit) &&
+		    !listen_to(server, attached->task.userfault, attached))
+			attached->serve.listeners |= bit;
 	}
 	count = aside_take(&server->aside);
 	for (unsigned int i = 0; i < count; i++) {

@@ -36,7 +36,7 @@ static void tell(struct attached *attached)
 {
 	struct pager *pager = attached->pager;
 
-	if (atomic_exchange(&attached->starves, true))
+	if (atomic_exchange(&attached->serve.starves, true))
 		return;
 	__atomic_add_fetch(&pager->starve_wake, 1, __ATOMIC_SEQ_CST);
 	futex_wake(&pager->starve_wake, 1);
@@ -45,7 +45,7 @@ static void tell(struct attached *attached)
 void starve_note(struct attached *attached, uint64_t since)
 {
 	uint64_t now = monotonic_ns();
-	bool storm = now < attached->relieved_ns + STORM_NS;
+	bool storm = now < attached->serve.relieved_ns + STORM_NS;
 
 	if (now > since + (storm ? STORM_PATIENCE_NS : PATIENCE_NS))
 		tell(attached);
@@ -55,10 +55,10 @@ void starve_mark(struct attached *attached, uint64_t *since, bool changing)
 {
 	if (changing && !*since) {
 		*since = monotonic_ns();
-		atomic_fetch_add(&attached->starving, 1);
+		atomic_fetch_add(&attached->serve.starving, 1);
 	} else if (!changing && *since) {
 		*since = 0;
-		atomic_fetch_sub(&attached->starving, 1);
+		atomic_fetch_sub(&attached->serve.starving, 1);
 	}
 	if (changing)
 		starve_note(attached, *since);
@@ -70,7 +70,7 @@ static struct attached *find(const struct sufferer *sufferer)
 	struct pager *pager = sufferer->pager;
 
 	for (size_t i = 0; i < pager->attached_count; i++)
-		if (pager->attached[i]->id == sufferer->id)
+		if (pager->attached[i]->task.id == sufferer->id)
 			return pager->attached[i];
 	return NULL;
 }
@@ -83,8 +83,8 @@ static bool waits_still(const struct sufferer *sufferer)
 
 	pthread_mutex_lock(lock);
 	attached = find(sufferer);
-	waits = attached && !attached->dead &&
-		(attached->starving || userfault_is_changing(attached->userfault));
+	waits = attached && !attached->task.dead &&
+		(attached->serve.starving || userfault_is_changing(attached->task.userfault));
 	pthread_mutex_unlock(lock);
 	return waits;
 }
@@ -113,19 +113,19 @@ static bool choose(struct pager *pager, struct sufferer *sufferer, struct target
 	for (size_t i = 0; i < pager->attached_count && !found; i++) {
 		struct attached *attached = pager->attached[i];
 
-		if (!attached->starves || attached->dead)
+		if (!attached->serve.starves || attached->task.dead)
 			continue;
 		*any = true;
-		found = attached->pid && now >= attached->relief_ns &&
-			!userfault_is_gone(attached->userfault);
+		found = attached->task.pid && now >= attached->serve.relief_ns &&
+			!userfault_is_gone(attached->task.userfault);
 		if (!found)
 			continue;
-		attached->starves = false;
-		*sufferer = (struct sufferer){pager, attached->id};
+		attached->serve.starves = false;
+		*sufferer = (struct sufferer){pager, attached->task.id};
 		/* A child without an agent has a process to stop all the same. */
 		*target = (struct target){
-			.pid = attached->pid,
-			.agent_tid = attached->has_agent ? attached->target.agent_tid : 0,
+			.pid = attached->task.pid,
+			.agent_tid = attached->task.has_agent ? attached->target.agent_tid : 0,
 		};
 	}
 	pthread_mutex_unlock(&pager->attached_lock);
@@ -146,8 +146,8 @@ static void relieve(struct sufferer *sufferer, struct target *target)
 	pthread_mutex_lock(&pager->attached_lock);
 	attached = find(sufferer);
 	if (attached) {
-		attached->relieved_ns = end;
-		attached->relief_ns = end + (rest < most ? rest : most);
+		attached->serve.relieved_ns = end;
+		attached->serve.relief_ns = end + (rest < most ? rest : most);
 	}
 	pthread_mutex_unlock(&pager->attached_lock);
 }

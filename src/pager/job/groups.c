@@ -71,7 +71,7 @@ struct group *groups_inherited(struct pager *pager, pid_t pid)
 static void add_up(const struct pager *pager, struct process *process)
 {
 	struct attached *attached = process->attached;
-	int64_t pages = attached ? attached->resident_pages : process->pages;
+	int64_t pages = attached ? attached->count.resident_pages : process->pages;
 	int64_t fixed = tree_fixed_pages(pager, process);
 
 	if (attached && attached->group != process->group)

@@ -31,11 +31,11 @@ static uint64_t a_second(uint64_t count, uint64_t since)
 /* Held ones have few faults for that reason alone. */
 static bool takes_part(struct attached *attached, uint64_t since)
 {
-	uint64_t faults = attached->faults, before = attached->faults_seen;
+	uint64_t faults = attached->count.faults, before = attached->watch.faults_seen;
 
-	attached->faults_seen = faults;
-	return attached->has_agent && !attached->dead &&
-	       (attached->held || a_second(faults - before, since) > FAULTS_LEAST);
+	attached->watch.faults_seen = faults;
+	return attached->task.has_agent && !attached->task.dead &&
+	       (attached->serve.held || a_second(faults - before, since) > FAULTS_LEAST);
 }
 
 static unsigned int count_parts(struct pager *pager, uint64_t since)
@@ -45,8 +45,8 @@ static unsigned int count_parts(struct pager *pager, uint64_t since)
 	for (size_t i = 0; i < pager->attached_count; i++) {
 		struct attached *attached = pager->attached[i];
 
-		attached->takes_part = takes_part(attached, since);
-		count += attached->takes_part;
+		attached->watch.takes_part = takes_part(attached, since);
+		count += attached->watch.takes_part;
 	}
 	return count;
 }
@@ -65,16 +65,16 @@ static bool is_thrashing(struct pager *pager, uint64_t now, uint64_t since)
 
 static void add(struct load *load, struct attached *attached, uint64_t now)
 {
-	if (!attached->held && now - attached->turn_ns > TURN_NS)
-		attached->held = true;
-	if (attached->held) {
-		if (!load->next || attached->turn_ns < load->next->turn_ns)
+	if (!attached->serve.held && now - attached->watch.turn_ns > TURN_NS)
+		attached->serve.held = true;
+	if (attached->serve.held) {
+		if (!load->next || attached->watch.turn_ns < load->next->watch.turn_ns)
 			load->next = attached;
 		return;
 	}
 	load->working++;
-	load->pages += attached->resident_pages;
-	if (!load->last || attached->turn_ns > load->last->turn_ns)
+	load->pages += attached->count.resident_pages;
+	if (!load->last || attached->watch.turn_ns > load->last->watch.turn_ns)
 		load->last = attached;
 }
 
@@ -86,8 +86,8 @@ static struct load look(struct pager *pager, uint64_t now, bool thrashing)
 		struct attached *attached = pager->attached[i];
 
 		if (!thrashing)
-			attached->held = false;
-		else if (attached->takes_part)
+			attached->serve.held = false;
+		else if (attached->watch.takes_part)
 			add(&load, attached, now);
 	}
 	return load;
@@ -106,10 +106,10 @@ void load_look(struct pager *pager, uint64_t now)
 	thrashing = is_thrashing(pager, now, since);
 	load = look(pager, now, thrashing);
 	if (load.next && (!load.working || load.pages * 8 < pager->target_pages * FEW)) {
-		load.next->turn_ns = now;
-		load.next->held = false;
+		load.next->watch.turn_ns = now;
+		load.next->serve.held = false;
 	} else if (load.working > 1 && load.pages * 8 > pager->target_pages * MANY) {
-		load.last->held = true;
+		load.last->serve.held = true;
 	}
 	pthread_mutex_unlock(&pager->attached_lock);
 }

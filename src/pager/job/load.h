@@ -15,7 +15,7 @@ struct pager;
 /* Longest that a fault is held for it, ns: who must go on so that others can, does. */
 #define HOLD_NS 30000000u
 
-/* Who works and who is held (attached->held) now; ten times a second at most. Control thread. */
+/* Who works and who is held (attached->serve.held) now; ten times a second at most. Control thread. */
 void load_look(struct pager *pager, uint64_t now);
 
 #endif

@@ -61,7 +61,7 @@ static int64_t worth_pages(const struct pager *pager, const struct process *proc
 /* What it counts for. */
 static int64_t counted_pages(const struct process *process)
 {
-	return process->attached ? process->attached->resident_pages : process->pages;
+	return process->attached ? process->attached->count.resident_pages : process->pages;
 }
 
 /* What it has: of a forked child also what it shares, which can only leave all who share it. */
@@ -181,8 +181,8 @@ static void remove_at(struct pager *pager, size_t at)
 	/* Another process may have the same memory still (vfork): bury_unknown sees when it is
 	 * gone. */
 	if (process->attached) {
-		process->attached->process = NULL;
-		process->attached->pid = 0;
+		process->attached->watch.process = NULL;
+		process->attached->task.pid = 0;
 	}
 	atomic_fetch_sub(&pager->resident_pages, process->pages);
 	tree->items[at] = tree->items[--tree->count];
@@ -230,7 +230,7 @@ static bool has_ended(const struct process *process)
 static bool shares_nothing(const struct process *process)
 {
 	return process->attached && process->shared_ns && !process->shared &&
-	       !process->attached->forked;
+	       !process->attached->changes.forked;
 }
 
 /* Processes that fork left with the same pages have them once. */
@@ -240,7 +240,7 @@ static void look_at_shared(struct process *process, bool alone)
 
 	/* The evictor changes it, too (evict.c). */
 	if (process->attached && process->shared_ns)
-		process->shared = process->attached->shared_pages;
+		process->shared = process->attached->count.shared_pages;
 	if (now < process->shared_ns)
 		return;
 	if (alone)
@@ -249,7 +249,7 @@ static void look_at_shared(struct process *process, bool alone)
 		process->shared = (int64_t)(bytes >> PAGE_SHIFT);
 	process->shared_ns = now + (monotonic_ns() - now) * SHARED_SHARE + SHARED_NS;
 	if (process->attached)
-		process->attached->shared_pages = process->shared;
+		process->attached->count.shared_pages = process->shared;
 }
 
 /* False: the process is no more. */
@@ -261,10 +261,11 @@ static bool look(struct pager *pager, struct process *process)
 
 	/* After exec its userfaultfd belongs to no memory. */
 	if (process->attached &&
-	    (process->attached->dead || userfault_is_gone(process->attached->userfault)))
+	    (process->attached->task.dead || userfault_is_gone(process->attached->task.userfault)))
 		attached_bury(process->attached);
 	attached = process->attached;
-	if (maps_size(attached && attached->has_agent ? attached->target.statm : process->statm,
+	if (maps_size(attached && attached->task.has_agent ? attached->target.statm
+							   : process->statm,
 		      &size)) {
 		/* Its first thread may have ended before the others. */
 		return !has_ended(process);
@@ -296,16 +297,16 @@ static void join_attached(struct pager *pager)
 		pthread_mutex_unlock(&pager->attached_lock);
 		if (!attached)
 			return;
-		if (attached->process || !attached->pid)
+		if (attached->watch.process || !attached->task.pid)
 			continue;
-		process = tree_find(pager, attached->pid);
-		if (!process && !add(pager, attached->pid))
+		process = tree_find(pager, attached->task.pid);
+		if (!process && !add(pager, attached->task.pid))
 			process = pager->tree.items[pager->tree.count - 1];
 		if (!process || process->attached)
 			continue;
 		process->attached = attached;
 		process->shared_ns = 0;
-		attached->process = process;
+		attached->watch.process = process;
 	}
 }
 
@@ -320,8 +321,8 @@ static void bury_unknown(struct pager *pager)
 		pthread_mutex_unlock(&pager->attached_lock);
 		if (!attached)
 			return;
-		if (!attached->process &&
-		    (attached->dead || userfault_is_gone(attached->userfault)))
+		if (!attached->watch.process &&
+		    (attached->task.dead || userfault_is_gone(attached->task.userfault)))
 			attached_bury(attached);
 		else
 			i++;
@@ -330,7 +331,7 @@ static void bury_unknown(struct pager *pager)
 
 static bool has_agent(const struct process *process)
 {
-	return process->attached && process->attached->has_agent;
+	return process->attached && process->attached->task.has_agent;
 }
 
 /* All of those that must not get an agent, and of those that are not worth one. */
@@ -340,7 +341,7 @@ int64_t tree_fixed_pages(const struct pager *pager, const struct process *proces
 	int64_t pages = counted_pages(process), fixed;
 
 	if (has_agent(process)) {
-		fixed = attached->fixed.pages + attached->unmanaged;
+		fixed = attached->evict.fixed.pages + attached->watch.unmanaged;
 		return fixed < pages ? fixed : pages;
 	}
 	if (!process->left_alone && own_pages(process) >= worth_pages(pager, process))

@@ -92,7 +92,7 @@ static void bring_back_pass(struct attached *attached, struct bring_back *work)
 	uint64_t at = 0, base;
 
 	work->unreadable = 0;
-	while (!attached->dead && !work->stuck) {
+	while (!attached->task.dead && !work->stuck) {
 		uint64_t left = 0;
 		uint32_t cluster;
 		bool tell;
@@ -123,7 +123,7 @@ static void bring_back_pass(struct attached *attached, struct bring_back *work)
  * flight it is nobody's. */
 static void settle_moves(struct attached *attached)
 {
-	attached->paused = true;
+	attached->evict.paused = true;
 	lock_write(&attached->lock);
 	batch_quiesce(attached);
 	moved_settle(attached);
@@ -139,7 +139,7 @@ int bring_back_pages(struct attached *attached, struct bring_back *work)
 		settle_moves(attached);
 		bring_back_pass(attached, work);
 		starve_mark(attached, &work->changing_ns, false);
-		if (attached->dead)
+		if (attached->task.dead)
 			return -ESRCH;
 		if (work->stuck)
 			return -ETIMEDOUT;
@@ -166,11 +166,11 @@ void bring_back_explain(const struct attached *attached, const struct bring_back
 			"are "
 			"back; it is served as before; mend the device and try again, or give "
 			"these pages up: vswap detach --lose-unreadable",
-			attached->pid, (unsigned long long)work->unreadable, work->device,
+			attached->task.pid, (unsigned long long)work->unreadable, work->device,
 			strerror(-work->error));
 	else
 		explain(message, 0,
 			"process %d: backend %s does not answer; it is served as before; look at "
 			"the device (dmesg) and try again",
-			attached->pid, work->device);
+			attached->task.pid, work->device);
 }

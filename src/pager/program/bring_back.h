@@ -24,7 +24,7 @@ struct bring_back {
 	const char *device;  /* its name */
 	bool stuck;	     /* it does not answer */
 };
-/* Brings back every swapped page. Nothing leaves it any more (attached->paused). -ESRCH; -EIO: some
+/* Brings back every swapped page. Nothing leaves it any more (attached->evict.paused). -ESRCH; -EIO: some
  * cannot be read, in FETCH_PATIENCE_NS since the last that could; -ETIMEDOUT: the device does not
  * answer. Then all is as it was, but for what is back already. */
 int bring_back_pages(struct attached *attached, struct bring_back *work);

@@ -27,7 +27,7 @@
  */
 static bool may_be_served(const struct attached *attached)
 {
-	return attached->process->tries == 0 || attached_count_unknown(attached->pager);
+	return attached->watch.process->tries == 0 || attached_count_unknown(attached->pager);
 }
 
 static int first_stop(struct target *target, void *argument)
@@ -36,8 +36,8 @@ static int first_stop(struct target *target, void *argument)
 	struct maps *maps = &attached->pager->maps;
 	int error;
 
-	attached->userfault = fcntl(target->userfault, F_DUPFD_CLOEXEC, 0);
-	if (attached->userfault < 0)
+	attached->task.userfault = fcntl(target->userfault, F_DUPFD_CLOEXEC, 0);
+	if (attached->task.userfault < 0)
 		return -errno;
 	lock_write(&attached->lock);
 	children_note_stack(attached);
@@ -74,10 +74,10 @@ static int find_registered(const struct attached *child, const struct target *ta
 	uint64_t area = target->staging[0];
 	int error = 0;
 
-	if (userfault_register(child->userfault, area, PAGE_BYTES, false))
+	if (userfault_register(child->task.userfault, area, PAGE_BYTES, false))
 		return -EAGAIN;
 	error = mapping_registered(target->agent_tid, registered);
-	userfault_unregister(child->userfault, area, PAGE_BYTES);
+	userfault_unregister(child->task.userfault, area, PAGE_BYTES);
 	if (!error && !region_find(registered, area))
 		error = -EAGAIN;
 	region_remove(registered, area, area + PAGE_BYTES);
@@ -119,9 +119,9 @@ static struct attached *prepare(struct pager *pager, struct process *process,
 		explain(message, -ENOMEM, "out of memory");
 		return NULL;
 	}
-	attached->process = process;
+	attached->watch.process = process;
 	attached->group = process->group;
-	attached->pid = process->pid;
+	attached->task.pid = process->pid;
 	return attached;
 }
 
@@ -132,7 +132,7 @@ static void use_agent(struct attached *attached)
 	lock_write(&attached->lock);
 	attached->batch.command = 0;
 	lock_set_gate(&attached->lock, &attached->target.channel->gate);
-	attached->has_agent = attached->owed = true;
+	attached->task.has_agent = attached->task.owed = true;
 	unlock_write(&attached->lock);
 }
 
@@ -143,10 +143,10 @@ static int take_over(struct process *process, struct attached *attached)
 
 	use_agent(attached);
 	pager->was_attached = true;
-	attached->pidfd = fcntl(attached->target.pidfd, F_DUPFD_CLOEXEC, 0);
+	attached->task.pidfd = fcntl(attached->target.pidfd, F_DUPFD_CLOEXEC, 0);
 	process->attached = attached;
 	process->shared_ns = 0;
-	attached->shared_pages = process->shared;
+	attached->count.shared_pages = process->shared;
 	attached_set_pages(attached, process->pages);
 	atomic_fetch_sub(&pager->resident_pages, process->pages);
 	process->pages = 0;
@@ -160,12 +160,12 @@ static void stage_code(struct attached *attached, uint64_t bytes)
 	uint64_t now = monotonic_ns();
 	int error;
 
-	if (bytes < CODE_WORTH || now < attached->code_ns || attached->target.stages_code)
+	if (bytes < CODE_WORTH || now < attached->watch.code_ns || attached->target.stages_code)
 		return;
 	error = attach_stage_code(&attached->target, STOP_PATIENCE_MS);
-	attached->code_ns = error == -ETIMEDOUT ? now + CODE_AGAIN_NS : UINT64_MAX;
+	attached->watch.code_ns = error == -ETIMEDOUT ? now + CODE_AGAIN_NS : UINT64_MAX;
 	if (!error)
-		attached->fixed.next_ns = 0; /* what was refused so far can leave now */
+		attached->evict.fixed.next_ns = 0; /* what was refused so far can leave now */
 }
 
 int program_attach(struct pager *pager, struct process *process, char message[MESSAGE_BYTES])
@@ -185,7 +185,7 @@ int program_attach(struct pager *pager, struct process *process, char message[ME
 		stage_code(attached, pager->maps.code_bytes);
 	} else {
 		/* Nothing has left yet: closing the userfaultfd sets it free. */
-		attached->owed = false;
+		attached->task.owed = false;
 		explain(message, 0, "out of memory");
 		attach_leave(&attached->target, message);
 		attached_bury(attached);
@@ -198,8 +198,8 @@ int program_adopt(struct process *process, char message[MESSAGE_BYTES])
 	struct attached *child = process->attached;
 	int error;
 
-	error = attach_inject(process->pid, child->userfault, &child->target, adopting_stop, child,
-			      message);
+	error = attach_inject(process->pid, child->task.userfault, &child->target, adopting_stop,
+			      child, message);
 	if (!error)
 		use_agent(child);
 	return error;
@@ -213,7 +213,8 @@ int program_register_new(struct attached *attached)
 	if (error)
 		return error;
 	/* What it maps may be for its own. After the list has been read: not before it can be. */
-	if (own_userfault(&attached->own_userfault, attached->pid, attached->target.agent_tid))
+	if (own_userfault(&attached->watch.own_userfault, attached->task.pid,
+			  attached->target.agent_tid))
 		return 0;
 	lock_write(&attached->lock);
 	error = register_running(attached, maps);

@@ -111,7 +111,7 @@ static int register_range(struct look *look, uint64_t start, uint64_t end)
 {
 	uint64_t from, to, at = start;
 	struct mapping now;
-	int error = userfault_register(look->attached->userfault, start, end - start,
+	int error = userfault_register(look->attached->task.userfault, start, end - start,
 				       look->attached->pager->marks);
 
 	if (error)
@@ -176,7 +176,7 @@ static void register_again(struct look *look)
 
 	for (size_t i = 0; i < look->fresh.count; i++)
 		if (look_at(look, look->fresh.items[i].start, &now))
-			userfault_register(look->attached->userfault, now.start,
+			userfault_register(look->attached->task.userfault, now.start,
 					   now.end - now.start, look->attached->pager->marks);
 }
 
@@ -199,7 +199,7 @@ static int confirm(struct look *look)
 		const struct region *region = &look->fresh.items[i];
 		bool single = look_at(look, region->start, &now) && now.end >= region->end;
 
-		if (userfault_is_changing(attached->userfault))
+		if (userfault_is_changing(attached->task.userfault))
 			break;
 		if (!single)
 			continue;
@@ -207,7 +207,7 @@ static int confirm(struct look *look)
 		error = memory_clear(attached->memory, region->start, region->end);
 		if (!error)
 			error = region_add(&attached->regions, region->start, region->end, true);
-		attached->unknowable = 0; /* they are among these */
+		attached->watch.unknowable = 0; /* they are among these */
 	}
 	return error;
 }

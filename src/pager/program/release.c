@@ -18,9 +18,9 @@
 /* All is back: from now on it lives without us. */
 static void unregister_all(struct attached *attached)
 {
-	attached->owed = false;
+	attached->task.owed = false;
 	for (size_t i = 0; i < attached->regions.count; i++)
-		userfault_unregister(attached->userfault, attached->regions.items[i].start,
+		userfault_unregister(attached->task.userfault, attached->regions.items[i].start,
 				     attached->regions.items[i].end -
 					     attached->regions.items[i].start);
 }
@@ -52,7 +52,7 @@ static int agent_out(struct attached *attached, char message[MESSAGE_BYTES])
 	int error;
 
 	lock_write(&attached->lock);
-	attached->has_agent = false;
+	attached->task.has_agent = false;
 	lock_set_gate(&attached->lock, NULL);
 	unlock_write(&attached->lock);
 	attached_barrier(attached);
@@ -62,7 +62,7 @@ static int agent_out(struct attached *attached, char message[MESSAGE_BYTES])
 		if (error == -ETIMEDOUT && waited > TELL_NS && !told) {
 			told = true;
 			pager_say(attached->pager, "waiting to let go of process %d: %s",
-				  attached->pid, message);
+				  attached->task.pid, message);
 		}
 	} while (error == -ETIMEDOUT && waited < TOO_LONG_NS);
 	if (error != -ETIMEDOUT)
@@ -71,7 +71,7 @@ static int agent_out(struct attached *attached, char message[MESSAGE_BYTES])
 	pager_say(attached->pager,
 		  "process %d could not be stopped: a sleeping thread of ours stays in it until it "
 		  "ends",
-		  attached->pid);
+		  attached->task.pid);
 	attach_forget(&attached->target);
 	return 0;
 }
@@ -79,7 +79,7 @@ static int agent_out(struct attached *attached, char message[MESSAGE_BYTES])
 int release(struct attached *attached, bool lose, char message[MESSAGE_BYTES])
 {
 	struct bring_back work = {.lose = lose, .hasty = true};
-	pid_t pid = attached->pid;
+	pid_t pid = attached->task.pid;
 	int error = -EAGAIN, back = 0;
 
 	/* A child without an agent has a process to stop all the same. */
@@ -99,7 +99,7 @@ int release(struct attached *attached, bool lose, char message[MESSAGE_BYTES])
 	if (error && error != -ESRCH)
 		return explain(message, error, "cannot let go of process %d: %s", pid,
 			       strerror(-error));
-	error = attached->has_agent ? agent_out(attached, message) : 0;
+	error = attached->task.has_agent ? agent_out(attached, message) : 0;
 	attached_unlist(attached);
 	attached_free(attached);
 	return error == -ESRCH ? 0 : error;

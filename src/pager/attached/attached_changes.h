@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* What src/pager/changes keeps of an address space. Private to src/pager. */
+#ifndef PAGER_ATTACHED_ATTACHED_CHANGES_H
+#define PAGER_ATTACHED_ATTACHED_CHANGES_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "pager/attached/limbo.h"
+#include "pager/attached/moves.h"
+
+#define UNBORN 8
+
+struct unborn {
+	struct attached *child;
+	uint64_t moves;		  /* its parent's moves before this one were read before its FORK */
+	unsigned long long ticks; /* it started then, or later */
+};
+
+struct attached_changes {
+	bool needs_look;     /* child: its mappings have not been looked at since its birth */
+	bool needs_wipe;     /* child: look for MADV_WIPEONFORK before its first fault */
+	_Atomic bool forked; /* it has relatives, or had */
+
+	/* Server: children whose FORK was read, while events that were in flight with it are. */
+	struct unborn unborn[UNBORN];
+	unsigned int unborn_count;
+
+	struct moved moved; /* memory lock, for writing */
+	struct limbo limbo; /* the same */
+};
+
+#endif
