@@ -39,6 +39,18 @@ void wait_until(bool (*condition)(void *), void *argument, const char *what)
 	}
 }
 
+void let_pass(unsigned int ms)
+{
+	usleep(ms * 1000);
+}
+
+bool is_waiting(void *pid)
+{
+	char state = state_of(*(pid_t *)pid);
+
+	return state == 'S' || state == 'Z';
+}
+
 static bool is_ready(void *pid)
 {
 	check(state_of(*(pid_t *)pid) != 'Z', "the program ended at once");

@@ -51,6 +51,10 @@ int wait_program(pid_t pid, int seconds);
 /* Ends it by SIGKILL. */
 void end_program(pid_t pid);
 /* Waits until the condition holds, or fails the test. */
+/* Time passes on purpose: for the program to work, or for what must not happen meanwhile. */
+void let_pass(unsigned int ms);
+/* For wait_until, with a pid_t: it waits in a system call; it has ended. */
+bool is_waiting(void *pid);
 void wait_until(bool (*condition)(void *), void *argument, const char *what);
 /* Skips the test when this process may not attach at all. */
 void need_rights(void);

@@ -52,6 +52,11 @@ static int zombie_program(void)
 	return simple_program();
 }
 
+static bool is_zombie(void *pid)
+{
+	return state_of(*(pid_t *)pid) == 'Z';
+}
+
 static int foreign_program(void)
 {
 	if (setgid(65534) || setuid(65534))
@@ -133,7 +138,7 @@ static void unprivileged(void)
 
 int main(void)
 {
-	pid_t pid;
+	pid_t pid, zombie;
 
 	need_rights();
 	refused(0, -EINVAL, "process number");
@@ -146,8 +151,9 @@ int main(void)
 	refused(pid, -EACCES, "seccomp");
 	end_program(pid);
 	pid = start_program(zombie_program);
-	usleep(20000);
-	refused((pid_t)board->value, -ESRCH, "zombie");
+	zombie = (pid_t)board->value;
+	wait_until(is_zombie, &zombie, "its child's end");
+	refused(zombie, -ESRCH, "zombie");
 	end_program(pid);
 	attached_already();
 	traced();

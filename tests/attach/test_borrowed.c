@@ -216,9 +216,9 @@ static void test_waits(int (*program)(void), const char *name)
 	for (int round = 0; round < ROUNDS; round++) {
 		kill(pid, SIGUSR1); /* it waits until the call is over */
 		check(!attach_inject(pid, -1, &target, send_ignored, NULL, message), "%s", message);
-		usleep(WAIT_MS * 300);
+		let_pass(WAIT_MS * 3 / 10);
 		check(!attach_leave(&target, message), "%s", message);
-		usleep(WAIT_MS * 300);
+		let_pass(WAIT_MS * 3 / 10);
 	}
 	check(board->counter > 0, "no signal came");
 	end_well(pid, name);

@@ -87,9 +87,16 @@ static bool has_rested(void *argument)
 	return board->counter > *(long *)argument + 1000;
 }
 
+static struct trace_left before, after;
+
+static bool guests_are_gone(void *pid)
+{
+	look(*(pid_t *)pid, &after);
+	return after.threads == before.threads;
+}
+
 int main(void)
 {
-	static struct trace_left before, after;
 	double inject = 0, leave = 0;
 	struct pager pager;
 	char message[MESSAGE_BYTES];
@@ -119,8 +126,7 @@ int main(void)
 		check(!board->failures, "round %d: wrong bytes", round);
 	}
 	board->value = 0;
-	usleep(50000);
-	look(pid, &after);
+	wait_until(guests_are_gone, &pid, "its threads to end");
 	/* The sanitizers' runtime maps memory of its own in the program. */
 	check(SANITIZED || !strcmp(before.maps, after.maps), "mappings before:\n%s\nafter:\n%s",
 	      before.maps, after.maps);

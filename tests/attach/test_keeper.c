@@ -118,7 +118,7 @@ static void with_owner(bool orderly)
 		wait_until(is_gone, &child, "the death of its child");
 	} else {
 		check(wait_program(owner_pid, 20) == 0, "the owner");
-		usleep(50000);
+		let_pass(50);
 		check(!is_gone(&program_pid) && !is_gone(&child), "somebody died");
 		kill(child, SIGKILL);
 		end_program(program_pid);

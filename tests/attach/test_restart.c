@@ -307,7 +307,8 @@ int main(void)
 		current_changes = calls[current].call == in_sequence;
 		check(!pipe(pipe_ends), "pipe");
 		pid = start_program(program);
-		usleep(20000);
+		/* Time passes on purpose: it is in its call now, or is stopped before it. */
+		let_pass(20);
 		for (int i = 0; i < 5; i++) {
 			/* On a slow machine its time may be over by now. */
 			if (calls[current].ending == TIMED && state_of(pid) == 'Z')
@@ -316,7 +317,7 @@ int main(void)
 			if (calls[current].ending == TIMED && status == -ESRCH)
 				break;
 			check(!status, "%s: %s", calls[current].name, message);
-			usleep(5000);
+			let_pass(5);
 			status = attach_stop(&target, 1000, NULL, NULL);
 			status = status ? status : attach_leave(&target, message);
 			if (calls[current].ending == TIMED && status == -ESRCH) {
@@ -324,7 +325,7 @@ int main(void)
 				break;
 			}
 			check(!status, "%s: %s", calls[current].name, message);
-			usleep(5000);
+			let_pass(5);
 		}
 		if (calls[current].ending != TIMED)
 			check(state_of(pid) != 'Z', "%s ended too soon", calls[current].name);

@@ -37,7 +37,7 @@ int main(int count, char **arguments)
 		check(!pager_attach(&pager, pid, message), "%s", message);
 		for (unsigned int at = 0; at < 3 * CHANNEL_BATCH; at += CHANNEL_BATCH)
 			moved += pager_evict(&pager, at, CHANNEL_BATCH);
-		usleep(10000);
+		let_pass(10);
 		check(!pager_leave(&pager, message), "%s", message);
 	}
 	check(moved > 1000, "only %u pages moved", moved);

@@ -58,13 +58,13 @@ static void stays_stopped(int signal)
 	before = board->counter;
 	for (int i = 0; i < 3; i++) {
 		check(!pager_attach(&pager, pid, message), "%s", message);
-		usleep(20000);
+		let_pass(20);
 		check(state_of(pid) == 'T', "state %c after attach", state_of(pid));
 		check(!attach_stop(&pager.target, 1000, NULL, NULL), "stop");
-		usleep(20000);
+		let_pass(20);
 		check(state_of(pid) == 'T', "state %c after a stop", state_of(pid));
 		check(!pager_leave(&pager, message), "%s", message);
-		usleep(20000);
+		let_pass(20);
 		check(state_of(pid) == 'T', "state %c after leave", state_of(pid));
 	}
 	check(board->counter == before, "it ran");
@@ -110,6 +110,11 @@ static bool past_vfork(void *unused)
 	return board->value == 2;
 }
 
+static bool is_stuck(void *pid)
+{
+	return state_of(*(pid_t *)pid) == 'D';
+}
+
 static void in_vfork(void)
 {
 	pid_t pid = start_program(vfork_program);
@@ -117,7 +122,7 @@ static void in_vfork(void)
 	struct target target;
 	int error;
 
-	usleep(20000);
+	wait_until(is_stuck, &pid, "its vfork");
 	error = attach_inject(pid, -1, &target, NULL, NULL, message);
 	check(error == -ETIMEDOUT, "%d %s", error, message);
 	board->stop = 1;

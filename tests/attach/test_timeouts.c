@@ -172,7 +172,7 @@ static void many_stops(void)
 	while (!board->stop) {
 		check(seconds_now() - start < STOPS_MOST_S, "%s goes on", calls[current].name);
 		attach_stop(&target, 1000, nothing, NULL);
-		usleep(20000);
+		let_pass(20);
 	}
 	status = wait_program(pid, 20);
 	check(!status, "%s: wait status %x", calls[current].name, status);
@@ -186,9 +186,9 @@ static void late_stop(void)
 	pid_t pid = start_program(long_program);
 	int status;
 
-	usleep(20000);
+	wait_until(is_waiting, &pid, "its call");
 	attach(pid, &target);
-	usleep((useconds_t)(LONG * 0.8e6));
+	let_pass((unsigned int)(LONG * 0.8e3));
 	attach_stop(&target, 1000, nothing, NULL);
 	while (state_of(pid) != 'Z') {
 		timeouts_end(0, trace_touch);

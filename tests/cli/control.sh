@@ -1,68 +1,67 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # The control socket: stat, where, limit, thaw on a live space; garbage, slow and many clients.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 need_vswap
+victim=$BUILD/tests/cli/victim
 
 mkfifo "$work/input"
-"$vswap" run -q -m 48M "$victim" memory 96 <"$work/input" >"$work/victim" 2>"$work/run.err" &
-owner=$! started=$!
+"$VSWAP" run -q -m 48M "$victim" memory 96 <"$work/input" >"$work/victim" 2>"$work/run.err" &
+owner=$! started="$started $!"
 exec 9>"$work/input"
 wait_for 20 [ -s "$work/victim" ]
 read -r pid address <"$work/victim"
-figure() { "$vswap" stat --json "$pid" 9>&- | sed -n "s/^ *\"$1\": *\([^,]*\),*$/\1/p" | head -n 1; }
-attached() { [ "$(figure attached)" = true ]; }
 
 # ---- looking ----
-check "stat --json knows the program" [ "$(figure pid)" = "$pid" ]
-check "its name" [ "$(figure command)" = '"victim"' ]
-check "its budget" [ "$(figure limit_bytes)" = $((48 << 20)) ]
-check "no exit status yet" [ "$(figure exit_status)" = null ]
-check "it comes to be attached" wait_for 20 attached
-run "$vswap" stat "$pid"
+check "stat --json knows the program" [ "$(figure "$pid" pid)" = "$pid" ]
+check "its name" [ "$(figure "$pid" command)" = victim ]
+check "its budget" [ "$(figure "$pid" limit_bytes)" = $((48 << 20)) ]
+check "no exit status yet" [ "$(figure "$pid" exit_status)" = null ]
+check "it comes to be attached" wait_for 20 is_attached "$pid"
+run "$VSWAP" stat "$pid"
 check "stat PID: the table" grep -qE '^  budget +48\.0 MiB' "$work/out"
 check "stat PID: its process is paged" grep -qE "^ *$pid victim .* paged$" "$work/out"
-check "stat --json: one process" [ "$(figure process_total)" = 1 ]
-run "$vswap" stat
+check "stat --json: one process" [ "$(figure "$pid" process_total)" = 1 ]
+run "$VSWAP" stat
 check "stat: one line for it" grep -qE "^ *$pid victim +48\.0 MiB" "$work/out"
-run "$vswap" where "$pid" "$address"
+run "$VSWAP" where "$pid" "$address"
 check "where: a slot" grep -qE '^slot +[1-9]' "$work/out"
-run "$vswap" where "$pid" "0x$address"
+run "$VSWAP" where "$pid" "0x$address"
 check "where: with 0x" grep -qE '^slot +[1-9]' "$work/out"
 sleep 60 9>&- &
 stranger=$! started="$started $!"
-run "$vswap" where "$stranger" "$address"
+run "$VSWAP" where "$stranger" "$address"
 check "where: a process that is in no job" [ "$status" = 1 ]
-run "$vswap" where "$pid" 1000
+run "$VSWAP" where "$pid" 1000
 check "where: an address that is no slot" [ "$status" = 0 -o "$status" = 1 ]
 
 # ---- changing ----
-refused 1 "least|small" "limit: below the least" "$vswap" limit 4K "$pid"
-check "and nothing changed" [ "$(figure limit_bytes)" = $((48 << 20)) ]
-run "$vswap" limit 64M "$pid"
-check "limit: another budget" [ "$status" = 0 -a "$(figure limit_bytes)" = $((64 << 20)) ]
-run "$vswap" thaw "$pid"
+refused 1 "least|small" "limit: below the least" "$VSWAP" limit 4K "$pid"
+check "and nothing changed" [ "$(figure "$pid" limit_bytes)" = $((48 << 20)) ]
+run "$VSWAP" limit 64M "$pid"
+check "limit: another budget" [ "$status" = 0 -a "$(figure "$pid" limit_bytes)" = $((64 << 20)) ]
+run "$VSWAP" thaw "$pid"
 check "thaw succeeds" [ "$status" = 0 ]
-all_in() { [ "$(figure resident_bytes)" -ge $((96 << 20)) ]; }
+all_in() { [ "$(figure "$pid" resident_bytes)" -ge $((96 << 20)) ]; }
 check "thaw: all of it is resident" all_in
-run "$vswap" limit 48M "$pid"
-shrunk() { [ "$(figure resident_bytes)" -le $((48 << 20)) ]; }
+run "$VSWAP" limit 48M "$pid"
+shrunk() { [ "$(figure "$pid" resident_bytes)" -le $((48 << 20)) ]; }
 check "limit after thaw: it shrinks again" wait_for 20 shrunk
 
 # ---- a child of the job's first process ----
 mkfifo "$work/input2"
-"$vswap" run -q -m 16M sh -c '"$1" memory 24; :' sh "$victim" <"$work/input2" >"$work/child" 2>"$work/run2.err" 9>&- &
+"$VSWAP" run -q -m 16M sh -c '"$1" memory 24; :' sh "$victim" <"$work/input2" >"$work/child" 2>"$work/run2.err" 9>&- &
 started="$started $!"
 exec 8>"$work/input2"
 wait_for 20 [ -s "$work/child" ]
 read -r child_pid child_address <"$work/child"
-has_slot() { "$vswap" where "$1" "$2" 8>&- 9>&- | grep -qE '^slot +[1-9]'; }
+has_slot() { "$VSWAP" where "$1" "$2" 8>&- 9>&- | grep -qE '^slot +[1-9]'; }
 check "where: a child of the job's first process" wait_for 20 has_slot "$child_pid" "$child_address"
 exec 8>&-
 
 # ---- the socket itself ----
-socket=$work/vswap/$pid.sock
-check "the folder is ours alone" [ "$(stat -c %a "$work/vswap")" = 700 ]
+socket=$work/run/vswap/$pid.sock
+check "the folder is ours alone" [ "$(stat -c %a "$work/run/vswap")" = 700 ]
 check "so is the socket" [ "$(stat -c %a "$socket")" = 600 ]
 
 # A client in Python: connects, does what the case says, prints the last line of the answer.
@@ -133,14 +132,14 @@ check "a client that does not read does not stop the owner" client deaf
 check "clients that leave at once do no harm" client leaves
 
 # ---- a socket without an owner ----
-python3 -c 'import socket,sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$work/vswap/4194303.sock"
-run "$vswap" stat
+python3 -c 'import socket,sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$work/run/vswap/4194303.sock"
+run "$VSWAP" stat
 check "a dead owner's socket is not listed" sh -c "! grep -q 4194303 '$work/out'"
-check "and is cleared away" [ ! -e "$work/vswap/4194303.sock" ]
+check "and is cleared away" [ ! -e "$work/run/vswap/4194303.sock" ]
 
 # ---- an owner that is stopped ----
 kill -STOP $owner
-run "$vswap" stat
+run "$VSWAP" stat
 kill -CONT $owner
 check "stat: an owner that does not answer is named, status 1" \
 	sh -c "[ $status = 1 ] && grep -q 'owner of process $pid does not answer' '$work/err' '$work/out'"
@@ -151,13 +150,13 @@ if [ "$(id -u)" = 0 ] && mkdir "$frozen" 2>/dev/null; then
 	echo $owner >"$frozen/cgroup.procs"
 	echo "$pid" >"$frozen/cgroup.procs"
 	echo FROZEN >"$frozen/freezer.state"
-	run "$vswap" stat "$pid"
+	run "$VSWAP" stat "$pid"
 	echo THAWED >"$frozen/freezer.state"
 	check "stat: what is frozen is said to be" sh -c "[ $status = 1 ] && grep -q 'process $pid is frozen' '$work/err'"
 	for task in $owner $pid; do echo "$task" >/sys/fs/cgroup/freezer/cgroup.procs; done
 	check "the freezer's group is empty again" wait_for 20 rmdir "$frozen"
 else
-	echo "skip: stat: what is frozen: no freezer that we may use"
+	skip "stat: what is frozen is said to be" "no freezer that we may use"
 fi
 
 exec 9>&-
@@ -165,8 +164,8 @@ check "the program's data is right, status 0" ends_with 0 $owner
 check "the socket is gone" [ ! -e "$socket" ]
 
 # ---- a runtime folder that another user could have made ----
-chmod 777 "$work/vswap"
-run "$vswap" run true
-check "a folder that others may write to is not used" [ -z "$(ls "$work/vswap")" -a "$status" = 0 ]
+chmod 777 "$work/run/vswap"
+run "$VSWAP" run true
+check "a folder that others may write to is not used" [ -z "$(ls "$work/run/vswap")" -a "$status" = 0 ]
 
 finish

@@ -1,52 +1,52 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # vswap run is transparent: status, signals, arguments, input and output are the command's own.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 need_vswap
 
-for code in 0 1 42 255; do
-	run "$vswap" run -q sh -c "exit $code"
+for code in 0 1 42 77 255; do
+	run "$VSWAP" run -q sh -c "exit $code"
 	check "exit status $code" [ "$status" = $code ]
 done
-for number in 1 2 6 9 11 13 15; do
-	run sh -c "'$vswap' run -q sh -c 'kill -$number \$\$'; exit \$?"
+for number in 1 2 6 9 10 11 13 15; do
+	run sh -c "'$VSWAP' run -q sh -c 'kill -$number \$\$'; exit \$?"
 	check "death by SIG$(kill -l $number)" [ "$status" = $((128 + number)) ]
 done
-check "no core, no files left" [ "$(ls "$work" | tr '\n' ' ')" = "err out vswap " ]
+check "no core, no files left" [ "$(ls "$work" | tr '\n' ' ')" = "doctor err out run tmp " ]
 
-run "$vswap" run -q printf '<%s>' -m --help -- 'a b' ''
+run "$VSWAP" run -q printf '<%s>' -m --help -- 'a b' ''
 check "the command's options are its own" [ "$(cat "$work/out")" = "<-m><--help><--><a b><>" ]
-run "$vswap" run -q -- printf %s x
+run "$VSWAP" run -q -- printf %s x
 check "-- ends vswap's options" [ "$(cat "$work/out")" = x ]
-refused 127 "command not found" "a command that is not there" "$vswap" run -q no-such-command-here
-refused 127 "No such file" "a path that is not there" "$vswap" run -q "$work/nothing"
-refused 126 "Permission denied" "a file that is not executable" "$vswap" run -q /etc/passwd
-refused 126 "Permission denied" "a folder" "$vswap" run -q /etc
+refused 127 "command not found" "a command that is not there" "$VSWAP" run -q no-such-command-here
+refused 127 "No such file" "a path that is not there" "$VSWAP" run -q "$work/nothing"
+refused 126 "Permission denied" "a file that is not executable" "$VSWAP" run -q /etc/passwd
+refused 126 "Permission denied" "a folder" "$VSWAP" run -q /etc
 
 echo hello >"$work/in"
-"$vswap" run -q cat <"$work/in" >"$work/out" 2>"$work/err"
+"$VSWAP" run -q cat <"$work/in" >"$work/out" 2>"$work/err"
 check "standard input and output pass through" cmp -s "$work/in" "$work/out"
 check "-q says nothing" [ ! -s "$work/err" ]
-run "$vswap" run true
+run "$VSWAP" run true
 check "without -q: one short paragraph" [ "$(wc -l <"$work/err")" -le 3 -a -s "$work/err" ]
 check "nothing of it on standard output" [ ! -s "$work/out" ]
-run "$vswap" run -q sh -c 'ls /proc/self/fd | wc -l'
+run "$VSWAP" run -q sh -c 'ls /proc/self/fd | wc -l'
 with=$(cat "$work/out")
 run sh -c 'ls /proc/self/fd | wc -l'
 check "no descriptor of vswap is left open in the command" [ "$with" = "$(cat "$work/out")" ]
-run "$vswap" run -q sh -c "$vswap run -q sh -c 'exit 9'"
+run "$VSWAP" run -q sh -c "$VSWAP run -q sh -c 'exit 9'"
 check "a space in a space" [ "$status" = 9 ]
 
 ulimit -c >"$work/in"; nice >>"$work/in"; cat /proc/self/oom_score_adj >>"$work/in"
 grep -E '^(SigBlk|SigIgn|NoNewPrivs|VmLck)' /proc/self/status >>"$work/in"
-run "$vswap" run -q sh -c "ulimit -c; nice; cat /proc/self/oom_score_adj; grep -E '^(SigBlk|SigIgn|NoNewPrivs|VmLck)' /proc/self/status"
+run "$VSWAP" run -q sh -c "ulimit -c; nice; cat /proc/self/oom_score_adj; grep -E '^(SigBlk|SigIgn|NoNewPrivs|VmLck)' /proc/self/status"
 check "limits, masks and scores are not vswap's" cmp -s "$work/in" "$work/out"
-(trap '' HUP; exec "$vswap" run -q grep SigIgn /proc/self/status) >"$work/out"
+(trap '' HUP; exec "$VSWAP" run -q grep SigIgn /proc/self/status) >"$work/out"
 check "an ignored signal stays ignored" grep -q '1$' "$work/out"
 
 # ---- signals sent to vswap alone ----
 for signal in TERM HUP USR1; do
-	"$vswap" run -q sh -c "trap 'exit 33' $signal; echo up >'$work/up'; while :; do sleep 0.05; done" &
+	"$VSWAP" run -q sh -c "trap 'exit 33' $signal; echo up >'$work/up'; while :; do sleep 0.05; done" &
 	owner=$!
 	wait_for 10 [ -e "$work/up" ]
 	kill -$signal $owner
@@ -65,42 +65,46 @@ takes_stops() {
 	[ ! -e "$work/on" ]
 }
 
+goes_on() {
+	! state_is "$1" T
+}
+
 stopped_together() {
-	"$vswap" run -q sh -c "echo \$\$ >'$work/up'; while :; do sleep 0.05; done" &
-	owner=$! started=$!
+	"$VSWAP" run -q sh -c "echo \$\$ >'$work/up'; while :; do sleep 0.05; done" &
+	owner=$! started="$started $!"
 	wait_for 10 [ -s "$work/up" ]
 	program=$(cat "$work/up") started="$started $program"
 	kill -TSTP $program
 	check "when the program stops, vswap stops" wait_for 10 state_is $owner T
 	kill -CONT $owner
-	check "SIGCONT wakes the program" wait_for 10 [ "$(state_of $program)" != T ]
+	check "SIGCONT wakes the program" wait_for 10 goes_on $program
 	check "and vswap" wait_for 10 state_is $owner S
 	kill -TERM $program
 	check "and its end is seen" ends_with 143 $owner
 	rm -f "$work/up"
 }
-if takes_stops; then stopped_together; else skip "job control: this process group takes no stops"; fi
+if takes_stops; then stopped_together; else skip "job control" "this process group takes no stops"; fi
 
 # ---- --stats ----
-run "$vswap" run -q --stats "$work/stats.json" sh -c 'exit 5'
+run "$VSWAP" run -q --stats "$work/stats.json" sh -c 'exit 5'
 check "--stats keeps the status" [ "$status" = 5 ]
 check "--stats writes the exit status" grep -q '"exit_status": *5' "$work/stats.json"
 check "--stats leaves one file" [ "$(ls "$work" | grep -c stats)" = 1 ]
 set --
 while [ $# -lt 16 ]; do set -- "$@" "--backend=file:$work,size=1M"; done
-run "$vswap" run -q --stats "$work/stats.json" "$@" true
+run "$VSWAP" run -q --stats "$work/stats.json" "$@" true
 check "--stats has a row for each of 16 backends and RAM" [ "$(grep -c '"kind"' "$work/stats.json")" = 17 ]
 mark="$work/ran"
-refused 1 "cannot write" "--stats in a folder that is not there" "$vswap" run --stats "$work/no/x" touch "$mark"
-refused 1 "cannot write" "--stats names a folder" "$vswap" run --stats "$work" touch "$mark"
+refused 1 "cannot write" "--stats in a folder that is not there" "$VSWAP" run --stats "$work/no/x" touch "$mark"
+refused 1 "cannot write" "--stats names a folder" "$VSWAP" run --stats "$work" touch "$mark"
 check "nothing of it has run" [ ! -e "$mark" ]
-check "no socket is left" [ -z "$(ls "$work/vswap" 2>/dev/null)" ]
+check "no socket is left" [ -z "$(left_behind)" ]
 
-refused 1 "." "a backend in a folder that is not there" "$vswap" run --backend "file:$work/no/x" touch "$mark"
+refused 1 "." "a backend in a folder that is not there" "$VSWAP" run --backend "file:$work/no/x" touch "$mark"
 check "has not run either" [ ! -e "$mark" ]
 
-if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null && [ "$(cat /proc/sys/vm/unprivileged_userfaultfd)" = 0 ]; then
-	cp "$vswap" "$work/vswap-copy"
+if [ "$(id -u)" = 0 ] && have setpriv && [ "$(cat /proc/sys/vm/unprivileged_userfaultfd)" = 0 ]; then
+	cp "$VSWAP" "$work/vswap-copy"
 	chmod 755 "$work"
 	refused 1 "as root, once: vswap setup" "no right to serve the kernel's faults" env -u XDG_RUNTIME_DIR \
 		setpriv --reuid 65534 --clear-groups "$work/vswap-copy" run -q touch "$mark"
@@ -108,18 +112,18 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null && [ "$(cat /proc/sys/vm/
 	check "doctor says so too" [ "$status" = 1 ]
 	check "has not run either" [ ! -e "$mark" ]
 else
-	skip "no right to serve the kernel's faults: needs root"
+	skip "no right to serve the kernel's faults" "needs root"
 fi
 
 if [ "$(id -u)" = 0 ] && unshare -pfm true 2>/dev/null; then
 	refused 1 "another pid namespace" "a /proc of another pid namespace" \
-		unshare -pf "$vswap" run -q touch "$mark"
+		unshare -pf "$VSWAP" run -q touch "$mark"
 	[ -n "${ASAN_OPTIONS:-}" ] || # which needs one itself
 		refused 1 "/proc .*not mounted" "no /proc" \
-			unshare -m sh -c 'umount -l /proc && exec "$@"' sh "$vswap" run -q touch "$mark"
+			unshare -m sh -c 'umount -l /proc && exec "$@"' sh "$VSWAP" run -q touch "$mark"
 	check "has not run either" [ ! -e "$mark" ]
 else
-	skip "a missing or foreign /proc: needs root"
+	skip "a missing or foreign /proc" "needs root"
 fi
 
 finish

@@ -170,6 +170,8 @@ static void handler(int signal)
 
 	for (unsigned int i = 0; i < sizeof frame; i += 64)
 		frame[i] = i;
+	if (signal == SIGTERM)
+		atomic_store(&shared->stop, true);
 	if (signal == SIGUSR1)
 		handled++;
 	atomic_fetch_add_explicit(&shared->signals, 1, memory_order_relaxed);
@@ -181,6 +183,7 @@ void signals_init(void)
 
 	sigaction(SIGUSR1, &action, NULL);
 	sigaction(SIGALRM, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
 }
 

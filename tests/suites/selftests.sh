@@ -4,7 +4,8 @@
 # verdict must be the one that they have without vswap.
 #   SELFTESTS  folder of a kernel's source, unpacked (else /usr/src/linux-source-*.tar.xz)
 #   ONLY       names of tests to run (all)
-. "$(dirname "$0")/../system/lib.sh"
+. "$(dirname "$0")/../lib.sh"
+need_vswap
 
 ballast=$BUILD/tests/suites/ballast.so
 folders="mm vm futex/functional clone3 pidfd membarrier ipc mqueue sigaltstack timers splice"
@@ -16,7 +17,7 @@ left_out='^(compaction_test|virtual_address_range|transhuge-stress|charge_reserv
 source=${SELFTESTS:-}
 if [ -z "$source" ]; then
 	archive=$(ls /usr/src/linux-source-*.tar.xz 2>/dev/null | tail -n 1)
-	[ -n "$archive" ] || { echo "skip: no Debian package linux-source"; exit 77; }
+	[ -n "$archive" ] || skip_all "no Debian package linux-source"
 	mkdir "$work/linux"
 	tar -xf "$archive" -C "$work/linux" --strip-components 1 --wildcards '*/tools/testing/selftests/*' \
 		'*/tools/include/*' '*/include/uapi/*' '*/tools/arch/x86/include/*' || exit 1
@@ -65,11 +66,11 @@ for folder in $folders; do
 			[ "$paged" != "$plain" ] || break
 		done
 		if [ "$paged" = "$plain" ]; then
-			good "$folder/$name: $plain"
+			pass "$folder/$name: $plain"
 		elif [[ $name =~ $known ]]; then
 			skip "$folder/$name" "known: a userfaultfd of its own ($plain; under vswap: $paged)"
 		else
-			bad "$folder/$name" "$plain; under vswap: $paged" "$work/out"
+			fail "$folder/$name" "$plain; under vswap: $paged" "$work/out"
 		fi
 	done
 done

@@ -4,14 +4,15 @@
 # vswap as well is no failure of it.
 #   STRESS_SECONDS  of each stressor (5)       STRESS_ROUNDS  over all of them (1)
 #   STRESS          the stressors to run (all) STRESS_MEMORY  the budget (32M)
-. "$(dirname "$0")/../system/lib.sh"
+. "$(dirname "$0")/../lib.sh"
+need_vswap
 
 seconds=${STRESS_SECONDS:-5} rounds=${STRESS_ROUNDS:-1} memory=${STRESS_MEMORY:-32M}
 
 # Not run: what they do to the machine, or that it needs minutes, has nothing to do with paging.
 left_out='^(oom-pipe|swap|physpage|watchdog|resources|dev-shm|tmpfs|shm-sysv|lockbus|userfaultfd)$'
 
-have stress-ng || { echo "skip: no stress-ng"; exit 77; }
+have stress-ng || skip_all "no stress-ng"
 
 classes() {
 	for class in vm memory; do
@@ -31,12 +32,12 @@ try() {
 	status=0
 	stress "$1" "$VSWAP" run -q -m "$memory" -b "file:$work/tmp" -- || status=$?
 	if [ $status = 0 ]; then
-		good "$1"
+		pass "$1"
 		return
 	fi
 	cp "$work/out" "$work/paged"
 	if stress "$1"; then
-		bad "$1" "status $status" "$work/paged"
+		fail "$1" "status $status" "$work/paged"
 	else
 		skip "$1" "fails without vswap, too"
 	fi

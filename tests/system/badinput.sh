@@ -3,28 +3,10 @@
 # What tests/cli does not try of bad input: a kernel that lacks something (a seccomp filter makes
 # it say so), backends that are no place for data, processes that are no more. Each: one line that says
 # what and how to go on, status 1, nothing left behind, the target unharmed.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
+need_vswap
 
 without=$BUILD/tests/system/without
-
-# refused NAME PATTERN COMMAND...: status 1 and one line with the text; nothing has run.
-refused() {
-	name=$1 pattern=$2
-	shift 2
-	timeout 20 "$@" >"$work/out" 2>"$work/err"
-	got=$?
-	if [ "$got" != 1 ]; then
-		bad "$name" "status $got, not 1" "$work/err"
-	elif [ "$(wc -l <"$work/err")" != 1 ] || ! grep -q "^vswap: .*$pattern" "$work/err"; then
-		bad "$name" "not one line with '$pattern'" "$work/err"
-	elif [ -s "$work/out" ]; then
-		bad "$name" "something has run" "$work/out"
-	elif [ -n "$(left_behind)" ]; then
-		bad "$name" "left behind: $(left_behind)"
-	else
-		good "$name: $(cut -c 1-90 "$work/err")"
-	fi
-}
 
 # A program above the budget: sets $pid. It checks its memory until it is told to end.
 start_target() {
@@ -32,7 +14,7 @@ start_target() {
 	"$victim" 48 0 0 >"$work/target" 2>&1 &
 	pid=$!
 	started="$started $pid"
-	wait_for 30 "$work/target" ready
+	wait_for 30 says "$work/target" ready
 }
 
 # It has noticed nothing, and nobody traces it.
@@ -43,9 +25,9 @@ unharmed() {
 	wait "$pid"
 	status=$?
 	if [ "$status" = 0 ] && [ "$tracer" = 0 ] && [ "$threads" = 1 ] && grep -q right "$work/target"; then
-		good "$1: the target is unharmed"
+		pass "$1: the target is unharmed"
 	else
-		bad "$1: the target" "status $status, tracer $tracer, $threads threads" "$work/target"
+		fail "$1: the target" "status $status, tracer $tracer, $threads threads" "$work/target"
 	fi
 }
 
@@ -56,17 +38,17 @@ left_alone() {
 	"$without" "$1" "$VSWAP" attach -q -m 16M "$pid" >"$work/out" 2>"$work/err" &
 	owner=$!
 	started="$started $owner"
-	if ! wait_for 20 "$work/err" "left alone: .*Function not implemented"; then
-		bad "attach without $1" "does not say that it leaves it alone" "$work/err"
+	if ! wait_for 20 says "$work/err" "left alone: .*Function not implemented"; then
+		fail "attach without $1" "does not say that it leaves it alone" "$work/err"
 	fi
-	sleep 1.2 # longer than it waits before it would try again
+	sleep 1.2 # time passes on purpose: longer than it waits before it would try again
 	kill -INT "$owner"
 	wait "$owner"
 	status=$?
 	if [ "$status" = 0 ] && [ "$(wc -l <"$work/err")" = 1 ] && [ -z "$(left_behind)" ]; then
-		good "attach without $1: $(cut -c 1-90 "$work/err")"
+		pass "attach without $1: $(cut -c 1-90 "$work/err")"
 	else
-		bad "attach without $1" "status $status, left behind: $(left_behind)" "$work/err"
+		fail "attach without $1" "status $status, left behind: $(left_behind)" "$work/err"
 	fi
 	unharmed "attach without $1"
 }
@@ -75,20 +57,20 @@ doctor_names() {
 	"$without" "$1" "$VSWAP" doctor >"$work/out" 2>&1
 	status=$?
 	if [ "$status" = 1 ] && grep -q "^ *missing  *$2 .*Function not implemented" "$work/out"; then
-		good "doctor without $1 names it"
+		pass "doctor without $1 names it"
 	else
-		bad "doctor without $1" "status $status" "$work/out"
+		fail "doctor without $1" "status $status" "$work/out"
 	fi
 }
 
 kernel_lacks() {
-	refused "run without userfaultfd" "userfaultfd.*boot" \
+	refused 1 "userfaultfd.*boot" "run without userfaultfd" \
 		"$without" userfaultfd "$VSWAP" run -m 16M -- echo ran
 	start_target
-	refused "attach without userfaultfd" "userfaultfd.*boot" \
+	refused 1 "userfaultfd.*boot" "attach without userfaultfd" \
 		"$without" userfaultfd "$VSWAP" attach -m 16M "$pid"
 	unharmed "attach without userfaultfd"
-	refused "run below a seccomp filter" "seccomp filter" \
+	refused 1 "seccomp filter" "run below a seccomp filter" \
 		"$without" ptrace "$VSWAP" run -m 16M -- echo ran
 	for call in ptrace pidfd_getfd process_vm_readv; do
 		left_alone $call
@@ -102,17 +84,17 @@ kernel_lacks() {
 no_backends() {
 	mkfifo "$work/fifo"
 	for place in /dev/null "$work/fifo"; do
-		refused "a backend on ${place##*/}" "no file, block device or folder" \
+		refused 1 "no file, block device or folder" "a backend on ${place##*/}" \
 			"$VSWAP" run -m 16M --backend "file:$place" -- echo ran
 	done
 	echo data >"$work/file"
-	refused "a file as a folder" "file/data" \
+	refused 1 "file/data" "a file as a folder" \
 		"$VSWAP" run -m 16M --backend "file:$work/file/data" -- echo ran
 	if [ "$(id -u)" = 0 ] && mkdir "$work/disk" && mount -t tmpfs -o size=4m none "$work/disk" 2>/dev/null; then
 		mount -o remount,ro "$work/disk"
-		refused "a folder on a read-only file system" "disk" \
+		refused 1 "disk" "a folder on a read-only file system" \
 			"$VSWAP" run -m 16M --backend "file:$work/disk" -- echo ran
-		refused "statistics on a read-only file system" "cannot write" \
+		refused 1 "cannot write" "statistics on a read-only file system" \
 			"$VSWAP" run -m 16M --stats "$work/disk/stats" -- echo ran
 		umount "$work/disk"
 	else
@@ -129,14 +111,14 @@ open_devices() {
 	fi
 	mode=$(stat -c %a "$device")
 	chmod 664 "$device"
-	refused "a device that everybody may use" "everybody may use.*chmod" \
+	refused 1 "everybody may use.*chmod" "a device that everybody may use" \
 		"$VSWAP" run -m 16M --backend "file:$device" -- echo ran
 	chmod 660 "$device"
 	ln -s "$device" "$work/link"
 	if "$VSWAP" run -q -m 16M --backend "file:$work/link" -- true 2>"$work/err"; then
-		good "root's link to a device is followed"
+		pass "root's link to a device is followed"
 	else
-		bad "root's link to a device" "refused" "$work/err"
+		fail "root's link to a device" "refused" "$work/err"
 	fi
 	chmod "$mode" "$device"
 	losetup -d "$device"
@@ -146,16 +128,15 @@ no_processes() {
 	# Its parent has become sleep, which waits for nobody.
 	sh -c 'sleep 0 & echo $! >"$1"; exec sleep 20' sh "$work/zombie" &
 	started="$started $!"
-	wait_for 5 "$work/zombie" . && wait_for 5 "/proc/$(cat "$work/zombie")/status" '^State:.Z'
-	refused "attach to a zombie" "has ended" "$VSWAP" attach -m 16M "$(cat "$work/zombie")"
+	wait_for 5 says "$work/zombie" . && wait_for 5 says "/proc/$(cat "$work/zombie")/status" '^State:.Z'
+	refused 1 "has ended" "attach to a zombie" "$VSWAP" attach -m 16M "$(cat "$work/zombie")"
 }
 
-if [ ! -x "$without" ] || ! "$without" io_uring_setup true; then
-	echo "skip: no $without, or no seccomp filters here"
-	exit 77
-fi
+need_built "$without"
+"$without" io_uring_setup true || skip_all "no seccomp filters here"
 kernel_lacks
 no_backends
 open_devices
 no_processes
+check "nothing is left behind" [ -z "$(left_behind)" ]
 finish

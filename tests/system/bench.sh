@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # What the benchmarks turn on in the kernel is off again however they end: swap, cgroup, folios,
 # page-cluster. And what has been measured until then is on disk.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
+need_vswap
 
 folios=/sys/kernel/mm/transparent_hugepage/hugepages-64kB/enabled
 variant=zram-4k-pc0
@@ -18,34 +19,28 @@ state() {
 	find /sys/fs/cgroup -maxdepth 2 -type d -name 'vswap-bench.*'
 }
 
-# until_state SECONDS WANTED|other: until it is as before, or no longer so.
-until_state() {
-	tries=$(($1 * 20))
-	while :; do
-		state >"$work/now"
-		if cmp -s "$work/before" "$work/now"; then now=same; else now=other; fi
-		[ "$now" != "$2" ] || return 0
-		tries=$((tries - 1))
-		[ "$tries" -gt 0 ] || return 1
-		sleep 0.05
-	done
+# The state is as before: same; or no longer so: other.
+state_now() {
+	state >"$work/now"
+	if cmp -s "$work/before" "$work/now"; then now=same; else now=other; fi
+	[ "$now" = "$1" ]
 }
 
 # ended NAME SIGNAL PID: ends it once it is at work with all turned on.
 ended() {
-	if ! until_state 30 other || ! wait_for 30 "$work/out" fill; then
-		bad "$1" "it never came to its work" "$work/out"
+	if ! wait_for 30 state_now other || ! wait_for 30 says "$work/out" fill; then
+		fail "$1" "it never came to its work" "$work/out"
 		kill -KILL "$3"
 		return
 	fi
 	state | diff "$work/before" - >"$work/turned-on"
 	kill "-$2" "$3"
 	wait "$3" 2>/dev/null
-	if until_state 20 same; then
-		good "$1: $(grep -c '^>' "$work/turned-on") things are as they were"
+	if wait_for 20 state_now same; then
+		pass "$1: $(grep -c '^>' "$work/turned-on") things are as they were"
 	else
 		diff "$work/before" "$work/now" >"$work/left"
-		bad "$1" "left behind:" "$work/left"
+		fail "$1" "left behind:" "$work/left"
 	fi
 }
 
@@ -53,8 +48,7 @@ ended() {
 resting="$BUILD/bench/usemem --mib 96 --phases fill,free --pause 60"
 
 if ! "$root/bench/kernel-swap" check $variant 2>"$work/why"; then
-	echo "skip: $(tail -n 1 "$work/why")"
-	exit 77
+	skip_all "$(tail -n 1 "$work/why")"
 fi
 state >"$work/before"
 
@@ -91,17 +85,17 @@ measured() {
 
 python3 "$root/bench/run.py" --quick --only churn --results "$work/results" >"$work/out" 2>&1 &
 run=$!
-if ! wait_for 120 "$work/out" 's wall' || ! until_state 60 other; then
+if ! wait_for 120 says "$work/out" 's wall' || ! wait_for 60 state_now other; then
 	kill -KILL $run
-	bad "a section that is ended" "it never came to its second run" "$work/out"
+	fail "a section that is ended" "it never came to its second run" "$work/out"
 else
 	kill -TERM $run
 	wait $run
 	status=$?
-	if [ $status = 143 ] && [ "$(measured)" -ge 1 ] && until_state 20 same; then
-		good "a section that is ended: $(measured) runs kept, all off"
+	if [ $status = 143 ] && [ "$(measured)" -ge 1 ] && wait_for 20 state_now same; then
+		pass "a section that is ended: $(measured) runs kept, all off"
 	else
-		bad "a section that is ended" "status $status, kept: $(measured)" "$work/out"
+		fail "a section that is ended" "status $status, kept: $(measured)" "$work/out"
 	fi
 fi
 finish

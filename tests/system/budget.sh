@@ -3,14 +3,15 @@
 # The budget holds: RssAnon of the program, the owner and all that they started, looked at each 5 ms
 # while the program fills and frees memory as fast as it can, is from the first second of
 # pressure on never more than a twentieth above the budget.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
+need_vswap
 
 measure=$BUILD/bench/measure
 pressure=$BUILD/tests/system/pressure
 seconds=${BUDGET_SECONDS:-5}
 overshoot_percent=5
 
-figure() {
+measured() {
 	sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p" "$work/figures"
 }
 
@@ -24,7 +25,7 @@ press() {
 		"$pressure" "$how" "$kept" "$seconds" >"$work/out" 2>&1
 	status=$?
 	[ "$status" = 0 ] && grep -q right "$work/out" || return 1
-	peak=$(figure anonymous_peak_after_1s_bytes)
+	peak=$(measured anonymous_peak_after_1s_bytes)
 	over=$(awk -v peak="$peak" -v limit="$limit" 'BEGIN { printf "%.1f", 100 * (peak / limit - 1) }')
 }
 
@@ -35,22 +36,22 @@ holds() {
 	shift
 	for try in 1 2 3; do
 		if ! press "$@"; then
-			bad "$name" "status $status" "$work/out"
+			fail "$name" "status $status" "$work/out"
 			return
 		fi
-		said="peak $((peak >> 10)) KiB, $over % over, $(figure samples) samples, $(grep -o '[0-9]* MiB' "$work/out")"
+		said="peak $((peak >> 10)) KiB, $over % over, $(measured samples) samples, $(grep -o '[0-9]* MiB' "$work/out")"
 		if [ "$peak" = 0 ]; then
-			bad "$name" "it never came under pressure for a second: nothing was tried"
+			fail "$name" "it never came under pressure for a second: nothing was tried"
 			return
 		fi
 		if [ "$peak" -le $((limit + limit / 100 * overshoot_percent)) ]; then
-			good "$name: $said"
+			pass "$name: $said"
 			return
 		fi
 		echo "      try $try: $said; seconds,anonymous,resident of the ten highest samples:"
 		sort -t, -k2 -nr "$work/samples" | head -n 10 | sed 's/^/      /'
 	done
-	bad "$name" "$said"
+	fail "$name" "$said"
 }
 
 # What was written with --stats.
@@ -74,22 +75,22 @@ immobile() {
 stays() {
 	name="read-only memory above the budget"
 	if ! immobile plain 64 20000 -m 24M; then
-		bad "$name" "as plain memory: status $status" "$work/out"
+		fail "$name" "as plain memory: status $status" "$work/out"
 		return
 	fi
 	plain=$took
 	if ! immobile readonly 64 20000 -m 24M; then
-		bad "$name" "status $status" "$work/out"
+		fail "$name" "status $status" "$work/out"
 	elif [ "$(stats fixed_peak_bytes)" -lt $((24 << 20)) ]; then
-		bad "$name" "fixed: $(stats fixed_peak_bytes) bytes" "$work/out"
+		fail "$name" "fixed: $(stats fixed_peak_bytes) bytes" "$work/out"
 	elif [ "$(stats refused)" -gt 40000 ]; then
-		bad "$name" "refused $(stats refused) times" "$work/out"
+		fail "$name" "refused $(stats refused) times" "$work/out"
 	elif ! grep -q "could not leave" "$work/out"; then
-		bad "$name" "the last lines do not say it" "$work/out"
+		fail "$name" "the last lines do not say it" "$work/out"
 	elif [ "$took" -gt $((3 * plain + 10000)) ]; then
-		bad "$name" "$took ms, as plain memory $plain"
+		fail "$name" "$took ms, as plain memory $plain"
 	else
-		good "$name: $took ms, as plain memory $plain, refused $(stats refused) times"
+		pass "$name: $took ms, as plain memory $plain, refused $(stats refused) times"
 	fi
 }
 
@@ -97,11 +98,11 @@ stays() {
 file_stays() {
 	name="pages of a private file mapping"
 	if ! immobile file 64 20000 -m 24M; then
-		bad "$name" "status $status" "$work/out"
+		fail "$name" "status $status" "$work/out"
 	elif [ "$(stats fixed_peak_bytes)" -lt $((48 << 20)) ]; then
-		bad "$name" "fixed: $(stats fixed_peak_bytes) bytes" "$work/out"
+		fail "$name" "fixed: $(stats fixed_peak_bytes) bytes" "$work/out"
 	else
-		good "$name: $(($(stats fixed_peak_bytes) >> 20)) MiB cannot leave"
+		pass "$name: $(($(stats fixed_peak_bytes) >> 20)) MiB cannot leave"
 	fi
 }
 
@@ -109,11 +110,11 @@ file_stays() {
 code_leaves() {
 	name="executable memory"
 	if ! immobile code 64 5000 -m 24M; then
-		bad "$name" "status $status" "$work/out"
+		fail "$name" "status $status" "$work/out"
 	elif [ "$(stats swapped_out)" -lt $((32 << 20)) ]; then
-		bad "$name" "only $(stats swapped_out) bytes left" "$work/out"
+		fail "$name" "only $(stats swapped_out) bytes left" "$work/out"
 	else
-		good "$name: $(($(stats swapped_out) >> 20)) MiB left"
+		pass "$name: $(($(stats swapped_out) >> 20)) MiB left"
 	fi
 }
 
@@ -121,17 +122,17 @@ code_leaves() {
 cannot_be_met() {
 	name="a budget that cannot be met"
 	if ! immobile noise 64 20000 -m 24M; then
-		bad "$name" "status $status" "$work/out"
+		fail "$name" "status $status" "$work/out"
 		return
 	fi
 	need=$(sed -n 's/.*cannot be met: the job needs about \([0-9]*\) MiB.*/\1/p' "$work/out")
 	cpu=$(awk -v cpu="$(stats cpu_seconds)" -v all="$(stats seconds)" 'BEGIN { print int(100 * cpu / all) }')
 	if [ "${need:-0}" -lt 60 ] || [ "$need" -gt 80 ]; then
-		bad "$name" "it says ${need:-nothing}" "$work/out"
+		fail "$name" "it says ${need:-nothing}" "$work/out"
 	elif [ "$cpu" -gt 60 ]; then
-		bad "$name" "$cpu % of a CPU in vain" "$work/out"
+		fail "$name" "$cpu % of a CPU in vain" "$work/out"
 	else
-		good "$name: needs $need MiB, $cpu % of a CPU"
+		pass "$name: needs $need MiB, $cpu % of a CPU"
 	fi
 }
 
@@ -139,7 +140,7 @@ cannot_be_met() {
 is_paged() {
 	first=
 	for one in $(family "$1"); do
-		[ "$(cat "/proc/$one/comm" 2>/dev/null)" = immobile ] && first=$one
+		! name_is "$one" immobile || first=$one
 	done
 	"$VSWAP" stat "${first:-0}" 2>/dev/null | grep -q ' immobile .* paged$'
 }
@@ -153,23 +154,20 @@ small_ones() {
 	owner=$! started="$started $!"
 	exec 7>"$work/input"
 	seen=no
-	wait_until 5 is_paged "$owner" && seen=yes
+	wait_for 5 is_paged "$owner" && seen=yes
 	exec 7>&-
 	wait "$owner"
 	status=$?
 	if [ "$status" != 0 ] || ! grep -q right "$work/out"; then
-		bad "$name" "status $status" "$work/out"
+		fail "$name" "status $status" "$work/out"
 	elif [ "$seen" = no ]; then
-		bad "$name" "none was paged" "$work/out"
+		fail "$name" "none was paged" "$work/out"
 	else
-		good "$name"
+		pass "$name"
 	fi
 }
 
-if [ ! -x "$measure" ] || [ ! -x "$pressure" ]; then
-	echo "skip: no $measure or no $pressure"
-	exit 77
-fi
+need_built "$measure" "$pressure"
 # Fresh mappings that are filled faster than they can be registered pass it by more.
 for how in area mappings; do
 	[ $how = area ] || overshoot_percent=8

@@ -3,7 +3,8 @@
 # Jobs inside a memory cgroup whose limit the kernel would kill them for: with a fixed budget, and with
 # one that follows the limit (-m cgroup) while neighbours come, the limit is lowered, the cgroup goes.
 # All data is checked. Needs root and the memory controller, v1 or v2.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
+need_vswap
 
 jobs=$BUILD/tests/trees/jobs
 patience=150
@@ -17,11 +18,7 @@ groups=
 remove_groups() {
 	cleanup
 	for group in $groups; do
-		tries=100
-		while [ -d "$group" ] && ! rmdir "$group" 2>/dev/null && [ "$tries" -gt 0 ]; do
-			tries=$((tries - 1))
-			sleep 0.05
-		done
+		[ ! -d "$group" ] || wait_for 5 rmdir "$group"
 	done
 }
 trap remove_groups EXIT
@@ -47,15 +44,6 @@ inside() {
 	exec timeout -s KILL "$patience" sh -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$place" "$@"
 }
 
-# The members of the figures of process $pid.
-figure() {
-	"$VSWAP" stat --json "$pid" 2>/dev/null | sed -n "s/^ *\"$1\": *\"\{0,1\}\([^\",]*\).*/\1/p" | head -n 1
-}
-
-is_paged() {
-	[ "$(figure attached)" = true ]
-}
-
 # Starts a program of MIB MiB that checks its memory until it is told to end, in GROUP with a budget
 # that follows its limit, or of $budget: $owner and $pid. start MIB GROUP [WRAPPER...]
 budget=cgroup
@@ -70,7 +58,7 @@ start() {
 	wait_ready "$timeout_pid" || return 1
 	pid=$(find_named "$timeout_pid" victim)
 	owner=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$pid/status")
-	wait_until 60 is_paged
+	wait_for 60 is_attached "$pid"
 }
 
 # stop NAME: it has lived, and all its memory was right.
@@ -79,18 +67,9 @@ stop() {
 	status=0
 	wait "$timeout_pid" || status=$?
 	if [ "$status" = 0 ] && grep -q right "$work/out"; then
-		good "$1${2:+: $2}"
+		pass "$1${2:+: $2}"
 	else
-		bad "$1" "status $status" "$work/out"
-	fi
-}
-
-# judge NAME STATUS: of a run of jobs.
-judge() {
-	if [ "$2" = 0 ] && grep -q 'busy: right' "$work/out"; then
-		good "$1"
-	else
-		bad "$1" "status $2" "$work/out"
+		fail "$1" "status $status" "$work/out"
 	fi
 }
 
@@ -99,33 +78,33 @@ killed_alone() {
 	(inside "$group" "$jobs" --mib 96 --seconds 1) >"$work/out" 2>&1
 	alone=$?
 	if [ "$alone" = 137 ]; then
-		good "the kernel kills the program alone"
+		pass "the kernel kills the program alone"
 	else
-		bad "the kernel should kill the program alone" "status $alone" "$work/out"
+		fail "the kernel should kill the program alone" "status $alone" "$work/out"
 	fi
 	(inside "$group" "$VSWAP" run -q -m 40M -b "file:$work/tmp" -- "$jobs" --mib 96 --seconds 2) \
 		>"$work/out" 2>&1
-	judge "a fixed budget inside the limit" $?
+	judge "a fixed budget inside the limit" $? 'busy: right'
 	(inside "$group" "$VSWAP" run -q -m cgroup -b "file:$work/tmp" -s "$work/stats" -- \
 		"$jobs" --mib 96 --seconds 2) >"$work/out" 2>&1
-	judge "a budget that follows the limit" $?
+	judge "a budget that follows the limit" $? 'busy: right'
 	if grep -q "\"cgroup\": *\"$group\"" "$work/stats" &&
 		grep -q "\"cgroup_limit_bytes\": *67108864" "$work/stats"; then
-		good "the figures name the cgroup and its limit"
+		pass "the figures name the cgroup and its limit"
 	else
-		bad "the figures" "do not name the cgroup" "$work/stats"
+		fail "the figures" "do not name the cgroup" "$work/stats"
 	fi
 	if (inside "$group" "$VSWAP" doctor) | grep -q "memory cgroup *64.0 MiB of $group;"; then
-		good "doctor names the limit"
+		pass "doctor names the limit"
 	else
-		bad "doctor" "does not name the limit"
+		fail "doctor" "does not name the limit"
 	fi
 	new_group above 64M
 	mkdir "$group/inner"
 	groups="$group/inner $groups"
 	(inside "$group/inner" "$VSWAP" run -q -m cgroup -b "file:$work/tmp" -- \
 		"$jobs" --mib 96 --seconds 2) >"$work/out" 2>&1
-	judge "the limit of a cgroup above" $?
+	judge "the limit of a cgroup above" $? 'busy: right'
 }
 
 has_room() {
@@ -143,22 +122,22 @@ neighbour() {
 		done
 		return 1
 	}
-	wait_until 60 has_memory
+	wait_for 60 has_memory
 }
 
 # Each takes some of what the budget counted on; the next comes when there is room again.
 neighbours() {
 	new_group neighbours 96M
-	start 128 "$group" || { bad "neighbours" "it did not start" "$work/out"; return; }
-	before=$(figure limit_bytes)
+	start 128 "$group" || { fail "neighbours" "it did not start" "$work/out"; return; }
+	before=$(figure "$pid" limit_bytes)
 	count=0
-	while [ "$count" -lt 6 ] && wait_until 60 has_room && neighbour; do
+	while [ "$count" -lt 6 ] && wait_for 60 has_room && neighbour; do
 		count=$((count + 1))
 	done
-	wait_until 60 has_room || count="$count, no room again"
-	after=$(figure limit_bytes)
+	wait_for 60 has_room || count="$count, no room again"
+	after=$(figure "$pid" limit_bytes)
 	if [ "$count" != 6 ] || [ "$after" -gt $((before - 25 * 1048576)) ]; then
-		bad "neighbours" "count $count, the budget went from $before to $after" "$work/out"
+		fail "neighbours" "count $count, the budget went from $before to $after" "$work/out"
 	fi
 	stop "neighbours that take 30 of 96 MiB" "the budget went from $((before >> 20)) to $((after >> 20)) MiB"
 	kill_others
@@ -175,26 +154,26 @@ kill_others() {
 lowered() {
 	name="a limit that is lowered from 128 to 64 MiB"
 	new_group lowered 128M
-	start 160 "$group" || { bad "$name" "it did not start" "$work/out"; return; }
+	start 160 "$group" || { fail "$name" "it did not start" "$work/out"; return; }
 	mib=128
 	step_down() {
 		[ "$(cat "$group/$usage_file")" -lt $(((mib - 2 - 5) << 20)) ] &&
 			echo $((mib - 2))M 2>/dev/null >"$group/$limit_file"
 	}
-	while [ "$mib" -gt 64 ] && wait_until 60 step_down; do
+	while [ "$mib" -gt 64 ] && wait_for 60 step_down; do
 		mib=$((mib - 2))
 	done
 	is_low() {
-		[ "$(figure limit_bytes)" -le $((56 << 20)) ]
+		[ "$(figure "$pid" limit_bytes)" -le $((56 << 20)) ]
 	}
-	if [ "$mib" != 64 ] || ! wait_until 60 is_low; then
-		bad "$name" "stuck at $mib MiB, the budget is $(figure limit_bytes)" "$work/out"
+	if [ "$mib" != 64 ] || ! wait_for 60 is_low; then
+		fail "$name" "stuck at $mib MiB, the budget is $(figure "$pid" limit_bytes)" "$work/out"
 	fi
 	stop "$name"
 }
 
 follows() {
-	[ "$(figure cgroup)" = "$1" ]
+	[ "$(figure "$pid" cgroup)" = "$1" ]
 }
 
 # The cgroup is removed under it, and followed anew where it went.
@@ -202,29 +181,30 @@ vanished() {
 	new_group gone 64M
 	gone=$group
 	new_group other 80M
-	start 96 "$gone" || { bad "a cgroup that vanishes" "it did not start" "$work/out"; return; }
+	start 96 "$gone" || { fail "a cgroup that vanishes" "it did not start" "$work/out"; return; }
 	for one in $(cat "$gone/cgroup.procs") $(cat "$gone/cgroup.procs"); do
 		echo "$one" 2>/dev/null >"$group/cgroup.procs"
 	done
-	wait_until 60 rmdir "$gone" 2>/dev/null
-	if ! wait_until 60 grep -q "$gone is gone; the budget stays" "$work/out"; then
-		bad "a cgroup that vanishes" "it does not say so" "$work/out"
-	elif before=$(figure limit_bytes) && sleep 2.2 && [ "$(grep -c '^vswap:' "$work/out")" != 1 ]; then
-		bad "a cgroup that vanishes" "said more than once" "$work/out"
+	wait_for 60 rmdir "$gone" 2>/dev/null
+	if ! wait_for 60 grep -q "$gone is gone; the budget stays" "$work/out"; then
+		fail "a cgroup that vanishes" "it does not say so" "$work/out"
+	# Time passes on purpose: it looks each second.
+	elif before=$(figure "$pid" limit_bytes) && sleep 2.2 && [ "$(grep -c '^vswap:' "$work/out")" != 1 ]; then
+		fail "a cgroup that vanishes" "said more than once" "$work/out"
 	else
-		good "a cgroup that vanishes: said once"
+		pass "a cgroup that vanishes: said once"
 	fi
-	[ "$(figure limit_bytes)" = "${before:-}" ] || bad "a cgroup that vanishes" "the budget has changed"
-	if "$VSWAP" limit cgroup "$pid" >>"$work/out" 2>&1 && wait_until 60 follows "$group"; then
-		good "vswap limit cgroup finds the new one"
+	[ "$(figure "$pid" limit_bytes)" = "${before:-}" ] || fail "a cgroup that vanishes" "the budget has changed"
+	if "$VSWAP" limit cgroup "$pid" >>"$work/out" 2>&1 && wait_for 60 follows "$group"; then
+		pass "vswap limit cgroup finds the new one"
 	else
-		bad "vswap limit cgroup" "does not find the new one" "$work/out"
+		fail "vswap limit cgroup" "does not find the new one" "$work/out"
 	fi
 	"$VSWAP" limit 40M "$pid"
-	if [ "$(figure cgroup)" = "" ] && [ "$(figure limit_bytes)" = $((40 << 20)) ]; then
-		good "vswap limit SIZE ends following"
+	if [ "$(figure "$pid" cgroup)" = "" ] && [ "$(figure "$pid" limit_bytes)" = $((40 << 20)) ]; then
+		pass "vswap limit SIZE ends following"
 	else
-		bad "vswap limit SIZE" "the budget still follows $(figure cgroup)"
+		fail "vswap limit SIZE" "the budget still follows $(figure "$pid" cgroup)"
 	fi
 	stop "a cgroup that vanishes: the job goes on"
 }
@@ -238,15 +218,15 @@ count_lazy() {
 joined() {
 	new_group joined 64M
 	budget=40M
-	start 96 "$group" || { bad "a fixed budget at first" "it did not start" "$work/out"; return; }
+	start 96 "$group" || { fail "a fixed budget at first" "it did not start" "$work/out"; return; }
 	budget=cgroup
 	before=$(count_lazy)
 	"$VSWAP" limit cgroup "$pid" >>"$work/out" 2>&1
-	if wait_until 60 follows "$group" && [ "$before" -gt 1 ] && [ "$(count_lazy)" = 0 ]; then
-		good "a fixed budget that follows the limit later"
+	if wait_for 60 follows "$group" && [ "$before" -gt 1 ] && [ "$(count_lazy)" = 0 ]; then
+		pass "a fixed budget that follows the limit later"
 	else
-		bad "a fixed budget that follows the limit later" \
-			"it follows '$(figure cgroup)', and $(count_lazy) threads do not hurry" "$work/out"
+		fail "a fixed budget that follows the limit later" \
+			"it follows '$(figure "$pid" cgroup)', and $(count_lazy) threads do not hurry" "$work/out"
 	fi
 	stop "a fixed budget at first: the job goes on"
 }
@@ -258,12 +238,12 @@ unreadable() {
 		skip "a limit that cannot be read" "no mount namespaces here"
 		return
 	fi
-	start 96 "$group" unshare -m || { bad "a limit that cannot be read" "it did not start" "$work/out"; return; }
+	start 96 "$group" unshare -m || { fail "a limit that cannot be read" "it did not start" "$work/out"; return; }
 	nsenter -t "$owner" -m mount --bind /dev/null "$group/$limit_file"
-	if wait_until 60 grep -q "cannot read the memory limits in $group.*the budget stays" "$work/out"; then
-		good "a limit that cannot be read is said"
+	if wait_for 60 grep -q "cannot read the memory limits in $group.*the budget stays" "$work/out"; then
+		pass "a limit that cannot be read is said"
 	else
-		bad "a limit that cannot be read" "it does not say so" "$work/out"
+		fail "a limit that cannot be read" "it does not say so" "$work/out"
 	fi
 	nsenter -t "$owner" -m umount "$group/$limit_file"
 	stop "a limit that cannot be read: the job goes on"
@@ -279,11 +259,11 @@ container() {
 	# shellcheck disable=SC2016
 	start 96 "$group" unshare -C -m sh -c 'mount --make-rprivate / && umount -l "$0" &&
 		mount -t cgroup -o memory none "$0" && exec "$@"' "$top" ||
-		{ bad "in a container" "it did not start" "$work/out"; return; }
-	if [ "$(figure cgroup)" = "$top" ] && [ "$(figure cgroup_limit_bytes)" = $((64 << 20)) ]; then
+		{ fail "in a container" "it did not start" "$work/out"; return; }
+	if [ "$(figure "$pid" cgroup)" = "$top" ] && [ "$(figure "$pid" cgroup_limit_bytes)" = $((64 << 20)) ]; then
 		stop "in a container"
 	else
-		bad "in a container" "it follows $(figure cgroup)" "$work/out"
+		fail "in a container" "it follows $(figure "$pid" cgroup)" "$work/out"
 		stop "in a container"
 	fi
 }
@@ -295,60 +275,42 @@ attached() {
 	(inside "$group" "$victim" 56 0 0) >"$work/out" 2>&1 &
 	timeout_pid=$!
 	started="$started $timeout_pid"
-	wait_ready "$timeout_pid" || { bad "attach -m cgroup" "no target" "$work/out"; return; }
+	wait_ready "$timeout_pid" || { fail "attach -m cgroup" "no target" "$work/out"; return; }
 	pid=$(children "$timeout_pid")
 	pid=${pid%% *}
 	"$VSWAP" attach -q -m cgroup "$pid" >"$work/err" 2>&1 &
 	owner=$!
 	started="$started $owner"
-	if wait_until 60 follows "$group" && set_limit "$group" 65M && wait_until 60 is_paged; then
-		good "attach follows the limit of the process's cgroup"
+	if wait_for 60 follows "$group" && set_limit "$group" 65M && wait_for 60 is_attached "$pid"; then
+		pass "attach follows the limit of the process's cgroup"
 	else
-		bad "attach -m cgroup" "it follows '$(figure cgroup)'" "$work/err"
+		fail "attach -m cgroup" "it follows '$(figure "$pid" cgroup)'" "$work/err"
 	fi
 	kill -INT "$owner"
-	wait "$owner" || bad "attach -m cgroup" "status $?" "$work/err"
+	wait "$owner" || fail "attach -m cgroup" "status $?" "$work/err"
 	stop "attach: detached"
-}
-
-# refused NAME PATTERN COMMAND...: status 1 and one line with the text; nothing has run.
-refused() {
-	name=$1 pattern=$2
-	shift 2
-	"$@" >"$work/ran" 2>"$work/err"
-	status=$?
-	if [ "$status" != 1 ] || [ "$(wc -l <"$work/err")" != 1 ] || [ -s "$work/ran" ] ||
-		! grep -q "^vswap: .*$pattern" "$work/err"; then
-		bad "$name" "status $status, or not one line with '$pattern'" "$work/err"
-	else
-		good "$name: $(cut -c 1-80 "$work/err")"
-	fi
 }
 
 bad_input() {
 	new_group free
 	if [ "$(cat "$top/$limit_file" 2>/dev/null || echo max)" = max ] || [ "$limit_file" != memory.max ]; then
-		refused "no limit" "no memory limit" \
+		refused 1 "no memory limit" "no limit" \
 			sh -c "echo \$\$ >$group/cgroup.procs; exec $VSWAP run -m cgroup -- echo ran"
 	fi
 	set_limit "$group" 18M
-	refused "too small a limit" "less than the least" \
+	refused 1 "less than the least" "too small a limit" \
 		sh -c "echo \$\$ >$group/cgroup.procs; exec $VSWAP run -m cgroup -- echo ran"
 	if unshare -m true 2>/dev/null; then
-		refused "no memory cgroup" "no memory cgroup" unshare -m sh -c \
+		refused 1 "no memory cgroup" "no memory cgroup" unshare -m sh -c \
 			"grep -E ' - cgroup2? ' /proc/self/mountinfo | cut -d ' ' -f 5 | xargs umount -l
 			exec $VSWAP run -m cgroup -- echo ran"
 	fi
-	[ -z "$(left_behind)" ] || bad "bad input" "left behind: $(left_behind)"
+	[ -z "$(left_behind)" ] || fail "bad input" "left behind: $(left_behind)"
 }
 
-if [ ! -x "$jobs" ]; then
-	echo "skip: no $jobs"
-	exit 77
-fi
+need_built "$jobs"
 if [ "$(id -u)" != 0 ] || ! new_group try 64M; then
-	echo "skip: no memory cgroup can be made here (root, and the memory controller)"
-	exit 77
+	skip_all "no memory cgroup can be made here (root, and the memory controller)"
 fi
 for case in ${CGROUP:-killed_alone neighbours lowered vanished joined unreadable container attached bad_input}; do
 	$case

@@ -4,7 +4,8 @@
 # for; what cannot be read is kept, and is no page of zeros.
 #
 #   DEVICES="slow lost"   some cases only
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
+need_vswap
 
 toucher=$BUILD/tests/system/toucher
 preload=$BUILD/tests/system/ill_device.so
@@ -20,7 +21,7 @@ start_job() {
 		sh -c "$2" >"$work/out" 2>"$work/err" &
 	owner=$!
 	started="$started $owner"
-	wait_until 60 are_ready "$1"
+	wait_for 60 are_ready "$1"
 }
 
 are_ready() {
@@ -51,64 +52,64 @@ figure() {
 slow() {
 	name="a read that takes 6 s holds up nobody else"
 	if ! start_job 2 "'$toucher' 40 '$work/end' & '$toucher' 40 '$work/end' & wait"; then
-		bad "$name" "it did not start" "$work/err"
+		fail "$name" "it did not start" "$work/err"
 		return
 	fi
 	become once "delay 6000"
-	wait_until 20 test ! -e "$ill/once"
-	sleep 7
+	wait_for 20 test ! -e "$ill/once"
+	sleep 7 # time passes on purpose: the read takes 6 s
 	stop_job
 	worst=$(figure worst_ms)
 	if [ "$(figure wrong)" = "0 0 " ] && [ "${worst%% *}" -lt 4000 ] &&
 		[ "$(echo "$worst" | cut -d' ' -f2)" -ge 5900 ]; then
-		good "$name (worst faults of both: $worst ms)"
+		pass "$name (worst faults of both: $worst ms)"
 	else
-		bad "$name" "worst faults: $worst ms" "$work/out"
+		fail "$name" "worst faults: $worst ms" "$work/out"
 	fi
 }
 
 # An outage of any length costs no page: detach refuses while it lasts.
 outage() {
 	if ! start_job 1 "'$toucher' 48 '$work/end' & wait"; then
-		bad outage "it did not start" "$work/err"
+		fail outage "it did not start" "$work/err"
 		return
 	fi
 	become once "error 12"
-	wait_until 20 test ! -e "$ill/once"
+	wait_for 20 test ! -e "$ill/once"
 	become always "error 5"
-	sleep 2
+	sleep 2 # time passes on purpose: it is tried again and again
 	rm "$ill/always"
-	sleep 0.5
+	sleep 0.5 # and once more, after which nothing may come
 	if grep -q bus "$work/out" || [ "$(grep -c 'reading failed' "$work/err")" != 1 ]; then
-		bad "an error that passes is waited for, and told once" "$(cat "$work/err")" "$work/out"
+		fail "an error that passes is waited for, and told once" "$(cat "$work/err")" "$work/out"
 	else
-		good "an error that passes is waited for, and told once"
+		pass "an error that passes is waited for, and told once"
 	fi
 	become always "error 5"
-	if wait_for 40 "$work/out" bus; then
-		good "one that does not pass raises SIGBUS"
+	if wait_for 40 says "$work/out" bus; then
+		pass "one that does not pass raises SIGBUS"
 	else
-		bad "one that does not pass raises SIGBUS" "none in 40 s" "$work/err"
+		fail "one that does not pass raises SIGBUS" "none in 40 s" "$work/err"
 	fi
 	if timeout 60 "$VSWAP" detach "$(job)" >"$work/detach" 2>&1; then
-		bad "detach refuses what it cannot read" "it let go"
+		fail "detach refuses what it cannot read" "it let go"
 	elif grep -q 'pages cannot be read from backend' "$work/detach"; then
-		good "detach refuses what it cannot read"
+		pass "detach refuses what it cannot read"
 	else
-		bad "detach refuses what it cannot read" "it does not say why" "$work/detach"
+		fail "detach refuses what it cannot read" "it does not say why" "$work/detach"
 	fi
 	rm "$ill/always"
 	if timeout 60 "$VSWAP" detach "$(job)" >"$work/detach" 2>&1; then
-		good "and brings it back when it can"
+		pass "and brings it back when it can"
 	else
-		bad "and brings it back when it can" "status $?" "$work/detach"
+		fail "and brings it back when it can" "status $?" "$work/detach"
 	fi
 	: >"$work/end"
-	wait_for 20 "$work/out" touches
+	wait_for 20 says "$work/out" touches
 	if [ "$(figure wrong)" = "0 " ]; then
-		good "and no byte was wrong"
+		pass "and no byte was wrong"
 	else
-		bad "and no byte was wrong" "wrong: $(figure wrong)" "$work/out"
+		fail "and no byte was wrong" "wrong: $(figure wrong)" "$work/out"
 	fi
 	wait "$owner"
 }
@@ -116,29 +117,26 @@ outage() {
 lost() {
 	name="detach --lose-unreadable gives up what cannot be read, and only that"
 	if ! start_job 1 "'$toucher' 48 '$work/end' & wait"; then
-		bad "$name" "it did not start" "$work/err"
+		fail "$name" "it did not start" "$work/err"
 		return
 	fi
 	become always "error 5"
 	if ! timeout 100 "$VSWAP" detach --lose-unreadable "$(job)" >"$work/detach" 2>&1; then
-		bad "$name" "it failed" "$work/detach"
+		fail "$name" "it failed" "$work/detach"
 		stop_job
 		return
 	fi
 	rm "$ill/always"
-	wait_for 20 "$work/out" bus
+	wait_for 20 says "$work/out" bus
 	stop_job
 	if [ "$(figure wrong)" = "0 " ] && [ "$(figure bus)" != "0 " ]; then
-		good "$name"
+		pass "$name"
 	else
-		bad "$name" "bus: $(figure bus), wrong: $(figure wrong)" "$work/out"
+		fail "$name" "bus: $(figure bus), wrong: $(figure wrong)" "$work/out"
 	fi
 }
 
-if [ ! -e "$preload" ]; then
-	echo "skip: no $preload"
-	exit 77
-fi
+[ -e "$preload" ] || skip_all "no $preload"
 for case in ${DEVICES:-slow outage lost}; do
 	$case
 done

@@ -3,24 +3,22 @@
 # Groups inside a job: each within its limit, one below another, limits that change, weights, tiers, and
 # what is wrong with a request. All data is checked. GROUP_SECONDS (3) is how long those that
 # compete do so; GROUP_CASES="limits tiers" runs some cases only.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
+need_vswap
 
 trees=$BUILD/tests/trees
 seconds=${GROUP_SECONDS:-3}
 limit=120
 over=110 # percent of a limit that a sample may show
 
-if [ ! -x "$trees/jobs" ] || ! have python3; then
-	echo "skip: no $trees/jobs, or no python3"
-	exit 77
-fi
+need_built "$trees/jobs"
+have python3 || skip_all "no python3"
 PATH=$(dirname "$VSWAP"):$trees:$PATH
 export PATH VSWAP
 
 # under BUDGET SCRIPT: the job is a shell; its output goes to $work/out.
 under() {
-	timeout -s KILL "$limit" "$VSWAP" run -q -m "$1" -b "file:$work/tmp,name=disk" -- sh -c "$2" \
-		>"$work/out" 2>&1
+	paged "$limit" "$1" -b "file:$work/tmp,name=disk" -- sh -c "$2"
 }
 
 # figure GROUP MEMBER PID: of the group in the report.
@@ -44,11 +42,11 @@ stayed() {
 	highest=$(sed -n 's/^treebudget: highest \([0-9]*\).*/\1/p' "$work/out" | sort -n | tail -n 1)
 	count=$(grep -c '^treebudget: highest' "$work/out")
 	if [ "$status" != 0 ] || [ "$(grep -c 'busy: right' "$work/out")" != "$2" ]; then
-		bad "$1" "status $status, or data is wrong" "$work/out"
+		fail "$1" "status $status, or data is wrong" "$work/out"
 	elif [ "$count" != "$2" ] || [ "$highest" -gt $over ]; then
-		bad "$1" "a group had $highest % of its limit" "$work/out"
+		fail "$1" "a group had $highest % of its limit" "$work/out"
 	else
-		good "$1: $highest % of a limit at most"
+		pass "$1: $highest % of a limit at most"
 	fi
 }
 
@@ -95,9 +93,9 @@ changed() {
 		[ \$($figure work weight \$\$) = 300 ] && [ \$($figure work limit_bytes \$\$) = 0 ] || exit 1
 		wait \$work" || status=$?
 	if [ "$status" = 0 ] && grep -q lowered "$work/out" && grep -q 'busy: right' "$work/out"; then
-		good "a limit that is lowered, raised, taken away"
+		pass "a limit that is lowered, raised, taken away"
 	else
-		bad "a limit that is lowered, raised, taken away" "status $status" "$work/out"
+		fail "a limit that is lowered, raised, taken away" "status $status" "$work/out"
 	fi
 }
 
@@ -111,17 +109,17 @@ weights() {
 		for look in 1 2 3 4 5 6; do
 			echo light \$($figure light resident_bytes \$\$)
 			echo heavy \$($figure heavy resident_bytes \$\$)
-			sleep 0.3
+			sleep 0.3 # time passes on purpose: they compete
 		done
 		kill \$light \$heavy; wait; exit 0" || status=$?
 	said=$(awk '$1 == "light" { light += $2 } $1 == "heavy" { heavy += $2 }
 		END { if (light) printf "%d", 100 * heavy / light }' "$work/out")
 	if [ "$status" != 0 ] || [ -z "$said" ]; then
-		bad "weights" "status $status" "$work/out"
+		fail "weights" "status $status" "$work/out"
 	elif [ "$said" -lt 130 ]; then
-		bad "weights" "the heavier has $said % of what the lighter has" "$work/out"
+		fail "weights" "the heavier has $said % of what the lighter has" "$work/out"
 	else
-		good "weights: 400 has $said % of what 100 has"
+		pass "weights: 400 has $said % of what 100 has"
 	fi
 }
 
@@ -140,13 +138,13 @@ tiers() {
 			status=$?
 		written=$(sed -n 's/^written //p' "$work/out")
 		if [ "$status" != 0 ] || ! grep -q 'busy: right' "$work/out" || [ -z "$written" ]; then
-			bad "the tiers $case" "status $status" "$work/out"
+			fail "the tiers $case" "status $status" "$work/out"
 		elif [ $case = ram ] && [ "$written" != 0 ]; then
-			bad "the tiers $case" "$written bytes were written to the disk" "$work/out"
+			fail "the tiers $case" "$written bytes were written to the disk" "$work/out"
 		elif [ $case != ram ] && [ "$written" = 0 ]; then
-			bad "the tiers $case" "nothing was written to the disk" "$work/out"
+			fail "the tiers $case" "nothing was written to the disk" "$work/out"
 		else
-			good "the tiers $case: $written bytes written"
+			pass "the tiers $case: $written bytes written"
 		fi
 	done
 }
@@ -162,9 +160,9 @@ daemons() {
 		vswap group -m 20M quiet true || exit 1
 		[ \$($figure quiet limit_bytes \$\$) = $((20 << 20)) ] && echo again" || status=$?
 	if [ "$status" = 0 ] && grep -q again "$work/out" && grep -q 'busy: right' "$work/out"; then
-		good "a daemon in a group, and a group that is used again"
+		pass "a daemon in a group, and a group that is used again"
 	else
-		bad "a daemon in a group" "status $status" "$work/out"
+		fail "a daemon in a group" "status $status" "$work/out"
 	fi
 }
 
@@ -175,14 +173,14 @@ orphans() {
 		sh $work/wait quick swapped_out_bytes -ge $((8 << 20)) \$\$ || exit 1
 		sh $work/wait quick processes -eq 0 \$\$" || status=$?
 	if [ "$status" = 0 ] && grep -q 'busy: right' "$work/out"; then
-		good "an orphan that nobody saw before"
+		pass "an orphan that nobody saw before"
 	else
-		bad "an orphan that nobody saw before" "status $status" "$work/out"
+		fail "an orphan that nobody saw before" "status $status" "$work/out"
 	fi
 }
 
-# refused STATUS TEXT COMMAND...: in a job that has a group 'taken'; one line, nothing has run.
-refused() {
+# refused_inside STATUS TEXT COMMAND...: in a job that has a group 'taken'; one line, nothing has run.
+refused_inside() {
 	want=$1 text=$2
 	shift 2
 	status=0
@@ -191,34 +189,34 @@ refused() {
 		$* 2>$work/err; got=\$?
 		kill \$taken; exit \$got" || status=$?
 	if [ "$status" != "$want" ]; then
-		bad "$*" "status $status, not $want" "$work/err"
+		fail "$*" "status $status, not $want" "$work/err"
 	elif [ "$(grep -cv '^Try ' "$work/err")" != 1 ] || ! grep -q "$text" "$work/err"; then
-		bad "$*" "not one line with '$text'" "$work/err"
+		fail "$*" "not one line with '$text'" "$work/err"
 	elif grep -q ran "$work/out"; then
-		bad "$*" "it has run"
+		fail "$*" "it has run"
 	else
-		good "$*: $(head -n 1 "$work/err" | cut -c 1-70)"
+		pass "$*: $(head -n 1 "$work/err" | cut -c 1-70)"
 	fi
 }
 
 wrong() {
-	refused 1 "other settings" vswap group -m 17M taken echo ran
-	refused 1 "other settings" vswap group -w 7 taken echo ran
-	refused 1 "no tier 'tape'" vswap group --tiers ram,tape new echo ran
-	refused 1 "no tier ''" vswap group --tiers ram, new echo ran
-	refused 1 "may not use" vswap group --tiers ram outer vswap group --tiers disk inner echo ran
-	refused 2 "at least 4 MiB" vswap group -m 1M new echo ran
-	refused 2 "at least 4 MiB" vswap limit --group taken 1M
-	refused 1 "no group 'absent'" vswap limit --group absent 32M
-	refused 1 "no group 'taken/absent'" vswap limit --group taken/absent 32M
-	refused 127 "not found" vswap group new no-such-command
-	refused 126 "cannot run" vswap group new /
+	refused_inside 1 "other settings" vswap group -m 17M taken echo ran
+	refused_inside 1 "other settings" vswap group -w 7 taken echo ran
+	refused_inside 1 "no tier 'tape'" vswap group --tiers ram,tape new echo ran
+	refused_inside 1 "no tier ''" vswap group --tiers ram, new echo ran
+	refused_inside 1 "may not use" vswap group --tiers ram outer vswap group --tiers disk inner echo ran
+	refused_inside 2 "at least 4 MiB" vswap group -m 1M new echo ran
+	refused_inside 2 "at least 4 MiB" vswap limit --group taken 1M
+	refused_inside 1 "no group 'absent'" vswap limit --group absent 32M
+	refused_inside 1 "no group 'taken/absent'" vswap limit --group taken/absent 32M
+	refused_inside 127 "not found" vswap group new no-such-command
+	refused_inside 126 "cannot run" vswap group new /
 	status=0
 	vswap group new echo ran >"$work/out" 2>"$work/err" || status=$?
 	if [ "$status" = 1 ] && grep -q 'no job around' "$work/err" && [ ! -s "$work/out" ]; then
-		good "no job: $(cut -c 1-70 "$work/err")"
+		pass "no job: $(cut -c 1-70 "$work/err")"
 	else
-		bad "no job" "status $status" "$work/err"
+		fail "no job" "status $status" "$work/err"
 	fi
 }
 
@@ -230,9 +228,9 @@ small() {
 		echo ended" || status=$?
 	if [ "$status" = 0 ] && [ "$(grep -c "group 'many' has .* above its limit of 4 MiB" "$work/out")" = 1 ] &&
 		grep -q ended "$work/out"; then
-		good "a limit below what cannot leave: said once"
+		pass "a limit below what cannot leave: said once"
 	else
-		bad "a limit below what cannot leave" "status $status, or not said once" "$work/out"
+		fail "a limit below what cannot leave" "status $status, or not said once" "$work/out"
 	fi
 }
 

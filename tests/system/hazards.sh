@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # Every hazard under vswap with a tiny budget. HAZARDS names some (default: all), HAZARD_MEMORY
 # the budget.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
+need_vswap
 
 HAZARD_SWAPPED=1
 export HAZARD_SWAPPED
@@ -17,10 +18,10 @@ one() {
 show() {
 	status=$(cat "$work/$1.status")
 	case $status in
-	0) good "hazard $1" ;;
+	0) pass "hazard $1" ;;
 	77) skip "hazard $1" "$(grep -m 1 '^skip:' "$work/$1.out" | cut -c 7-)" ;;
-	137 | 142) bad "hazard $1" "hangs, or was killed ($status)" "$work/$1.out" ;;
-	*) bad "hazard $1" "status $status" "$work/$1.out" ;;
+	137 | 142) fail "hazard $1" "hangs, or was killed ($status)" "$work/$1.out" ;;
+	*) fail "hazard $1" "status $status" "$work/$1.out" ;;
 	esac
 }
 
@@ -33,7 +34,7 @@ for program in "$BUILD"/tests/hazard/hazard-*; do
 	fi
 	names="$names $name"
 done
-[ -n "$names" ] || { echo "skip: no hazards in $BUILD/tests/hazard"; exit 77; }
+[ -n "$names" ] || skip_all "no hazards in $BUILD/tests/hazard"
 set -- $names
 while [ $# -gt 0 ]; do
 	first=$1

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # A program that works against its owner, beside one that verifies its pages in the same job: no wrong
 # byte there, and the owner answers. HOSTILE_SECONDS (10), HOSTILE_SEED, HOSTILE_ONLY.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
+need_vswap
 
 hostile=$BUILD/tests/hostile/hostile
 seconds=${HOSTILE_SECONDS:-10}
@@ -33,36 +34,33 @@ beside() {
 	while alive "$run"; do
 		timeout "$patience" "$VSWAP" stat >"$work/stat" 2>&1 || ! alive "$run" ||
 			{ silent=$((silent + 1)); cat "$work/stat" >>"$work/out"; }
-		sleep 1
+		sleep 1 # time passes on purpose: between two looks
 	done
 	wait "$run"
 	status=$(cat "$work/verdict" 2>/dev/null)
-	[ "$silent" = 0 ] && good "the owner answers in $(cat "$work/rounds") rounds (seed $seed)" ||
-		bad "the owner answers (seed $seed)" "stat failed $silent times" "$work/out"
-	[ "$status" = 0 ] && good "a neighbour keeps its bytes (seed $seed)" ||
-		bad "a neighbour keeps its bytes (seed $seed)" "status ${status:-none: it did not end}" "$work/out"
+	[ "$silent" = 0 ] && pass "the owner answers in $(cat "$work/rounds") rounds (seed $seed)" ||
+		fail "the owner answers (seed $seed)" "stat failed $silent times" "$work/out"
+	[ "$status" = 0 ] && pass "a neighbour keeps its bytes (seed $seed)" ||
+		fail "a neighbour keeps its bytes (seed $seed)" "status ${status:-none: it did not end}" "$work/out"
 }
 
 # What is read from outside stands under a userfaultfd that nobody serves.
 trapped() {
-	: >"$work/out"
-	"$VSWAP" run -q -m 24M -b "file:$work/tmp" -- "$hostile" --trap --seconds 60 \
-		>"$work/out" 2>&1 &
-	run=$!
-	started="$started $run"
-	if ! wait_for 60 "$work/out" trapped; then
+	start_paged 24M -b "file:$work/tmp" -- "$hostile" --trap --seconds 60
+	run=$owner
+	if ! wait_for 60 says "$work/out" trapped; then
 		skip "detach from a trap" "$(tail -n 1 "$work/out")"
 		return
 	fi
-	sleep 3
+	sleep 3 # time passes on purpose: who reads falls into it
 	pid=$(find_named "$run" hostile)
 	if timeout "$patience" "$VSWAP" detach "$pid" >"$work/detach" 2>&1; then
-		good "detach from a trap"
+		pass "detach from a trap"
 	else
-		bad "detach from a trap" "no answer" "$work/detach"
+		fail "detach from a trap" "no answer" "$work/detach"
 	fi
 	kill -KILL "$pid" 2>/dev/null
-	wait_dead 20 "$run" || kill -KILL "$run"
+	wait_for 20 all_gone "$run" || kill -KILL "$run"
 }
 
 beside

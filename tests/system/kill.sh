@@ -3,7 +3,8 @@
 # The owner, keepers, or several of them are killed at any moment, beside programs whose processes
 # nobody knows all of. Nobody may see what is not its own, and nobody may be left; nobody else may be
 # hurt. KILL_ROUNDS: how often (6); KILLS: which ways only.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
+need_vswap
 
 rounds=${KILL_ROUNDS:-6}
 kills=${KILLS:-owner one_keeper two_keepers by_name all}
@@ -11,7 +12,7 @@ survivors=$BUILD/tests/trees/survivors
 
 keepers_of() {
 	for one in $(children "$1"); do
-		[ "$(cat "/proc/$one/comm" 2>/dev/null)" != swap-keeper ] || echo "$one"
+		! name_is "$one" swap-keeper || echo "$one"
 	done
 }
 
@@ -44,7 +45,7 @@ kill_one_keeper() {
 kill_two_keepers() {
 	# shellcheck disable=SC2046
 	hit $(keepers_of "$1")
-	if ! wait_until 20 has_keepers "$1"; then
+	if ! wait_for 20 has_keepers "$1"; then
 		trouble="no new keepers"
 		[ -d "/proc/$1" ] || trouble="the owner has ended with its keepers"
 	fi
@@ -66,13 +67,6 @@ nobody_lives() {
 	[ $(($? & 2)) = 0 ]
 }
 
-# Another one each time.
-moment=$(date +%s)
-random_pause() {
-	moment=$(((moment * 137 + 211) % 2203))
-	sleep "$(printf '%d.%03d' $((moment / 1000)) $((moment % 1000)))"
-}
-
 # one_round WAY: sets $trouble if something was wrong.
 one_round() {
 	trouble=
@@ -80,20 +74,18 @@ one_round() {
 	# Children without an agent are not safe when everybody is killed at once.
 	each=3
 	[ "$1" != all ] || each=0
-	"$VSWAP" run -q -m 16M -- "$survivors" run "$work/record" 24 "$each" >"$work/out" 2>&1 &
-	owner=$!
-	started="$started $owner"
-	if ! wait_until 20 has_keepers "$owner"; then
+	start_paged 16M -- "$survivors" run "$work/record" 24 "$each"
+	if ! wait_for 20 has_keepers "$owner"; then
 		trouble="it did not start"
 		return
 	fi
 	# Half of them while it begins.
-	[ $((round % 2)) = 0 ] || wait_for 60 "$work/out" ready
-	random_pause
+	[ $((round % 2)) = 0 ] || wait_for 60 says "$work/out" ready
+	random_pause 2203
 	"kill_$1" "$owner"
 	wait "$owner" 2>/dev/null
 	[ -s "$work/record" ] || return
-	wait_until 10 nobody_lives "$work/record" || trouble="$trouble somebody lives"
+	wait_for 10 nobody_lives "$work/record" || trouble="$trouble somebody lives"
 	! grep -qv 'zeros 0 wrong 0' "$work/seen" || trouble="$trouble somebody saw wrong bytes"
 	# shellcheck disable=SC2046
 	kill -KILL $(awk '$2 == "alive" { print $1 }' "$work/seen") 2>/dev/null
@@ -106,20 +98,20 @@ bystanders_begin() {
 	"$survivors" other "$work/other-user" &
 	user=$!
 	started="$started $user"
-	wait_for 60 "$work/other-out" ready
+	wait_for 60 says "$work/other-out" ready
 }
 
 bystanders_end() {
 	"$survivors" look "$work/other-job" >"$work/seen"
 	if ! alive "$user" || ! alive "$other" || [ "$(grep -c ' alive ' "$work/seen")" -lt 4 ] ||
 		grep -qv 'zeros 0 wrong 0' "$work/seen"; then
-		bad "others are not hurt" "another job, or who has a userfaultfd of its own, was" "$work/seen"
+		fail "others are not hurt" "another job, or who has a userfaultfd of its own, was" "$work/seen"
 	else
-		good "another job, and who has a userfaultfd of its own, are not hurt"
+		pass "another job, and who has a userfaultfd of its own, are not hurt"
 	fi
 	kill -KILL "$other" "$user"
 	wait "$other" "$user" 2>/dev/null
-	wait_until 10 nobody_lives "$work/other-job"
+	wait_for 10 nobody_lives "$work/other-job"
 }
 
 run_rounds() {
@@ -130,13 +122,13 @@ run_rounds() {
 			round=$((round + 1))
 			one_round "$way" 2>"$work/err"
 			if [ -n "$trouble" ]; then
-				bad "round $round, killed: $way" "$trouble" "$work/seen"
+				fail "round $round, killed: $way" "$trouble" "$work/seen"
 				return
 			fi
 			checked=$((checked + $(awk '{ n += $NF } END { print n + 0 }' "$work/seen")))
 		done
 	done
-	good "$round rounds ($kills): nobody left, nobody saw wrong bytes in $checked pages"
+	pass "$round rounds ($kills): nobody left, nobody saw wrong bytes in $checked pages"
 }
 
 bystanders_begin

@@ -2,16 +2,15 @@
 # SPDX-License-Identifier: MIT
 # Load control: of six processes that all bring in what they lost to one another, some are held; those
 # have few faults, each works now and then, and all data is right. LOAD_SECONDS (12) is how long.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
+need_vswap
 
 jobs=$BUILD/tests/trees/jobs
 seconds=${LOAD_SECONDS:-12}
 name="six processes that thrash"
 
-if [ ! -x "$jobs" ] || ! have python3; then
-	echo "skip: no $jobs, or no python3"
-	exit 77
-fi
+need_built "$jobs"
+have python3 || skip_all "no python3"
 
 # Until the job has ended: how many processes were seen held, and how many of those not held at another
 # time; and the faults a second of processes from one look to the next, when both found them so.
@@ -42,28 +41,25 @@ print("%d held, %d of them worked, %.0f faults a second while held, else %.0f" %
 print("figures", len(held), len(worked), int(usual["held"]))
 END
 
-timeout -s KILL 150 "$VSWAP" run -q -m 48M -b "file:$work/tmp" -- sh -c "
-	for seed in 1 2 3 4 5 6; do $jobs --mib 24 --seconds $seconds --seed \$seed & done; wait" \
-	>"$work/out" 2>&1 &
-owner=$!
-started="$started $owner"
+start_paged 48M -b "file:$work/tmp" -- sh -c "
+	for seed in 1 2 3 4 5 6; do $jobs --mib 24 --seconds $seconds --seed \$seed & done; wait"
 shell_found() {
 	pid=$(find_named "$owner" sh)
-	[ -n "$pid" ] && "$VSWAP" stat "$pid" >"$work/stat" 2>&1
+	[ -n "$pid" ] && has_space "$pid"
 }
-wait_until 20 shell_found || { bad "$name" "it did not start" "$work/out"; finish; }
+wait_for 20 shell_found || { fail "$name" "it did not start" "$work/out"; finish; }
 python3 "$work/watch.py" "$VSWAP" "$pid" >"$work/watched" 2>&1
 status=0
 wait "$owner" || status=$?
 set -- $(sed -n 's/^figures //p' "$work/watched")
 said=$(head -n 1 "$work/watched")
 if [ "$status" != 0 ] || [ "$(grep -c 'busy: right' "$work/out")" != 6 ]; then
-	bad "$name" "status $status, or data is wrong" "$work/out"
+	fail "$name" "status $status, or data is wrong" "$work/out"
 elif [ $# != 3 ] || [ "$1" -lt 2 ] || [ "$2" -lt 2 ]; then
-	bad "$name" "none was held, or never worked again" "$work/watched"
+	fail "$name" "none was held, or never worked again" "$work/watched"
 elif [ "$3" -gt 200 ]; then
-	bad "$name" "what is held has faults: $said" "$work/watched"
+	fail "$name" "what is held has faults: $said" "$work/watched"
 else
-	good "$name: $said"
+	pass "$name: $said"
 fi
 finish

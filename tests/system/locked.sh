@@ -3,7 +3,8 @@
 # The owner never waits on swapped memory: with a real swap device on (zram), the kernel is asked again
 # and again to swap out all that the owner has, and then all that the program has. Nothing of the owner's
 # leaves, and the program finds its data. Needs root and zram.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
+need_vswap
 
 pageout=$BUILD/tests/system/pageout
 name="the owner's memory stays"
@@ -14,19 +15,13 @@ remove_swap() {
 	cleanup
 	[ -n "$device" ] || return 0
 	swapoff "/dev/$device" 2>/dev/null
-	tries=50
-	until echo "${device#zram}" 2>/dev/null >/sys/class/zram-control/hot_remove; do
-		tries=$((tries - 1))
-		[ "$tries" -gt 0 ] || break
-		sleep 0.1
-	done
+	wait_for 5 device_removed
+}
+
+device_removed() {
+	echo "${device#zram}" >/sys/class/zram-control/hot_remove
 }
 trap remove_swap EXIT
-
-skip_all() {
-	skip "$name" "$1"
-	finish
-}
 
 # An empty device of ours, used last: whoever else swaps has their own.
 add_swap() {
@@ -44,7 +39,7 @@ swapping_works() {
 	"$victim" 8 0 0 >"$work/plain" 2>&1 &
 	plain=$!
 	started="$started $plain"
-	wait_for 60 "$work/plain" ready || skip_all "no $victim"
+	wait_for 60 says "$work/plain" ready || skip_all "no $victim"
 	kill -STOP "$plain"
 	"$pageout" "$plain" >"$work/err" 2>&1 || skip_all "process_madvise: $(cat "$work/err")"
 	swapped=$(kib "$plain" VmSwap)
@@ -53,10 +48,8 @@ swapping_works() {
 }
 
 owner_stays() {
-	"$VSWAP" run -q -m 16M -b "file:$work/tmp" -- "$victim" 48 0 0 >"$work/out" 2>&1 &
-	owner=$!
-	started="$started $owner"
-	wait_ready "$owner" || { bad "$name" "it did not start" "$work/out"; return; }
+	start_paged 16M -b "file:$work/tmp" -- "$victim" 48 0 0
+	wait_ready "$owner" || { fail "$name" "it did not start" "$work/out"; return; }
 	pid=$(find_named "$owner" victim)
 	most=0 program=0
 	for round in 1 2 3 4 5 6 7 8 9 10; do
@@ -66,27 +59,24 @@ owner_stays() {
 		"$pageout" "$pid" >/dev/null
 		swapped=$(kib "$pid" VmSwap)
 		[ "${swapped:-0}" -le "$program" ] || program=$swapped
-		sleep 0.1
+		sleep 0.1 # time passes on purpose: both work between two tries
 	done
 	kill -TERM "$pid"
 	status=0
 	wait "$owner" || status=$?
 	if [ "$status" != 0 ] || ! grep -q right "$work/out"; then
-		bad "the program goes on" "status $status" "$work/out"
+		fail "the program goes on" "status $status" "$work/out"
 	else
-		good "the program goes on, of which up to $program KiB were swapped out by the kernel"
+		pass "the program goes on, of which up to $program KiB were swapped out by the kernel"
 	fi
 	if [ "$most" = 0 ]; then
-		good "$name"
+		pass "$name"
 	else
-		bad "$name" "$most KiB of it were swapped out"
+		fail "$name" "$most KiB of it were swapped out"
 	fi
 }
 
-if [ ! -x "$pageout" ]; then
-	echo "skip: no $pageout"
-	exit 77
-fi
+need_built "$pageout"
 add_swap
 swapping_works
 owner_stays

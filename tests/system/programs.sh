@@ -1,18 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Programs that people run: Redis, Node.js, Python, a static one. Each checks its own data.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
+need_vswap
 
 check_run() {
 	name=$1 budget=$2
 	shift 2
-	timeout -s KILL 150 "$VSWAP" run -q -m "$budget" -- "$@" >"$work/out" 2>&1
-	status=$?
-	if [ "$status" = 0 ]; then
-		good "$name in $budget"
-	else
-		bad "$name in $budget" "status $status" "$work/out"
-	fi
+	paged 150 "$budget" -- "$@"
+	judge "$name in $budget" $?
 }
 
 python() {
@@ -67,21 +63,19 @@ node_heap() {
 	check_run "Node.js" 64M node "$work/heap.js"
 }
 
+redis_answers() {
+	redis-cli -s "$socket" ping | grep -q PONG
+}
+
+redis_has_saved() {
+	redis-cli -s "$socket" info persistence | grep -q 'rdb_bgsave_in_progress:0'
+}
+
 redis() {
 	socket=$work/run/redis
-	"$VSWAP" run -q -m 24M -- redis-server --port 0 --unixsocket "$socket" --save "" \
-		--appendonly no --dir "$work/tmp" >"$work/out" 2>&1 &
-	owner=$!
-	started="$started $owner"
-	tries=200
-	until redis-cli -s "$socket" ping 2>/dev/null | grep -q PONG; do
-		tries=$((tries - 1))
-		if [ "$tries" = 0 ]; then
-			bad "redis" "did not start" "$work/out"
-			return
-		fi
-		sleep 0.05
-	done
+	start_paged 24M -- redis-server --port 0 --unixsocket "$socket" --save "" \
+		--appendonly no --dir "$work/tmp"
+	wait_for 20 redis_answers || { fail "redis" "did not start" "$work/out"; return; }
 	server=$(pgrep -P "$owner" -x redis-server | head -n 1)
 	started="$started $server"
 	awk 'BEGIN { for (i = 0; i < 60000; i++) {
@@ -89,7 +83,7 @@ redis() {
 		printf "SET key:%d \"%s\"\r\n", i, v } }' >"$work/set"
 	redis-cli -s "$socket" --pipe <"$work/set" >"$work/pipe" 2>&1
 	if ! grep -q 'errors: 0' "$work/pipe"; then
-		bad "redis" "values could not be set" "$work/pipe"
+		fail "redis" "values could not be set" "$work/pipe"
 		return
 	fi
 	for round in 1 2; do
@@ -99,31 +93,25 @@ redis() {
 			v = ""; for (j = 0; j < 24; j++) v = v sprintf("value-%d-%d ", i, (i * 31 + j * 17) % 997)
 			print v } }' >"$work/want"
 		if ! cmp -s "$work/got" "$work/want"; then
-			bad "redis" "round $round: values are wrong" "$work/out"
+			fail "redis" "round $round: values are wrong" "$work/out"
 			return
 		fi
 	done
 	# A snapshot is written by a forked child, which reads all of it.
 	redis-cli -s "$socket" save >/dev/null 2>&1
-	before=$(redis-cli -s "$socket" lastsave)
-	sleep 1.1
 	redis-cli -s "$socket" bgsave >/dev/null 2>&1
-	tries=600
-	while [ "$(redis-cli -s "$socket" lastsave)" = "$before" ] && [ "$tries" -gt 0 ]; do
-		tries=$((tries - 1))
-		sleep 0.1
-	done
+	wait_for 60 redis_has_saved
 	saved=$(redis-cli -s "$socket" info persistence | grep -c 'rdb_last_bgsave_status:ok')
 	anon=$(kib "$server" RssAnon)
 	redis-cli -s "$socket" shutdown nosave >/dev/null 2>&1
 	wait "$owner"
 	status=$?
 	if [ "$status" != 0 ] || [ "$saved" != 1 ]; then
-		bad "redis" "status $status, background save $saved" "$work/out"
+		fail "redis" "status $status, background save $saved" "$work/out"
 	elif have redis-check-rdb && ! redis-check-rdb "$work/tmp/dump.rdb" >"$work/rdb" 2>&1; then
-		bad "redis" "its snapshot is broken" "$work/rdb"
+		fail "redis" "its snapshot is broken" "$work/rdb"
 	else
-		good "redis in 24M: 60000 values right twice, a snapshot too ($anon KiB at the end)"
+		pass "redis in 24M: 60000 values right twice, a snapshot too ($anon KiB at the end)"
 	fi
 	rm -f "$work/tmp/dump.rdb"
 }

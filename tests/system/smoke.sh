@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # A few ordinary programs: what they print under vswap is bit for bit what they print without.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
+need_vswap
 
 # same NAME BUDGET COMMAND: output and status are as without vswap.
 same() {
@@ -13,13 +14,13 @@ same() {
 		2>"$work/swapped.err"
 	swapped=$?
 	if [ "$plain" != "$swapped" ]; then
-		bad "$name" "status $swapped instead of $plain" "$work/swapped.err"
+		fail "$name" "status $swapped instead of $plain" "$work/swapped.err"
 	elif ! cmp -s "$work/plain" "$work/swapped"; then
-		bad "$name" "its output differs" "$work/swapped.err"
+		fail "$name" "its output differs" "$work/swapped.err"
 	elif ! cmp -s "$work/plain.err" "$work/swapped.err"; then
-		bad "$name" "its messages differ" "$work/swapped.err"
+		fail "$name" "its messages differ" "$work/swapped.err"
 	else
-		good "$name"
+		pass "$name"
 	fi
 }
 

@@ -5,7 +5,8 @@
 # checked. TREES_PAGES (default 600000) pages are checked by fork storms, TREES_SEED
 # repeats them; TREES_MIB (96) is what the server with children holds, TREES_PROCESSES
 # (1000) how many short ones there are. TREES="storm redis" runs some cases only.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
+need_vswap
 
 trees=$BUILD/tests/trees
 pages=${TREES_PAGES:-600000}
@@ -18,22 +19,7 @@ limit=${TREES_TIMEOUT:-$((150 + pages / 2000))}
 under() {
 	budget=$1
 	shift
-	timeout -s KILL "$limit" "$VSWAP" run -q -m "$budget" -b "file:$work/tmp" \
-		--stats "$work/stats" -- "$@" >"$work/out" 2>&1
-}
-
-# judge NAME STATUS [TEXT]: a case that is right has status 0 and says the text.
-judge() {
-	if [ "$2" = 137 ]; then
-		bad "$1" "killed, or did not end in $limit s" "$work/out"
-	elif [ "$2" != 0 ]; then
-		bad "$1" "status $2" "$work/out"
-	elif [ $# = 3 ] && ! grep -q "$3" "$work/out"; then
-		bad "$1" "it does not say '$3'" "$work/out"
-	else
-		said=$([ $# != 3 ] || grep "$3" "$work/out" | tail -n 1 | sed 's/^[a-z]*: //')
-		good "$1${said:+: $said}"
-	fi
+	paged "$limit" "$budget" -b "file:$work/tmp" --stats "$work/stats" -- "$@"
 }
 
 # fork_storm NAME SHARE BUDGET OPTIONS...
@@ -61,9 +47,9 @@ prefork() {
 	# Pages leave the children, too, and at once from all: each alone wants all of it.
 	peak=$(sed -n 's/^ *"peak_bytes": *\([0-9]*\).*/\1/p' "$work/stats")
 	if [ "${peak:-0}" -gt 0 ] && [ "$peak" -lt $((mib * 2 * 1048576)) ]; then
-		good "17 processes that share $mib MiB peak at $((peak / 1048576)) MiB"
+		pass "17 processes that share $mib MiB peak at $((peak / 1048576)) MiB"
 	else
-		bad "17 processes that share $mib MiB" "peak at ${peak:-no} bytes" "$work/stats"
+		fail "17 processes that share $mib MiB" "peak at ${peak:-no} bytes" "$work/stats"
 	fi
 	under $((mib / 4))M "$trees/prefork" --mib "$mib" --children 16 --seconds 2 --cold 0 \
 		--writers 1 || status=$?
@@ -140,7 +126,7 @@ compile() {
 	cd "$1" && ls *.c | xargs -P 2 -I @ gcc -O1 -c @ -o "$2/@.o"
 	END
 	if ! sh "$work/compile.sh" "$work/source" "$work/without" >"$work/out" 2>&1; then
-		bad "a parallel compile" "fails without vswap" "$work/out"
+		fail "a parallel compile" "fails without vswap" "$work/out"
 		return
 	fi
 	status=0
@@ -149,14 +135,12 @@ compile() {
 	judge "a parallel compile" "$status"
 }
 
-# wait_redis SOCKET: until it answers.
-wait_redis() {
-	tries=400
-	until redis-cli -s "$1" ping 2>/dev/null | grep -q PONG; do
-		tries=$((tries - 1))
-		[ "$tries" -gt 0 ] || return 1
-		sleep 0.05
-	done
+redis_answers() {
+	redis-cli -s "$socket" ping | grep -q PONG
+}
+
+redis_has_saved() {
+	redis-cli -s "$socket" info persistence | grep -q 'rdb_bgsave_in_progress:0'
 }
 
 redis_values() {
@@ -175,18 +159,11 @@ redis_right() {
 
 # Saves in the background while it is written to; true when that went well.
 redis_save() {
-	before=$(redis-cli -s "$1" lastsave)
-	sleep 1.1
 	redis-benchmark -s "$1" -q -t set,lpush -r 20000 -n 30000 -d 300 -c 8 >"$work/benchmark" 2>&1 &
 	benchmark=$!
 	started="$started $benchmark"
 	redis-cli -s "$1" bgsave >/dev/null
-	tries=1000
-	while [ "$(redis-cli -s "$1" lastsave)" = "$before" ]; do
-		tries=$((tries - 1))
-		[ "$tries" -gt 0 ] || return 1
-		sleep 0.1
-	done
+	wait_for 100 redis_has_saved || return 1
 	wait "$benchmark" || return 1
 	redis-cli -s "$1" info persistence | grep -q 'rdb_last_bgsave_status:ok'
 }
@@ -198,15 +175,13 @@ redis() {
 		return
 	fi
 	socket=$work/run/redis
-	timeout -s KILL "$limit" "$VSWAP" run -q -m 16M -b "file:$work/tmp" -- redis-server --port 0 \
-		--unixsocket "$socket" --save "" --dir "$work/tmp" >"$work/out" 2>&1 &
-	owner=$!
-	started="$started $owner"
+	start_paged 16M -b "file:$work/tmp" -- redis-server --port 0 \
+		--unixsocket "$socket" --save "" --dir "$work/tmp"
 	redis_values set >"$work/set"
 	redis_values want >"$work/want"
-	wait_redis "$socket" || { bad "$name" "it did not start" "$work/out"; return; }
+	wait_for 20 redis_answers || { fail "$name" "it did not start" "$work/out"; return; }
 	redis-cli -s "$socket" --pipe <"$work/set" >"$work/pipe" 2>&1
-	grep -q 'errors: 0' "$work/pipe" || { bad "$name" "values could not be set" "$work/pipe"; return; }
+	grep -q 'errors: 0' "$work/pipe" || { fail "$name" "values could not be set" "$work/pipe"; return; }
 	fault=
 	for round in 1 2; do
 		redis_save "$socket" || fault="save $round went wrong"
@@ -214,15 +189,15 @@ redis() {
 	done
 	redis-cli -s "$socket" shutdown nosave >/dev/null 2>&1
 	wait "$owner" || fault="${fault:-status $?}"
-	[ -z "$fault" ] || { bad "$name" "$fault" "$work/out"; return; }
+	[ -z "$fault" ] || { fail "$name" "$fault" "$work/out"; return; }
 	redis-server --port 0 --unixsocket "$socket" --save "" --dir "$work/tmp" >"$work/out" 2>&1 &
 	server=$!
 	started="$started $server"
-	wait_redis "$socket" || { bad "$name" "its file cannot be loaded" "$work/out"; return; }
+	wait_for 20 redis_answers || { fail "$name" "its file cannot be loaded" "$work/out"; return; }
 	if redis_right "$socket"; then
-		good "$name: 30000 values right, twice, and in the file"
+		pass "$name: 30000 values right, twice, and in the file"
 	else
-		bad "$name" "the file has other values" "$work/out"
+		fail "$name" "the file has other values" "$work/out"
 	fi
 	redis-cli -s "$socket" shutdown nosave >/dev/null 2>&1
 	wait "$server"
@@ -249,12 +224,11 @@ pg_start() {
 		-c fsync=off >"$work/out" 2>&1 &
 	server=$!
 	started="$started $server"
-	tries=400
-	until sql 'select 1' | grep -qx 1; do
-		tries=$((tries - 1))
-		[ "$tries" -gt 0 ] || return 1
-		sleep 0.05
-	done
+	wait_for 20 pg_answers
+}
+
+pg_answers() {
+	sql 'select 1' | grep -qx 1
 }
 
 pg_stop() {
@@ -289,7 +263,7 @@ postgresql() {
 	# shellcheck disable=SC2086
 	if ! (cd / && as_postgres "$pg/initdb" -D "$work/pg/data" -U postgres -A trust --no-sync) \
 		>"$work/out" 2>&1 || ! pg_start $as; then
-		bad "$name" "it cannot be set up" "$work/out"
+		fail "$name" "it cannot be set up" "$work/out"
 		return
 	fi
 	as_postgres pgbench -h "$work/pg" -U postgres -q -i -s 5 postgres >"$work/pgbench" 2>&1
@@ -297,7 +271,7 @@ postgresql() {
 	pg_stop
 	# shellcheck disable=SC2086
 	if ! pg_start timeout -s KILL "$limit" "$VSWAP" run -q -m 24M -b "file:$work/tmp" -- $as; then
-		bad "$name" "it did not start" "$work/out"
+		fail "$name" "it did not start" "$work/out"
 		return
 	fi
 	status=0
@@ -309,20 +283,17 @@ postgresql() {
 	pg_stop || status="$status, the server $?"
 	if [ "$status" != 0 ]; then
 		cat "$work/out" >>"$work/pgbench"
-		bad "$name" "status $status" "$work/pgbench"
+		fail "$name" "status $status" "$work/pgbench"
 	elif [ "$balances" != t ]; then
-		bad "$name" "the balances do not agree: $balances" "$work/out"
+		fail "$name" "the balances do not agree: $balances" "$work/out"
 	elif [ -z "$wanted" ] || [ "$sorted" != "$wanted" ]; then
-		bad "$name" "a large sort gave '$sorted', not '$wanted'" "$work/out"
+		fail "$name" "a large sort gave '$sorted', not '$wanted'" "$work/out"
 	else
-		good "$name: $(sed -n 's/^number of transactions actually processed: //p' "$work/pgbench") transactions, balances agree"
+		pass "$name: $(sed -n 's/^number of transactions actually processed: //p' "$work/pgbench") transactions, balances agree"
 	fi
 }
 
-if [ ! -x "$trees/forkstorm" ]; then
-	echo "skip: no $trees/forkstorm"
-	exit 77
-fi
+need_built "$trees/forkstorm"
 for case in ${TREES:-storm prefork short jobs daemon python compile redis postgresql}; do
 	[ -z "${TREES_TIMES:-}" ] || echo "      $(date +%T) $case"
 	$case

@@ -383,6 +383,7 @@ static void test_slow_reader(void **state)
 	lock_read(&the.lock);
 	assert_int_equal(pthread_create(&thread, NULL, write_once, NULL), 0);
 	wait_until_word_has(LOCK_WANTED);
+	/* Time passes on purpose: an agent would be revoked by then. */
 	usleep(5 * AGENT_PATIENCE_US);
 	assert_int_equal(the.a, 0);
 	assert_int_equal(the.revoked, 0);
