@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # What the documents name is there: `file.c:function`, `name` in `src/file.c`, `test_name`, `path/to/file`,
-# hazard/NAME, and scripts. A guard that was renamed is found here, not by who looks for it.
+# hazard/NAME, and scripts. A guard that was renamed is found here, not by who looks for it. Links lead to files,
+# lines are at most 100 columns wide (tables and what programs write may be wider), and design.md is short.
 cd "$(dirname "$0")/../.." || exit 1
 
 documents="README.md docs/*.md tests/README.md"
@@ -67,5 +68,29 @@ for name in $(named '`(system/)?[a-z_]+\.sh`' | sed 's|.*/||'); do
 		missing "$name"
 	fi
 done
+for document in $documents; do
+	for link in $(grep -oE '\]\([^)#:]+[)#]' "$document" | sed 's/^](//; s/[)#]$//'); do
+		if [ -e "$(dirname "$document")/$link" ]; then
+			passed=$((passed + 1))
+		else
+			missing "$document: $link"
+		fi
+	done
+	wide=$(sed '/^<!-- begin/,/^<!-- end/d' "$document" | LC_ALL=C.UTF-8 grep -E '^.{101}' | grep -v '^|')
+	if [ -z "$wide" ]; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "FAIL: lines of $document are wider than 100 columns:"
+		echo "$wide"
+	fi
+done
+# How and why, room by room. What grows longer has a page of its own.
+if [ "$(wc -l <docs/design.md)" -lt 400 ]; then
+	passed=$((passed + 1))
+else
+	failed=$((failed + 1))
+	echo "FAIL: docs/design.md has $(wc -l <docs/design.md) lines; let it have fewer than 400"
+fi
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
