@@ -96,7 +96,7 @@ check "twice is no harm" inside $remedy
 check "doctor is content" as alice 'vswap doctor'
 check "a program that forks is paged and right" as alice \
 	'vswap run -m 24M -s /tmp/alice.json -- /src/build/tests/trees/forkstorm --pages 40000 --mib 48 --threads 2'
-check "... pages left it" grep -qE '"pages_out": *[1-9][0-9]{3}' "$root/tmp/alice.json"
+check "... pages left it" grep -qE '"swapped_out": *[1-9][0-9]{6}' "$root/tmp/alice.json"
 check "a running program of hers is attached and let go" as alice \
 	'sleep 60 & pid=$!; vswap attach -q -m 64M $pid & owner=$!
 	for i in $(seq 200); do vswap stat $pid >/dev/null 2>&1 && break; sleep 0.1; done
