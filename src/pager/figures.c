@@ -52,7 +52,7 @@ static void ram_figures(struct pager *pager, const struct store_statistics *stor
 	snprintf(figures->kind, sizeof(figures->kind), "ram");
 	snprintf(figures->state, sizeof(figures->state), "ok");
 	figures->priority = INT16_MAX;
-	figures->capacity_bytes = pager->limit_bytes;
+	figures->capacity_bytes = pager->budget.limit_bytes;
 	figures->used_bytes = store->ram_bytes;
 	figures->segments = store->segments_ram;
 }
@@ -77,7 +77,7 @@ static void slot_figures(struct pager *pager, struct report *report)
 	report->slots.allocated = count[DESC_ZERO] + count[DESC_SAME] + report->slots.stored;
 	report->slots.tracked =
 		report->slots.allocated + count[DESC_RESIDENT] + count[DESC_LEAVING];
-	report->slots.peak = pager->slots_peak;
+	report->slots.peak = pager->figures.slots_peak;
 }
 
 static void keep_peaks(struct pager *pager)
@@ -86,15 +86,16 @@ static void keep_peaks(struct pager *pager)
 
 	space_count(pager->space, count);
 	allocated = count[DESC_ZERO] + count[DESC_SAME] + count[DESC_STORED] + count[DESC_SHARED];
-	figures_raise(&pager->slots_peak, allocated);
-	figures_raise(&pager->wanted_peak, figures_resident_bytes(pager) + allocated * PAGE_BYTES);
+	figures_raise(&pager->figures.slots_peak, allocated);
+	figures_raise(&pager->figures.wanted_peak,
+		      figures_resident_bytes(pager) + allocated * PAGE_BYTES);
 }
 
 /* Faults a second of each process, smoothed over a second or so. */
 static void look_at_rates(struct pager *pager, uint64_t since_ns)
 {
-	for (size_t i = 0; i < pager->tree.count; i++) {
-		struct process *process = pager->tree.items[i];
+	for (size_t i = 0; i < pager->job.tree.count; i++) {
+		struct process *process = pager->job.tree.items[i];
 		uint64_t faults = process->attached ? process->attached->count.faults : 0;
 		double passed = (double)since_ns * 1e-9, share = passed < 1 ? passed : 1;
 		double now = faults > process->faults ? (double)(faults - process->faults) : 0;
@@ -106,14 +107,14 @@ static void look_at_rates(struct pager *pager, uint64_t since_ns)
 
 void figures_look(struct pager *pager, uint64_t now)
 {
-	uint64_t since = now - pager->figures_ns;
+	uint64_t since = now - pager->figures.looked_ns;
 
 	if (since < LOOK_NS)
 		return;
 	keep_peaks(pager);
 	look_at_rates(pager, since);
 	realtime_look(pager);
-	pager->figures_ns = now;
+	pager->figures.looked_ns = now;
 }
 
 static const char *state_of(const struct process *process)
@@ -154,10 +155,10 @@ static void name_tiers(const struct pager *pager, uint16_t tiers, char *text, si
 {
 	size_t at = (size_t)snprintf(text, size, "ram");
 
-	for (unsigned int i = 0; i < pager->backend_count && at < size; i++)
+	for (unsigned int i = 0; i < pager->backends.count && at < size; i++)
 		if (tiers >> i & 1)
 			at += (size_t)snprintf(text + at, size - at, ",%s",
-					       pager->backends[i]->name);
+					       pager->backends.items[i]->name);
 }
 
 static void group_figures(const struct pager *pager, const struct group *group,
@@ -182,9 +183,9 @@ static void group_figures(const struct pager *pager, const struct group *group,
 /* By name, so that a group stands above those below it. */
 static void list_groups(struct pager *pager, struct report *report)
 {
-	report->group_total = pager->groups.count;
-	for (unsigned int i = 0; i < pager->groups.count; i++) {
-		const struct group *group = pager->groups.items[i];
+	report->group_total = pager->job.groups.count;
+	for (unsigned int i = 0; i < pager->job.groups.count; i++) {
+		const struct group *group = pager->job.groups.items[i];
 		unsigned int at = report->group_count;
 		struct report_group figures;
 
@@ -236,12 +237,12 @@ static void list_process(struct report *report, const struct report_process *pro
 
 static void list_processes(struct pager *pager, struct report *report)
 {
-	report->process_total = (unsigned int)pager->tree.count;
-	for (size_t i = 0; i < pager->tree.count; i++) {
+	report->process_total = (unsigned int)pager->job.tree.count;
+	for (size_t i = 0; i < pager->job.tree.count; i++) {
 		struct report_process process;
 
-		tree_read_command(pager->tree.items[i]);
-		process_figures(pager->tree.items[i], &process);
+		tree_read_command(pager->job.tree.items[i]);
+		process_figures(pager->job.tree.items[i], &process);
 		add_swapped(report, &process);
 		list_process(report, &process);
 	}
@@ -250,7 +251,9 @@ static void list_processes(struct pager *pager, struct report *report)
 static uint64_t fixed_bytes(const struct pager *pager)
 {
 	uint64_t resident = figures_resident_bytes(pager);
-	uint64_t fixed = pager->fixed_pages > 0 ? (uint64_t)pager->fixed_pages << PAGE_SHIFT : 0;
+	uint64_t fixed = pager->budget.fixed_pages > 0
+				 ? (uint64_t)pager->budget.fixed_pages << PAGE_SHIFT
+				 : 0;
 
 	return fixed < resident ? fixed : resident;
 }
@@ -258,53 +261,54 @@ static uint64_t fixed_bytes(const struct pager *pager)
 void pager_report(struct pager *pager, struct report *report)
 {
 	struct store_statistics store;
-	const struct process *root = tree_find(pager, pager->tree.root);
+	const struct process *root = tree_find(pager, pager->job.tree.root);
 
 	memset(report, 0, sizeof(*report));
 	keep_peaks(pager);
 	store_statistics(pager->store, &store);
-	report->pid = pager->tree.root;
+	report->pid = pager->job.tree.root;
 	snprintf(report->command, sizeof(report->command), "%s", root ? root->command : "");
-	report->seconds = (double)(monotonic_ns() - pager->opened_ns) * 1e-9;
-	report->attached = pager->was_attached;
-	report->limit_bytes = pager->limit_bytes;
-	report->peak_bytes = pager->peak_bytes;
+	report->seconds = (double)(monotonic_ns() - pager->figures.opened_ns) * 1e-9;
+	report->attached = pager->job.was_attached;
+	report->limit_bytes = pager->budget.limit_bytes;
+	report->peak_bytes = pager->figures.peak_bytes;
 	report->resident_bytes = figures_resident_bytes(pager);
 	report->pool_bytes = store.ram_bytes;
 	report->header_bytes = store.header_bytes;
 	report->metadata_bytes = store.metadata_bytes;
 	slot_figures(pager, report);
-	report->wanted_bytes = pager->wanted_peak;
+	report->wanted_bytes = pager->figures.wanted_peak;
 	report->fixed_bytes = fixed_bytes(pager);
-	report->fixed_peak_bytes = pager->fixed_peak;
-	report->left_total = pager->left->total;
-	report->left_count = pager->left->count;
-	memcpy(report->left, pager->left->items, sizeof(report->left));
-	report->anomalies = pager->counters.anomalies;
-	report->refused = pager->counters.refused;
-	report->revoked = pager->counters.revoked;
-	report->bytes.swapped_out = pager->counters.pages_out * PAGE_BYTES;
-	report->bytes.swapped_in = pager->counters.pages_in * PAGE_BYTES;
+	report->fixed_peak_bytes = pager->figures.fixed_peak;
+	report->left_total = pager->job.left->total;
+	report->left_count = pager->job.left->count;
+	memcpy(report->left, pager->job.left->items, sizeof(report->left));
+	report->anomalies = pager->figures.counters.anomalies;
+	report->refused = pager->figures.counters.refused;
+	report->revoked = pager->figures.counters.revoked;
+	report->bytes.swapped_out = pager->figures.counters.pages_out * PAGE_BYTES;
+	report->bytes.swapped_in = pager->figures.counters.pages_in * PAGE_BYTES;
 	report->bytes.stored_raw = (store.put_word + store.put_lz4 + store.put_raw) * PAGE_BYTES;
 	report->bytes.stored_compressed = store.put_encoded_bytes;
-	report->faults.count = pager->latency.count;
-	report->faults.p50_ns = latency_quantile(&pager->latency, 0.5);
-	report->faults.p99_ns = latency_quantile(&pager->latency, 0.99);
-	report->faults.total_ns = pager->latency.total_ns;
+	report->faults.count = pager->figures.latency.count;
+	report->faults.p50_ns = latency_quantile(&pager->figures.latency, 0.5);
+	report->faults.p99_ns = latency_quantile(&pager->figures.latency, 0.99);
+	report->faults.total_ns = pager->figures.latency.total_ns;
 	report->cpu_seconds = own_cpu_seconds();
 	ram_figures(pager, &store, &report->backends[report->backend_count++]);
 	for (unsigned int i = 0;
-	     i < pager->backend_count && report->backend_count < REPORT_BACKENDS; i++)
-		backend_figures(pager->backends[i], &report->backends[report->backend_count++]);
+	     i < pager->backends.count && report->backend_count < REPORT_BACKENDS; i++)
+		backend_figures(pager->backends.items[i],
+				&report->backends[report->backend_count++]);
 	list_groups(pager, report);
 	list_processes(pager, report);
-	report->exit_status = pager->exit_status;
+	report->exit_status = pager->figures.exit_status;
 }
 
 void pager_used(struct pager *pager, uint64_t *job_bytes, uint64_t *own_bytes)
 {
 	*job_bytes = figures_resident_bytes(pager);
-	*own_bytes = pager->own_bytes;
+	*own_bytes = pager->budget.own_bytes;
 }
 
 static void place(struct pager *pager, desc_t word, struct pager_where *where)

@@ -33,27 +33,27 @@ static bool may_pass(int error)
 
 int left_open(struct pager *pager)
 {
-	pager->left = calloc(1, sizeof(*pager->left));
-	return pager->left ? 0 : -ENOMEM;
+	pager->job.left = calloc(1, sizeof(*pager->job.left));
+	return pager->job.left ? 0 : -ENOMEM;
 }
 
 void left_close(struct pager *pager)
 {
-	free(pager->left);
+	free(pager->job.left);
 }
 
 void left_note(struct pager *pager, const struct process *process, const char *why)
 {
 	struct report_left *left = NULL;
 
-	for (unsigned int i = 0; i < pager->left->count && !left; i++)
-		if (pager->left->items[i].pid == process->pid)
-			left = &pager->left->items[i];
+	for (unsigned int i = 0; i < pager->job.left->count && !left; i++)
+		if (pager->job.left->items[i].pid == process->pid)
+			left = &pager->job.left->items[i];
 	if (!left) {
-		pager->left->total++;
-		if (pager->left->count == REPORT_LEFT)
+		pager->job.left->total++;
+		if (pager->job.left->count == REPORT_LEFT)
 			return;
-		left = &pager->left->items[pager->left->count++];
+		left = &pager->job.left->items[pager->job.left->count++];
 	}
 	left->pid = process->pid;
 	snprintf(left->command, sizeof(left->command), "%s", process->command);
@@ -62,11 +62,11 @@ void left_note(struct pager *pager, const struct process *process, const char *w
 
 void left_forget(struct pager *pager, const struct process *process)
 {
-	for (unsigned int i = 0; i < pager->left->count; i++) {
-		if (pager->left->items[i].pid != process->pid)
+	for (unsigned int i = 0; i < pager->job.left->count; i++) {
+		if (pager->job.left->items[i].pid != process->pid)
 			continue;
-		pager->left->items[i] = pager->left->items[--pager->left->count];
-		pager->left->total--;
+		pager->job.left->items[i] = pager->job.left->items[--pager->job.left->count];
+		pager->job.left->total--;
 		return;
 	}
 }

@@ -47,16 +47,16 @@ static int open_backends(struct pager *pager, char message[MESSAGE_BYTES])
 		int error;
 
 		if (!strcmp(spec->kind, "ram")) {
-			if (spec->size && spec->size < pager->ram_highest)
-				pager->ram_highest = spec->size;
+			if (spec->size && spec->size < pager->budget.ram_highest)
+				pager->budget.ram_highest = spec->size;
 			continue;
 		}
-		if (pager->backend_count == PAGER_BACKENDS)
+		if (pager->backends.count == PAGER_BACKENDS)
 			return explain(message, -EINVAL, "at most %d backends", PAGER_BACKENDS);
-		error = backend_open(spec, &pager->backends[pager->backend_count], message);
+		error = backend_open(spec, &pager->backends.items[pager->backends.count], message);
 		if (error)
 			return error;
-		pager->backend_count++;
+		pager->backends.count++;
 		if (message[0])
 			pager_say(pager, "%s", message);
 	}
@@ -67,25 +67,25 @@ static int open_store(struct pager *pager)
 {
 	struct store_config config = {
 		.ram_bytes = pager->config.limit_bytes / 2,
-		.ram_bytes_highest = pager->ram_highest,
+		.ram_bytes_highest = pager->budget.ram_highest,
 		.segments = SEGMENTS,
 	};
 	struct tier_config tier = {
-		.backends = pager->backends,
-		.backend_count = pager->backend_count,
+		.backends = pager->backends.items,
+		.backend_count = pager->backends.count,
 		.say = pager->config.say,
 		.say_argument = pager->config.say_argument,
 	};
 	int error;
 
-	for (unsigned int i = 0; i < pager->backend_count; i++)
-		config.seals |= pager->backends[i]->seals;
+	for (unsigned int i = 0; i < pager->backends.count; i++)
+		config.seals |= pager->backends.items[i]->seals;
 	error = store_open(&pager->store, &config, CLUSTERS);
 	if (error)
 		return error;
 	pager->space = store_space(pager->store);
 	tier.store = pager->store;
-	error = store_writer_open(pager->store, &pager->writer);
+	error = store_writer_open(pager->store, &pager->evict.writer);
 	if (!error)
 		error = tier_open(&pager->tier, &tier);
 	return error;
@@ -95,12 +95,12 @@ static void init_locks(struct pager *pager)
 {
 	pthread_rwlockattr_t attributes;
 
-	pthread_mutex_init(&pager->attached_lock, NULL);
-	pthread_cond_init(&pager->evicting_changed, NULL);
+	pthread_mutex_init(&pager->listing.lock, NULL);
+	pthread_cond_init(&pager->listing.evicting_changed, NULL);
 	/* Servers come and go all the time: who waits for a moment without them must get it. */
 	pthread_rwlockattr_init(&attributes);
 	pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
-	pthread_rwlock_init(&pager->serving, &attributes);
+	pthread_rwlock_init(&pager->listing.serving, &attributes);
 	pthread_rwlockattr_destroy(&attributes);
 }
 
@@ -113,22 +113,22 @@ int pager_open(struct pager **out, const struct pager_config *config, char messa
 	if (!pager)
 		goto failed;
 	pager->config = *config;
-	pager->limit_bytes = config->limit_bytes;
-	pager->ram_highest = RAM_HIGHEST;
-	pager->brake_ns = BRAKE_NS;
-	pager->exit_status = pager->loadavg = -1;
-	pager->opened_ns = monotonic_ns();
-	pager->marks = marks_possible();
+	pager->budget.limit_bytes = config->limit_bytes;
+	pager->budget.ram_highest = RAM_HIGHEST;
+	pager->budget.brake_ns = BRAKE_NS;
+	pager->figures.exit_status = pager->evict.loadavg = -1;
+	pager->figures.opened_ns = monotonic_ns();
+	pager->evict.marks = marks_possible();
 	init_locks(pager);
-	pager->own_statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-	pager->loadavg = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
-	pager->control_buffers = fill_buffers_new();
-	pager->evictor_buffers = fill_buffers_new();
-	if (pager->own_statm < 0)
+	pager->budget.own_statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	pager->evict.loadavg = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
+	pager->job.buffers = fill_buffers_new();
+	pager->evict.buffers = fill_buffers_new();
+	if (pager->budget.own_statm < 0)
 		error = -errno;
-	if (pager->own_statm < 0 || !pager->control_buffers || !pager->evictor_buffers)
+	if (pager->budget.own_statm < 0 || !pager->job.buffers || !pager->evict.buffers)
 		goto failed;
-	error = keepers_start(&pager->keepers);
+	error = keepers_start(&pager->job.keepers);
 	if (!error)
 		error = left_open(pager);
 	if (!error)
@@ -152,31 +152,31 @@ failed:
 void pager_close(struct pager *pager)
 {
 	threads_stop(pager);
-	for (size_t i = 0; i < pager->attached_count; i++) {
-		pager_kill(pager->attached[i]); /* without us it would read zeros */
-		attached_free(pager->attached[i]);
+	for (size_t i = 0; i < pager->listing.count; i++) {
+		pager_kill(pager->listing.items[i]); /* without us it would read zeros */
+		attached_free(pager->listing.items[i]);
 	}
-	free(pager->attached);
-	free(pager->doomed);
+	free(pager->listing.items);
+	free(pager->doomed.files);
 	tree_close(pager);
 	left_close(pager);
-	groups_free(&pager->groups);
+	groups_free(&pager->job.groups);
 	if (pager->tier)
 		tier_close(pager->tier);
-	if (pager->writer)
-		store_writer_close(pager->writer);
+	if (pager->evict.writer)
+		store_writer_close(pager->evict.writer);
 	if (pager->store)
 		store_close(pager->store);
-	for (unsigned int i = 0; i < pager->backend_count; i++)
-		backend_close(pager->backends[i]);
-	keepers_stop(pager->keepers);
-	fill_buffers_free(pager->control_buffers);
-	fill_buffers_free(pager->evictor_buffers);
-	maps_free(&pager->maps);
-	if (pager->own_statm >= 0)
-		close(pager->own_statm);
-	if (pager->loadavg >= 0)
-		close(pager->loadavg);
+	for (unsigned int i = 0; i < pager->backends.count; i++)
+		backend_close(pager->backends.items[i]);
+	keepers_stop(pager->job.keepers);
+	fill_buffers_free(pager->job.buffers);
+	fill_buffers_free(pager->evict.buffers);
+	maps_free(&pager->job.maps);
+	if (pager->budget.own_statm >= 0)
+		close(pager->budget.own_statm);
+	if (pager->evict.loadavg >= 0)
+		close(pager->evict.loadavg);
 	free(pager);
 }
 
@@ -186,7 +186,7 @@ int pager_adopt(struct pager *pager, pid_t pid, char message[MESSAGE_BYTES])
 
 	if (error)
 		return error;
-	pager->tree.alone = pager->config.no_children;
+	pager->job.tree.alone = pager->config.no_children;
 	error = tree_open(pager, pid, groups_inherited);
 	return error ? explain(message, error, "cannot watch process %d: %s", pid, strerror(-error))
 		     : 0;
@@ -195,33 +195,33 @@ int pager_adopt(struct pager *pager, pid_t pid, char message[MESSAGE_BYTES])
 void pager_keeper_polls(const struct pager *pager, struct pollfd polls[PAGER_KEEPERS])
 {
 	_Static_assert(PAGER_KEEPERS == KEEPERS, "a poll for each keeper");
-	keepers_polls(pager->keepers, polls);
+	keepers_polls(pager->job.keepers, polls);
 }
 
 bool pager_has_processes(struct pager *pager)
 {
-	return pager->tree.count || pager->attached_count;
+	return pager->job.tree.count || pager->listing.count;
 }
 
 void pager_adjust_limit(struct pager *pager, uint64_t bytes)
 {
-	pager->limit_bytes = bytes;
-	pager->no_room = false;
+	pager->budget.limit_bytes = bytes;
+	pager->budget.no_room = false;
 	budget_refresh(pager);
 	evictor_kick(pager);
 }
 
 void pager_set_strict(struct pager *pager, bool strict)
 {
-	pager->strict = strict;
+	pager->budget.strict = strict;
 }
 
 /* Pages may leave again. */
 static void resume(struct pager *pager)
 {
-	pager->paused = false;
-	for (size_t i = 0; i < pager->tree.count; i++) {
-		struct attached *attached = pager->tree.items[i]->attached;
+	pager->budget.paused = false;
+	for (size_t i = 0; i < pager->job.tree.count; i++) {
+		struct attached *attached = pager->job.tree.items[i]->attached;
 
 		if (attached)
 			attached->evict.paused = attached->evict.refused != NULL;
@@ -285,16 +285,16 @@ static int bring_back_all(struct pager *pager, bool lose, pager_progress_fn prog
 	struct thaw thaw = {progress, argument, 0, 0};
 	int result = 0;
 
-	pager->paused = true;
+	pager->budget.paused = true;
 	tree_refresh(pager, true);
 	groups_look(pager);
 	servers_kick(pager);
-	for (size_t i = 0; i < pager->tree.count; i++)
-		if (pager->tree.items[i]->attached)
-			thaw.total += count_swapped(pager->tree.items[i]->attached);
+	for (size_t i = 0; i < pager->job.tree.count; i++)
+		if (pager->job.tree.items[i]->attached)
+			thaw.total += count_swapped(pager->job.tree.items[i]->attached);
 	thaw.others = thaw.total;
-	for (size_t i = 0; i < pager->tree.count; i++) {
-		struct attached *attached = pager->tree.items[i]->attached;
+	for (size_t i = 0; i < pager->job.tree.count; i++) {
+		struct attached *attached = pager->job.tree.items[i]->attached;
 		uint64_t pages = attached ? count_swapped(attached) : 0;
 
 		thaw.others -= pages < thaw.others ? pages : thaw.others;
@@ -317,9 +317,9 @@ static struct attached *next_to_release(struct pager *pager)
 {
 	tree_refresh(pager, true);
 	groups_look(pager);
-	for (size_t i = 0; i < pager->tree.count; i++)
-		if (pager->tree.items[i]->attached)
-			return pager->tree.items[i]->attached;
+	for (size_t i = 0; i < pager->job.tree.count; i++)
+		if (pager->job.tree.items[i]->attached)
+			return pager->job.tree.items[i]->attached;
 	return NULL;
 }
 

@@ -16,8 +16,8 @@ static int find_tier(struct pager *pager, const char *name, size_t length, uint1
 	*bit = 0;
 	if (length == 3 && !memcmp(name, "ram", 3))
 		return 0;
-	for (unsigned int i = 0; i < pager->backend_count; i++) {
-		const char *known = pager->backends[i]->name;
+	for (unsigned int i = 0; i < pager->backends.count; i++) {
+		const char *known = pager->backends.items[i]->name;
 
 		*bit = (uint16_t)(1u << i);
 		if (strlen(known) == length && !memcmp(known, name, length))
@@ -39,7 +39,7 @@ static int parse_tiers(struct pager *pager, const char *text, uint16_t *tiers,
 				message, -EINVAL,
 				"the job has no tier '%.*s'; take ram, or the names of backends "
 				"that `vswap stat %d' shows",
-				(int)(length < 40 ? length : 40), at, pager->tree.root);
+				(int)(length < 40 ? length : 40), at, pager->job.tree.root);
 		*tiers |= bit;
 		at += length;
 		if (!*at)
@@ -73,17 +73,17 @@ int pager_group_enter(struct pager *pager, pid_t pid, const struct group_setting
 	int error;
 
 	if (!process) {
-		pager->tree.scanned_ns = 0; /* it may be very new */
+		pager->job.tree.scanned_ns = 0; /* it may be very new */
 		tree_refresh(pager, true);
 		groups_look(pager);
 		process = tree_find(pager, pid);
 	}
 	if (!process)
 		return explain(message, -ESRCH, "process %d is no part of the job of process %d",
-			       pid, pager->tree.root);
+			       pid, pager->job.tree.root);
 	error = choose_tiers(pager, process->group, settings->tiers, &tiers, message);
 	if (!error)
-		error = groups_enter(&pager->groups, process->group, settings, tiers, &group,
+		error = groups_enter(&pager->job.groups, process->group, settings, tiers, &group,
 				     message);
 	if (error)
 		return error;
@@ -96,14 +96,14 @@ int pager_group_enter(struct pager *pager, pid_t pid, const struct group_setting
 int pager_group_change(struct pager *pager, const struct group_settings *settings,
 		       char message[MESSAGE_BYTES])
 {
-	struct group *group = groups_find(&pager->groups, settings->name);
+	struct group *group = groups_find(&pager->job.groups, settings->name);
 
 	if (!group)
 		return explain(
 			message, -ENOENT,
 			"the job of process %d has no group '%s'; `vswap stat %d' shows those it "
 			"has",
-			pager->tree.root, settings->name, pager->tree.root);
+			pager->job.tree.root, settings->name, pager->job.tree.root);
 	if (settings->has_limit && settings->limit_bytes &&
 	    group_check_limit(settings->limit_bytes, message))
 		return -EINVAL;

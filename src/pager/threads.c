@@ -30,7 +30,7 @@ int threads_start(struct pager *pager, char message[MESSAGE_BYTES])
 {
 	int error;
 
-	if (pager->threads_run)
+	if (pager->threads.run)
 		return 0;
 	error = fetch_open(pager);
 	if (!error)
@@ -45,13 +45,13 @@ int threads_start(struct pager *pager, char message[MESSAGE_BYTES])
 	if (error)
 		explain(message, 0, "cannot start threads: %s%s", strerror(-error),
 			pager_limit_hint(error));
-	pager->threads_run = !error;
+	pager->threads.run = !error;
 	return error;
 }
 
 void threads_stop(struct pager *pager)
 {
-	if (!pager->threads_run)
+	if (!pager->threads.run)
 		return;
 	evictor_stop(pager);
 	watchdog_stop(pager);
@@ -59,5 +59,5 @@ void threads_stop(struct pager *pager)
 	evictor_free(pager);
 	servers_stop(pager);
 	fetch_close(pager);
-	pager->threads_run = false;
+	pager->threads.run = false;
 }

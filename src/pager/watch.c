@@ -89,9 +89,9 @@ static int attach_largest(struct pager *pager)
 		return delay < DELAY_LEAST ? DELAY_LEAST
 					   : (int)(delay < DELAY_MOST ? delay : DELAY_MOST);
 	}
-	process = pager->paused ? NULL : tree_largest(pager, !job_left);
+	process = pager->budget.paused ? NULL : tree_largest(pager, !job_left);
 	if (!process)
-		return pager->strict ? DELAY_PAGING : DELAY_QUIET;
+		return pager->budget.strict ? DELAY_PAGING : DELAY_QUIET;
 	try_to_attach(pager, process);
 	groups_look(pager);
 	return DELAY_LEAST;
@@ -103,7 +103,7 @@ static int look_at_mappings(struct attached *attached, const struct process_size
 	int error;
 
 	if (age < attached->watch.scan_cost_ns *
-			  (attached->pager->strict ? SCAN_SHARE_STRICT : SCAN_SHARE))
+			  (attached->pager->budget.strict ? SCAN_SHARE_STRICT : SCAN_SHARE))
 		return 0;
 	if (size->total == attached->watch.scanned_total && age < SCAN_NS)
 		return 0;
@@ -131,7 +131,8 @@ static bool is_pressed(const struct attached *attached)
 {
 	const struct pager *pager = attached->pager;
 
-	return pager->resident_pages >= pager->target_pages - pager->target_pages / 16 ||
+	return pager->budget.resident_pages >=
+		       pager->budget.target_pages - pager->budget.target_pages / 16 ||
 	       !group_until_near(attached->group);
 }
 
@@ -163,10 +164,10 @@ static void record_unknown(struct attached *attached)
 	uint64_t now = monotonic_ns(), limit = group_tightest(attached->group);
 	int64_t unknown, many;
 
-	if (now < attached->watch.record_ns || pager->paused || !is_pressed(attached))
+	if (now < attached->watch.record_ns || pager->budget.paused || !is_pressed(attached))
 		return;
-	if (limit > pager->limit_bytes)
-		limit = pager->limit_bytes;
+	if (limit > pager->budget.limit_bytes)
+		limit = pager->budget.limit_bytes;
 	many = (int64_t)(limit >> PAGE_SHIFT) / UNKNOWN_PARTS;
 	unknown = count_unknown(attached);
 	attached->watch.record_ns = now + RECORD_NS + (monotonic_ns() - now) * COUNT_SHARE;
@@ -236,25 +237,26 @@ static void attend(struct attached *attached)
  */
 static int paging_delay(struct pager *pager)
 {
-	const struct counters *counters = &pager->counters;
+	const struct counters *counters = &pager->figures.counters;
 	uint64_t traffic = counters->pages_in + counters->pages_out + counters->pages_zeroed;
-	int64_t grown = pager->resident_pages - pager->resident_seen;
+	int64_t grown = pager->budget.resident_pages - pager->watch.resident_seen;
 	uint64_t limit = groups_lowest_limit(pager), longest;
-	bool quiet = traffic == pager->traffic_seen && grown < QUIET_PAGES && grown > -QUIET_PAGES;
+	bool quiet =
+		traffic == pager->watch.traffic_seen && grown < QUIET_PAGES && grown > -QUIET_PAGES;
 
-	if (limit > pager->limit_bytes)
-		limit = pager->limit_bytes;
+	if (limit > pager->budget.limit_bytes)
+		limit = pager->budget.limit_bytes;
 	longest = limit / UNSEEN_SHARE / GROWTH_PER_US;
-	pager->traffic_seen = traffic;
-	pager->resident_seen = pager->resident_pages;
-	pager->delay = quiet	       ? pager->delay + DELAY_PAGING
-		       : pager->strict ? DELAY_STRICT
-				       : DELAY_PAGING;
-	if (pager->delay > DELAY_QUIET)
-		pager->delay = DELAY_QUIET;
-	if (pager->delay > DELAY_PAGING && (uint64_t)pager->delay > longest)
-		pager->delay = longest > DELAY_PAGING ? (int)longest : DELAY_PAGING;
-	return pager->delay;
+	pager->watch.traffic_seen = traffic;
+	pager->watch.resident_seen = pager->budget.resident_pages;
+	pager->watch.delay = quiet		    ? pager->watch.delay + DELAY_PAGING
+			     : pager->budget.strict ? DELAY_STRICT
+						    : DELAY_PAGING;
+	if (pager->watch.delay > DELAY_QUIET)
+		pager->watch.delay = DELAY_QUIET;
+	if (pager->watch.delay > DELAY_PAGING && (uint64_t)pager->watch.delay > longest)
+		pager->watch.delay = longest > DELAY_PAGING ? (int)longest : DELAY_PAGING;
+	return pager->watch.delay;
 }
 
 int pager_tick(struct pager *pager)
@@ -263,10 +265,10 @@ int pager_tick(struct pager *pager)
 	bool pressed, paging = false;
 	int delay, longest;
 
-	if (!pager->tree.root)
+	if (!pager->job.tree.root)
 		return -ESRCH;
 	doomed_look(pager);
-	keepers_mend(pager->keepers); /* not now: with the next tick */
+	keepers_mend(pager->job.keepers); /* not now: with the next tick */
 	budget_refresh(pager);
 	pressed = figures_resident_bytes(pager) * 2 > budget_attach_bytes(pager) ||
 		  groups_are_pressed(pager);
@@ -275,10 +277,10 @@ int pager_tick(struct pager *pager)
 	figures_look(pager, now);
 	load_look(pager, now);
 	delay = attach_largest(pager);
-	if (pager->resident_pages > pager->target_pages || groups_must_evict(pager))
+	if (pager->budget.resident_pages > pager->budget.target_pages || groups_must_evict(pager))
 		evictor_kick(pager);
-	for (size_t i = 0; i < pager->tree.count; i++) {
-		struct attached *attached = pager->tree.items[i]->attached;
+	for (size_t i = 0; i < pager->job.tree.count; i++) {
+		struct attached *attached = pager->job.tree.items[i]->attached;
 
 		if (!attached || !attached->task.has_agent)
 			continue;
@@ -289,5 +291,5 @@ int pager_tick(struct pager *pager)
 	if (paging && delay > longest)
 		delay = longest;
 	delay = timeouts_end(delay, trace_touch);
-	return pager->tree.count || pager->attached_count ? delay : -ESRCH;
+	return pager->job.tree.count || pager->listing.count ? delay : -ESRCH;
 }

@@ -29,11 +29,11 @@ struct evictor_look {
 /* Sent again at each look: it may come a moment before the read. */
 static void look(struct pager *pager, uint32_t *seen)
 {
-	for (unsigned int i = 0; i < pager->server_count; i++) {
-		uint32_t reads = pager->servers[i]->reads;
+	for (unsigned int i = 0; i < pager->serve.count; i++) {
+		uint32_t reads = pager->serve.servers[i]->reads;
 
 		if (reads % 2 && reads == seen[i])
-			pthread_kill(pager->servers[i]->thread, SERVER_SIGNAL);
+			pthread_kill(pager->serve.servers[i]->thread, SERVER_SIGNAL);
 		seen[i] = reads;
 	}
 }
@@ -62,9 +62,9 @@ static bool is_reading_staging(struct pager *pager)
 {
 	bool staging;
 
-	pthread_mutex_lock(&pager->attached_lock);
-	staging = pager->evicting && pager->evicting->batch.state == BATCH_MOVING;
-	pthread_mutex_unlock(&pager->attached_lock);
+	pthread_mutex_lock(&pager->listing.lock);
+	staging = pager->listing.evicting && pager->listing.evicting->batch.state == BATCH_MOVING;
+	pthread_mutex_unlock(&pager->listing.lock);
 	return staging;
 }
 
@@ -75,9 +75,9 @@ static unsigned int most_looks(struct pager *pager)
 	unsigned int looks = READ_LOOKS;
 	pid_t pid;
 
-	pthread_mutex_lock(&pager->attached_lock);
-	pid = pager->evicting ? pager->evicting->task.pid : 0;
-	pthread_mutex_unlock(&pager->attached_lock);
+	pthread_mutex_lock(&pager->listing.lock);
+	pid = pager->listing.evicting ? pager->listing.evicting->task.pid : 0;
+	pthread_mutex_unlock(&pager->listing.lock);
 	if (pid)
 		looks += proc_threads(pid) / CROWD_THREADS;
 	return looks < READ_LOOKS_MOST ? looks : READ_LOOKS_MOST;
@@ -91,7 +91,7 @@ static bool is_too_long(struct pager *pager, unsigned int looks)
 
 	if (looks < STAGING_LOOKS)
 		return false;
-	find_sleep(pager->evictor_guard->tid, where, sizeof(where));
+	find_sleep(pager->evict.guard->tid, where, sizeof(where));
 	if (where[0] && looks >= READ_LOOKS && looks >= most_looks(pager))
 		return true;
 	return (strstr(where, "userfault") || strstr(where, "fuse")) && is_reading_staging(pager);
@@ -99,7 +99,7 @@ static bool is_too_long(struct pager *pager, unsigned int looks)
 
 static void look_at_evictor(struct pager *pager, struct evictor_look *last)
 {
-	struct remote_guard *guard = pager->evictor_guard;
+	struct remote_guard *guard = pager->evict.guard;
 	uint32_t reads = guard ? guard->reads : 0;
 
 	if (!(reads % 2) || reads != last->reads || guard != last->guard) {
@@ -117,8 +117,8 @@ static void *watchdog_main(void *argument)
 	struct evictor_look last = {0};
 
 	pthread_setname_np(pthread_self(), "vswap-watchdog");
-	while (!__atomic_load_n(&pager->watchdog_stop, __ATOMIC_SEQ_CST)) {
-		futex_wait(&pager->watchdog_stop, 0, LOOK_NS);
+	while (!__atomic_load_n(&pager->threads.watchdog_stop, __ATOMIC_SEQ_CST)) {
+		futex_wait(&pager->threads.watchdog_stop, 0, LOOK_NS);
 		look(pager, seen);
 		look_at_evictor(pager, &last);
 	}
@@ -137,13 +137,13 @@ int watchdog_start(struct pager *pager)
 
 	if (sigaction(SERVER_SIGNAL, &action, NULL))
 		return -errno;
-	pager->watchdog_stop = 0;
-	return -pthread_create(&pager->watchdog, NULL, watchdog_main, pager);
+	pager->threads.watchdog_stop = 0;
+	return -pthread_create(&pager->threads.watchdog, NULL, watchdog_main, pager);
 }
 
 void watchdog_stop(struct pager *pager)
 {
-	__atomic_store_n(&pager->watchdog_stop, 1, __ATOMIC_SEQ_CST);
-	futex_wake(&pager->watchdog_stop, 1);
-	pthread_join(pager->watchdog, NULL);
+	__atomic_store_n(&pager->threads.watchdog_stop, 1, __ATOMIC_SEQ_CST);
+	futex_wake(&pager->threads.watchdog_stop, 1);
+	pthread_join(pager->threads.watchdog, NULL);
 }

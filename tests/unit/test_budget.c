@@ -72,15 +72,15 @@ static int setup(void **state)
 {
 	pager = calloc(1, sizeof(*pager));
 	assert_non_null(pager);
-	pager->own_statm = open_statm();
-	pager->ram_highest = 1ull << 40;
+	pager->budget.own_statm = open_statm();
+	pager->budget.ram_highest = 1ull << 40;
 	segments = live = told_ram = told_share = 0;
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	close(pager->own_statm);
+	close(pager->budget.own_statm);
 	free(pager);
 	return 0;
 }
@@ -88,10 +88,10 @@ static int teardown(void **state)
 /* The owner has `fixed` bytes beside its segments. */
 static void refresh(uint64_t limit, uint64_t fixed, uint64_t resident)
 {
-	pager->limit_bytes = limit;
-	pager->live_ns = 0; /* look again */
-	set_anonymous(pager->own_statm, fixed + segments);
-	pager->resident_pages = (int64_t)(resident / PAGE_BYTES);
+	pager->budget.limit_bytes = limit;
+	pager->budget.live_ns = 0; /* look again */
+	set_anonymous(pager->budget.own_statm, fixed + segments);
+	pager->budget.resident_pages = (int64_t)(resident / PAGE_BYTES);
 	budget_refresh(pager);
 }
 
@@ -108,15 +108,15 @@ static void test_marks(void **state)
 		segments = limits[i] / 4;
 		refresh(limits[i], 3 * MIB, limits[i] / 2);
 		own = segments + 3 * MIB;
-		assert_int_equal(pager->own_bytes, own);
-		target = (uint64_t)pager->target_pages * PAGE_BYTES;
-		brake = (uint64_t)pager->brake_pages * PAGE_BYTES;
+		assert_int_equal(pager->budget.own_bytes, own);
+		target = (uint64_t)pager->budget.target_pages * PAGE_BYTES;
+		brake = (uint64_t)pager->budget.brake_pages * PAGE_BYTES;
 		assert_int_equal(own + brake, limits[i]);
 		assert_in_range(brake - target, 64 * PAGE_BYTES, 2048 * PAGE_BYTES);
 	}
 	segments = 0;
 	refresh(8 * MIB, MIB, 4 * MIB);
-	assert_int_equal(pager->brake_pages - pager->target_pages, 64);
+	assert_int_equal(pager->budget.brake_pages - pager->budget.target_pages, 64);
 }
 
 /* An owner that has more than all of it leaves the program nothing, not a number gone round. */
@@ -124,13 +124,13 @@ static void test_owner_above_limit(void **state)
 {
 	segments = 40 * MIB;
 	refresh(16 * MIB, 4 * MIB, 8 * MIB);
-	assert_int_equal(pager->target_pages, 0);
-	assert_int_equal(pager->brake_pages, 0);
+	assert_int_equal(pager->budget.target_pages, 0);
+	assert_int_equal(pager->budget.brake_pages, 0);
 	assert_int_equal(budget_attach_bytes(pager), 0);
 	segments = 16 * MIB - 10 * PAGE_BYTES;
 	refresh(16 * MIB, 0, 0);
-	assert_int_equal(pager->target_pages, 0);
-	assert_int_equal(pager->brake_pages, 10);
+	assert_int_equal(pager->budget.target_pages, 0);
+	assert_int_equal(pager->budget.brake_pages, 10);
 	/* Segments have a least size, however little is left. */
 	refresh(16 * MIB, 13 * MIB, 8 * MIB);
 	assert_int_equal(told_ram, 2 * SEGMENT);
@@ -140,7 +140,7 @@ static void test_owner_above_limit(void **state)
 static void test_program_keeps(void **state)
 {
 	for (int backends = 0; backends < 2; backends++) {
-		pager->backend_count = (unsigned int)backends;
+		pager->backends.count = (unsigned int)backends;
 		for (size_t i = 0; i < LIMITS; i++) {
 			uint64_t keeps = limits[i] / 8 > 4 * MIB ? limits[i] / 8 : 4 * MIB;
 
@@ -156,7 +156,7 @@ static void test_program_keeps(void **state)
 /* With a backend they are written back from 40 % on; the cap is above, but below half. */
 static void test_backend_share(void **state)
 {
-	pager->backend_count = 1;
+	pager->backends.count = 1;
 	for (size_t i = 0; i < LIMITS; i++) {
 		segments = limits[i] / 5;
 		refresh(limits[i], 2 * MIB, 4 * MIB);
@@ -194,9 +194,9 @@ static void test_alone(void **state)
 
 static void test_highest(void **state)
 {
-	pager->ram_highest = 48 * MIB;
+	pager->budget.ram_highest = 48 * MIB;
 	for (int backends = 0; backends < 2; backends++) {
-		pager->backend_count = (unsigned int)backends;
+		pager->backends.count = (unsigned int)backends;
 		refresh(MIB << 10, 2 * MIB, 4 * MIB);
 		assert_int_equal(told_ram, 48 * MIB);
 	}
@@ -206,11 +206,11 @@ static void test_peak(void **state)
 {
 	segments = 20 * MIB;
 	refresh(256 * MIB, 2 * MIB, 100 * MIB);
-	assert_int_equal(pager->peak_bytes, 122 * MIB);
+	assert_int_equal(pager->figures.peak_bytes, 122 * MIB);
 	refresh(256 * MIB, 2 * MIB, 90 * MIB);
-	assert_int_equal(pager->peak_bytes, 122 * MIB);
+	assert_int_equal(pager->figures.peak_bytes, 122 * MIB);
 	refresh(256 * MIB, 2 * MIB, 101 * MIB);
-	assert_int_equal(pager->peak_bytes, 123 * MIB);
+	assert_int_equal(pager->figures.peak_bytes, 123 * MIB);
 }
 
 /* A size that cannot be read changes nothing. */
@@ -219,14 +219,14 @@ static void test_unreadable(void **state)
 	int64_t target, brake;
 
 	refresh(256 * MIB, 2 * MIB, 100 * MIB);
-	target = pager->target_pages;
-	brake = pager->brake_pages;
-	pager->limit_bytes = 16 * MIB;
-	assert_int_equal(ftruncate(pager->own_statm, 0), 0);
+	target = pager->budget.target_pages;
+	brake = pager->budget.brake_pages;
+	pager->budget.limit_bytes = 16 * MIB;
+	assert_int_equal(ftruncate(pager->budget.own_statm, 0), 0);
 	told_ram = 1;
 	budget_refresh(pager);
-	assert_int_equal(pager->target_pages, target);
-	assert_int_equal(pager->brake_pages, brake);
+	assert_int_equal(pager->budget.target_pages, target);
+	assert_int_equal(pager->budget.brake_pages, brake);
 	assert_int_equal(told_ram, 1);
 }
 
@@ -239,21 +239,21 @@ static void test_attach(void **state)
 		refresh(limits[i], 3 * MIB, 4 * MIB);
 		assert_true(budget_attach_bytes(pager) > 4 * MIB);
 		assert_true(budget_attach_bytes(pager) <
-			    (uint64_t)pager->target_pages * PAGE_BYTES);
+			    (uint64_t)pager->budget.target_pages * PAGE_BYTES);
 		/* Much earlier where the kernel would kill, but not for every small one. */
 		usual = budget_attach_bytes(pager);
-		pager->strict = true;
+		pager->budget.strict = true;
 		assert_in_range(budget_attach_bytes(pager), usual / 8, usual - 1);
 		assert_true(usual - budget_attach_bytes(pager) <= 64 * MIB);
-		pager->strict = false;
+		pager->budget.strict = false;
 		/* Earlier, too, where several grow at once; one is no reason, and half stays. */
-		pager->tree.growing = 1;
+		pager->job.tree.growing = 1;
 		assert_int_equal(budget_attach_bytes(pager), usual);
-		pager->tree.growing = 3;
+		pager->job.tree.growing = 3;
 		assert_int_equal(budget_attach_bytes(pager), usual - limits[i] / 16);
-		pager->tree.growing = 1000;
+		pager->job.tree.growing = 1000;
 		assert_int_equal(budget_attach_bytes(pager), usual - usual / 2);
-		pager->tree.growing = 0;
+		pager->job.tree.growing = 0;
 	}
 }
 

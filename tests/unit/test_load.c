@@ -24,15 +24,15 @@ static int setup(void **state)
 {
 	memset(&pager, 0, sizeof(pager));
 	memset(attached, 0, sizeof(attached));
-	pthread_mutex_init(&pager.attached_lock, NULL);
+	pthread_mutex_init(&pager.listing.lock, NULL);
 	for (unsigned int i = 0; i < PROCESSES; i++) {
 		list[i] = &attached[i];
 		attached[i].task.has_agent = true;
 		attached[i].count.resident_pages = 1000;
 	}
-	pager.attached = list;
-	pager.attached_count = PROCESSES;
-	pager.target_pages = 1000 * PROCESSES;
+	pager.listing.items = list;
+	pager.listing.count = PROCESSES;
+	pager.budget.target_pages = 1000 * PROCESSES;
 	now = 100 * SECOND;
 	load_look(&pager, now);
 	return 0;
@@ -51,7 +51,7 @@ static unsigned int count_held(void)
 static void step(unsigned int busy, uint64_t back)
 {
 	now += STEP_NS;
-	pager.counters.pages_in += back;
+	pager.figures.counters.pages_in += back;
 	for (unsigned int i = 0; i < busy; i++)
 		attached[i].count.faults += attached[i].serve.held ? 3 : 200;
 	load_look(&pager, now);

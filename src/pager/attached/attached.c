@@ -19,7 +19,7 @@ struct attached *attached_new(struct pager *pager, int userfault)
 	if (!attached)
 		return NULL;
 	attached->pager = pager;
-	attached->task.id = atomic_fetch_add(&pager->attached_ids, 1);
+	attached->task.id = atomic_fetch_add(&pager->listing.ids, 1);
 	attached->space = pager->space;
 	attached->task.userfault = userfault;
 	attached->task.pidfd = attached->target.userfault = -1;
@@ -61,14 +61,14 @@ int attached_list(struct attached *attached)
 	struct pager *pager = attached->pager;
 	int error;
 
-	pthread_mutex_lock(&pager->attached_lock);
-	error = array_grow((void **)&pager->attached, &pager->attached_capacity,
-			   pager->attached_count + 1, sizeof(struct attached *));
+	pthread_mutex_lock(&pager->listing.lock);
+	error = array_grow((void **)&pager->listing.items, &pager->listing.capacity,
+			   pager->listing.count + 1, sizeof(struct attached *));
 	if (!error) {
-		pager->attached[pager->attached_count++] = attached;
-		pager->attached_generation++;
+		pager->listing.items[pager->listing.count++] = attached;
+		pager->listing.generation++;
 	}
-	pthread_mutex_unlock(&pager->attached_lock);
+	pthread_mutex_unlock(&pager->listing.lock);
 	servers_kick(pager);
 	return error;
 }
@@ -78,24 +78,24 @@ static void leave_list(struct attached *attached)
 	struct pager *pager = attached->pager;
 	size_t kept = 0;
 
-	pthread_mutex_lock(&pager->attached_lock);
-	for (size_t i = 0; i < pager->attached_count; i++)
-		if (pager->attached[i] != attached)
-			pager->attached[kept++] = pager->attached[i];
-	pager->attached_count = kept;
-	pager->attached_generation++;
-	pthread_mutex_unlock(&pager->attached_lock);
+	pthread_mutex_lock(&pager->listing.lock);
+	for (size_t i = 0; i < pager->listing.count; i++)
+		if (pager->listing.items[i] != attached)
+			pager->listing.items[kept++] = pager->listing.items[i];
+	pager->listing.count = kept;
+	pager->listing.generation++;
+	pthread_mutex_unlock(&pager->listing.lock);
 }
 
 struct attached *attached_find(struct pager *pager, uint64_t id)
 {
 	struct attached *found = NULL;
 
-	pthread_mutex_lock(&pager->attached_lock);
-	for (size_t i = 0; i < pager->attached_count && !found; i++)
-		if (pager->attached[i]->task.id == id)
-			found = pager->attached[i];
-	pthread_mutex_unlock(&pager->attached_lock);
+	pthread_mutex_lock(&pager->listing.lock);
+	for (size_t i = 0; i < pager->listing.count && !found; i++)
+		if (pager->listing.items[i]->task.id == id)
+			found = pager->listing.items[i];
+	pthread_mutex_unlock(&pager->listing.lock);
 	return found;
 }
 
@@ -103,13 +103,13 @@ void attached_barrier(struct attached *attached)
 {
 	struct pager *pager = attached->pager;
 
-	pthread_mutex_lock(&pager->attached_lock);
-	while (pager->evicting == attached)
-		pthread_cond_wait(&pager->evicting_changed, &pager->attached_lock);
-	pthread_mutex_unlock(&pager->attached_lock);
+	pthread_mutex_lock(&pager->listing.lock);
+	while (pager->listing.evicting == attached)
+		pthread_cond_wait(&pager->listing.evicting_changed, &pager->listing.lock);
+	pthread_mutex_unlock(&pager->listing.lock);
 	/* Every server that uses it now is done once this is ours. */
-	pthread_rwlock_wrlock(&pager->serving);
-	pthread_rwlock_unlock(&pager->serving);
+	pthread_rwlock_wrlock(&pager->listing.serving);
+	pthread_rwlock_unlock(&pager->listing.serving);
 }
 
 void attached_unlist(struct attached *attached)
@@ -133,10 +133,10 @@ size_t attached_count_unknown(struct pager *pager)
 {
 	size_t count = 0;
 
-	pthread_mutex_lock(&pager->attached_lock);
-	for (size_t i = 0; i < pager->attached_count; i++)
-		count += pager->attached[i]->task.pid == 0;
-	pthread_mutex_unlock(&pager->attached_lock);
+	pthread_mutex_lock(&pager->listing.lock);
+	for (size_t i = 0; i < pager->listing.count; i++)
+		count += pager->listing.items[i]->task.pid == 0;
+	pthread_mutex_unlock(&pager->listing.lock);
 	return count;
 }
 
@@ -222,7 +222,7 @@ void attached_forget_pagemap(struct attached *attached)
 void attached_count_pages(struct attached *attached, int64_t pages)
 {
 	atomic_fetch_add(&attached->count.resident_pages, pages);
-	atomic_fetch_add(&attached->pager->resident_pages, pages);
+	atomic_fetch_add(&attached->pager->budget.resident_pages, pages);
 	group_count_pages(attached->group, pages);
 }
 
@@ -230,7 +230,7 @@ void attached_set_pages(struct attached *attached, int64_t pages)
 {
 	int64_t before = atomic_exchange(&attached->count.resident_pages, pages);
 
-	atomic_fetch_add(&attached->pager->resident_pages, pages - before);
+	atomic_fetch_add(&attached->pager->budget.resident_pages, pages - before);
 	group_count_pages(attached->group, pages - before);
 }
 

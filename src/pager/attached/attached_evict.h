@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What src/pager/eviction keeps of an address space; the evictor's, but where it says so. Private to
- * src/pager. */
+/* What src/pager/eviction keeps of an address space; the evictor's, but where it says so. Private
+ * to src/pager. */
 #ifndef PAGER_ATTACHED_ATTACHED_EVICT_H
 #define PAGER_ATTACHED_ATTACHED_EVICT_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the control thread keeps of an address space (watch.c, job/, program/). Private to src/pager. */
+/* What the control thread keeps of an address space (watch.c, job/, program/). Private to
+ * src/pager. */
 #ifndef PAGER_ATTACHED_ATTACHED_WATCH_H
 #define PAGER_ATTACHED_ATTACHED_WATCH_H
 

@@ -27,7 +27,7 @@ void batch_expel(struct attached *attached)
 		batch_unregister(attached, i);
 	lock_expel_agent(&attached->lock);
 	pthread_mutex_unlock(&attached->evict.staging_lock);
-	atomic_fetch_add(&attached->pager->counters.revoked, 1);
+	atomic_fetch_add(&attached->pager->figures.counters.revoked, 1);
 }
 
 void batch_revoke(void *argument)

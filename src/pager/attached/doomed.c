@@ -16,13 +16,13 @@
 
 void doomed_add(struct pager *pager, int userfault)
 {
-	pthread_mutex_lock(&pager->attached_lock);
+	pthread_mutex_lock(&pager->listing.lock);
 	/* Without memory for the list it stays open all the same: the keepers see to it at the end.
 	 */
-	if (!array_grow((void **)&pager->doomed, &pager->doomed_capacity, pager->doomed_count + 1,
-			sizeof(int)))
-		pager->doomed[pager->doomed_count++] = userfault;
-	pthread_mutex_unlock(&pager->attached_lock);
+	if (!array_grow((void **)&pager->doomed.files, &pager->doomed.capacity,
+			pager->doomed.count + 1, sizeof(int)))
+		pager->doomed.files[pager->doomed.count++] = userfault;
+	pthread_mutex_unlock(&pager->listing.lock);
 }
 
 /* Closes what is gone; of the others `some`. */
@@ -30,18 +30,18 @@ static size_t sort_out(struct pager *pager, int some[HUNTED])
 {
 	size_t kept = 0, count;
 
-	pthread_mutex_lock(&pager->attached_lock);
-	for (size_t i = 0; i < pager->doomed_count; i++) {
-		if (userfault_is_gone(pager->doomed[i]))
-			close(pager->doomed[i]);
+	pthread_mutex_lock(&pager->listing.lock);
+	for (size_t i = 0; i < pager->doomed.count; i++) {
+		if (userfault_is_gone(pager->doomed.files[i]))
+			close(pager->doomed.files[i]);
 		else
-			pager->doomed[kept++] = pager->doomed[i];
+			pager->doomed.files[kept++] = pager->doomed.files[i];
 	}
-	pager->doomed_count = kept;
+	pager->doomed.count = kept;
 	count = kept < HUNTED ? kept : HUNTED;
 	for (size_t i = 0; i < count; i++)
-		some[i] = pager->doomed[i];
-	pthread_mutex_unlock(&pager->attached_lock);
+		some[i] = pager->doomed.files[i];
+	pthread_mutex_unlock(&pager->listing.lock);
 	return count;
 }
 
@@ -50,7 +50,7 @@ void doomed_look(struct pager *pager)
 	int some[HUNTED], proc;
 	size_t count;
 
-	if (!pager->doomed_count || monotonic_ns() < pager->doomed_ns)
+	if (!pager->doomed.count || monotonic_ns() < pager->doomed.hunt_ns)
 		return;
 	count = sort_out(pager, some);
 	proc = count ? open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
@@ -58,5 +58,5 @@ void doomed_look(struct pager *pager)
 		hunt(proc, some, count);
 		close(proc);
 	}
-	pager->doomed_ns = monotonic_ns() + HUNT_NS;
+	pager->doomed.hunt_ns = monotonic_ns() + HUNT_NS;
 }

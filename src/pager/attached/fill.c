@@ -212,15 +212,15 @@ enum fault_result fill_swapped(struct attached *attached, struct fill_buffers *b
 		release(slots, words, (unsigned int)done, count);
 		attached_count_pages(attached, done);
 		group_count_in(attached->group, (uint64_t)done);
-		atomic_fetch_add_explicit(&attached->pager->counters.pages_in, (uint64_t)done,
-					  memory_order_relaxed);
+		atomic_fetch_add_explicit(&attached->pager->figures.counters.pages_in,
+					  (uint64_t)done, memory_order_relaxed);
 		*filled = buffers->installed = (unsigned int)done;
 		return FAULT_DONE;
 	}
 	if (done == -EEXIST) {
 		/* Present although it was swapped: the program's own page wins (it can only
 		 * come from a mapping that replaced ours before its event was read). */
-		atomic_fetch_add(&attached->pager->counters.anomalies, 1);
+		atomic_fetch_add(&attached->pager->figures.counters.anomalies, 1);
 		settle(attached, &slots[0], words[0]);
 		release(slots, words, 1, count);
 		userfault_wake(attached->task.userfault, address, 1);
@@ -271,13 +271,15 @@ enum fault_result fill_fetched(struct attached *attached, uint64_t address,
 		settle(attached, slot, fetch->word);
 		attached_count_pages(attached, 1);
 		group_count_in(attached->group, 1);
-		atomic_fetch_add_explicit(&pager->counters.pages_in, 1, memory_order_relaxed);
-		if (pager->resident_pages > pager->target_pages || group_is_over(attached->group))
+		atomic_fetch_add_explicit(&pager->figures.counters.pages_in, 1,
+					  memory_order_relaxed);
+		if (pager->budget.resident_pages > pager->budget.target_pages ||
+		    group_is_over(attached->group))
 			evictor_kick(pager);
 		return FAULT_DONE;
 	}
 	if (done == -EEXIST) { /* as in fill_swapped */
-		atomic_fetch_add(&pager->counters.anomalies, 1);
+		atomic_fetch_add(&pager->figures.counters.anomalies, 1);
 		settle(attached, slot, fetch->word);
 		userfault_wake(attached->task.userfault, address, 1);
 		return FAULT_DONE;

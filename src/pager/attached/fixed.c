@@ -56,6 +56,6 @@ void fixed_end(struct attached *attached)
 			fixed->next_ns = 0;
 	}
 	pages = fixed->last + fixed->fresh;
-	atomic_fetch_add(&attached->pager->fixed_pages, pages - fixed->pages);
+	atomic_fetch_add(&attached->pager->budget.fixed_pages, pages - fixed->pages);
 	fixed->pages = pages;
 }

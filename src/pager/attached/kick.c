@@ -20,26 +20,27 @@ void servers_forget(struct attached *attached)
 {
 	const struct pager *pager = attached->pager;
 
-	for (unsigned int i = 0; i < pager->server_count; i++)
-		epoll_ctl(pager->doors[i].epoll, EPOLL_CTL_DEL, attached->task.userfault, NULL);
+	for (unsigned int i = 0; i < pager->serve.count; i++)
+		epoll_ctl(pager->serve.doors[i].epoll, EPOLL_CTL_DEL, attached->task.userfault,
+			  NULL);
 }
 
 void servers_kick(struct pager *pager)
 {
-	for (unsigned int i = 0; i < pager->server_count; i++)
-		kick(&pager->doors[i]);
+	for (unsigned int i = 0; i < pager->serve.count; i++)
+		kick(&pager->serve.doors[i]);
 }
 
 void servers_kick_deferred(struct pager *pager)
 {
-	for (unsigned int i = 0; i < pager->server_count; i++)
-		if (pager->doors[i].deferred)
-			kick(&pager->doors[i]);
+	for (unsigned int i = 0; i < pager->serve.count; i++)
+		if (pager->serve.doors[i].deferred)
+			kick(&pager->serve.doors[i]);
 }
 
 void evictor_kick(struct pager *pager)
 {
-	__atomic_fetch_add(&pager->wake_evictor, 1, __ATOMIC_SEQ_CST);
-	if (pager->evictor_sleeps)
-		futex_wake(&pager->wake_evictor, 1);
+	__atomic_fetch_add(&pager->evict.wake, 1, __ATOMIC_SEQ_CST);
+	if (pager->evict.sleeps)
+		futex_wake(&pager->evict.wake, 1);
 }

@@ -75,7 +75,7 @@ void page_marks_settle(struct attached *attached)
 	struct batch *batch = &attached->batch;
 	unsigned int first = batch->count;
 
-	if (!attached->pager->marks)
+	if (!attached->pager->evict.marks)
 		return;
 	for (unsigned int i = batch->count; i--;) {
 		int result = batch->result[i];

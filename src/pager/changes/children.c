@@ -67,10 +67,11 @@ static bool is_served(struct pager *pager, pid_t pid)
 {
 	bool served = false;
 
-	pthread_mutex_lock(&pager->attached_lock);
-	for (size_t i = 0; i < pager->attached_count && !served; i++)
-		served = pager->attached[i]->task.pid == pid && !pager->attached[i]->task.dead;
-	pthread_mutex_unlock(&pager->attached_lock);
+	pthread_mutex_lock(&pager->listing.lock);
+	for (size_t i = 0; i < pager->listing.count && !served; i++)
+		served = pager->listing.items[i]->task.pid == pid &&
+			 !pager->listing.items[i]->task.dead;
+	pthread_mutex_unlock(&pager->listing.lock);
 	return served;
 }
 

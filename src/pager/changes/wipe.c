@@ -63,12 +63,12 @@ static pid_t find_parent(const struct attached *child)
 	struct pager *pager = child->pager;
 	pid_t pid = proc_parent(child->task.pid), found = 0;
 
-	pthread_mutex_lock(&pager->attached_lock);
-	for (size_t i = 0; i < pager->attached_count && pid; i++)
-		if (pager->attached[i]->task.pid == pid &&
-		    pager->attached[i]->task.stack_start == child->task.stack_start)
+	pthread_mutex_lock(&pager->listing.lock);
+	for (size_t i = 0; i < pager->listing.count && pid; i++)
+		if (pager->listing.items[i]->task.pid == pid &&
+		    pager->listing.items[i]->task.stack_start == child->task.stack_start)
 			found = pid;
-	pthread_mutex_unlock(&pager->attached_lock);
+	pthread_mutex_unlock(&pager->listing.lock);
 	return found;
 }
 

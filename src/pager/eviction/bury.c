@@ -94,7 +94,7 @@ void bury_lost(struct attached *attached, pid_t last_id, uint64_t changes)
 	if (!attached->target.shares_pids)
 		return;
 	if (attached->evict.kept.thread_count <= 2 && attached->evict.kept.changes == changes &&
-	    last_id >= 0 && robust_last_id(attached->pager->loadavg) == last_id)
+	    last_id >= 0 && robust_last_id(attached->pager->evict.loadavg) == last_id)
 		return;
 	count = find_lost(attached, lost);
 	if (!count || !command_wait(attached))

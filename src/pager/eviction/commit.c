@@ -38,7 +38,7 @@ static void stay(struct attached *attached, unsigned int i)
 	}
 	/* Busy although it was made the program's own: it is pinned. */
 	if (why == -EINVAL || (why == -EBUSY && batch->parting)) {
-		atomic_fetch_add(&attached->pager->counters.refused, 1);
+		atomic_fetch_add(&attached->pager->figures.counters.refused, 1);
 		fixed_refused(&attached->evict.fixed, word & DESC_FIXED);
 		word |= DESC_FIXED;
 	} else if (why == -EBUSY) {
@@ -61,9 +61,10 @@ static desc_t store_bytes(struct attached *attached, unsigned int i)
 	space_drop(attached->space, leaving);
 	if (word)
 		return word;
-	word = store_put(pager->writer, batch->id[i], page);
+	word = store_put(pager->evict.writer, batch->id[i], page);
 	/* A moving average over some thousand pages, 1/16 of a byte each. */
-	pager->stored_size += ((int64_t)desc_length(word) * 16 - pager->stored_size) / 1024;
+	pager->budget.stored_size +=
+		((int64_t)desc_length(word) * 16 - pager->budget.stored_size) / 1024;
 	return word;
 }
 
@@ -89,7 +90,7 @@ static void count_moved(struct attached *attached, int64_t moved, int64_t parted
 	others = others < shared ? others : shared;
 	attached->count.shared_pages = shared - others;
 	attached_count_pages(attached, others - moved);
-	atomic_fetch_add_explicit(&attached->pager->counters.pages_out, (uint64_t)moved,
+	atomic_fetch_add_explicit(&attached->pager->figures.counters.pages_out, (uint64_t)moved,
 				  memory_order_relaxed);
 }
 
@@ -118,7 +119,7 @@ bool commit_batch(struct attached *attached)
 			stay(attached, i);
 		}
 	}
-	store_published(attached->pager->writer);
+	store_published(attached->pager->evict.writer);
 	count_moved(attached, moved, parted);
 	group_count_out(attached->group, (uint64_t)moved);
 	return moved > 0;

@@ -92,7 +92,7 @@ static void fill(struct attached *attached, unsigned int want, const struct page
 {
 	*shared = 0;
 	attached->batch.count = 0;
-	if (attached->pager->paused || attached->evict.paused)
+	if (attached->pager->budget.paused || attached->evict.paused)
 		return;
 	if (only)
 		pick_listed(attached, only);
@@ -149,7 +149,7 @@ static bool move(struct attached *attached)
 	channel->code_staging = batch->code ? target->code_staging[batch->staging] : 0;
 	empty_next(attached);
 	channel->part = batch->parting;
-	channel->mark = attached->pager->marks;
+	channel->mark = attached->pager->evict.marks;
 	for (unsigned int i = 0; i < batch->count; i++) {
 		channel->from[i] = batch->address[i];
 		channel->result[i] = CHANNEL_NOT_TRIED;
@@ -214,7 +214,7 @@ static bool return_page(struct attached *attached, uint64_t address)
 	slot = memory_look(attached->memory, address);
 	swapped = slot && region_find(&attached->regions, address) &&
 		  desc_is_swapped(atomic_load(slot));
-	if (swapped && fill_swapped(attached, attached->pager->evictor_buffers, address, 1,
+	if (swapped && fill_swapped(attached, attached->pager->evict.buffers, address, 1,
 				    &filled) == FAULT_DEVICE)
 		fetch_ask(attached, address, slot, atomic_load(slot), 0);
 	unlock_read(&attached->lock);
@@ -269,8 +269,8 @@ static enum evict_result prepare(struct attached *attached, unsigned int want)
 	default:
 		return EVICT_NOT_NOW;
 	}
-	store_writer_select(attached->pager->writer, groups_tiers(attached->group));
-	if (store_reserve(attached->pager->writer, want))
+	store_writer_select(attached->pager->evict.writer, groups_tiers(attached->group));
+	if (store_reserve(attached->pager->evict.writer, want))
 		return EVICT_NO_ROOM;
 	if (kept_pages_scan(attached->target.pid, &attached->evict.kept))
 		return EVICT_GONE;
@@ -317,7 +317,7 @@ static enum evict_result run_batch(struct attached *attached, unsigned int want,
 				   const struct page_list *only)
 {
 	struct batch *batch = &attached->batch;
-	pid_t last_id = robust_last_id(attached->pager->loadavg);
+	pid_t last_id = robust_last_id(attached->pager->evict.loadavg);
 	enum evict_result result = prepare(attached, want);
 	uint64_t changes;
 	bool sent;
@@ -325,7 +325,7 @@ static enum evict_result run_batch(struct attached *attached, unsigned int want,
 
 	if (result != EVICT_DONE)
 		return result;
-	batch->bytes = attached->pager->batch_bytes;
+	batch->bytes = attached->pager->evict.batch_bytes;
 	changes = attached->evict.kept.changes;
 	ask_family(attached);
 	fixed_begin(attached);

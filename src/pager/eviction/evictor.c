@@ -45,12 +45,12 @@ struct evictor {
 
 static bool has_work(const struct pager *pager)
 {
-	return !pager->paused && (turns_job_is_over(pager) || groups_must_evict(pager));
+	return !pager->budget.paused && (turns_job_is_over(pager) || groups_must_evict(pager));
 }
 
 static unsigned int batch_size(const struct attached *attached)
 {
-	int64_t size = attached->pager->target_pages;
+	int64_t size = attached->pager->budget.target_pages;
 
 	for (const struct group *group = attached->group; group; group = group->parent)
 		if (group->target_pages < size)
@@ -66,9 +66,9 @@ static void sleep_until_kicked(struct evictor *evictor, uint32_t seen, uint64_t 
 {
 	struct pager *pager = evictor->pager;
 
-	pager->evictor_sleeps = true;
-	futex_wait(&pager->wake_evictor, seen, ns);
-	pager->evictor_sleeps = false;
+	pager->evict.sleeps = true;
+	futex_wait(&pager->evict.wake, seen, ns);
+	pager->evict.sleeps = false;
 }
 
 /* Pages cannot leave: nobody is braked for it. */
@@ -76,10 +76,10 @@ static void give_up(struct evictor *evictor, uint32_t seen)
 {
 	struct pager *pager = evictor->pager;
 
-	pager->no_room = true;
+	pager->budget.no_room = true;
 	/* It is one group that cannot be helped: the job's brake is as good as new. */
 	if (!turns_job_is_over(pager))
-		pager->brake_ns = BRAKE_NS;
+		pager->budget.brake_ns = BRAKE_NS;
 	servers_kick_deferred(pager);
 	sleep_until_kicked(evictor, seen, IDLE_NS);
 }
@@ -179,7 +179,7 @@ static void work(struct evictor *evictor, uint32_t seen)
 		evict_empty_staging(attached);
 	if (attached->evict.laps != laps) {
 		/* A batch may take more than one lap of what is small. */
-		if (pager->groups.count)
+		if (pager->job.groups.count)
 			attached->evict.credit -= (double)(attached->evict.laps - laps - 1);
 		turns_go_past(&evictor->turns);
 	}
@@ -197,7 +197,7 @@ static void work(struct evictor *evictor, uint32_t seen)
 	case EVICT_DONE:
 		evictor->success_ns = evictor->worked_ns;
 		evictor->idle = 0;
-		pager->no_room = need_stays(&evictor->need, pager);
+		pager->budget.no_room = need_stays(&evictor->need, pager);
 		break;
 	case EVICT_NO_ROOM:
 		if (kept)
@@ -219,8 +219,8 @@ static void try_fixed(struct evictor *evictor)
 	struct pager *pager = evictor->pager;
 	struct attached *attached;
 
-	if (pager->paused ||
-	    (pager->resident_pages <= pager->room_pages && !groups_are_strained(pager)))
+	if (pager->budget.paused || (pager->budget.resident_pages <= pager->budget.room_pages &&
+				     !groups_are_strained(pager)))
 		return;
 	attached = turns_take_fixed(pager);
 	if (attached) {
@@ -254,9 +254,9 @@ static void *evictor_main(void *argument)
 	struct pager *pager = evictor->pager;
 
 	pthread_setname_np(pthread_self(), "vswap-evictor");
-	remote_watched(pager->evictor_guard);
-	while (!pager->evictor_stop) {
-		uint32_t seen = __atomic_load_n(&pager->wake_evictor, __ATOMIC_ACQUIRE);
+	remote_watched(pager->evict.guard);
+	while (!pager->evict.stop) {
+		uint32_t seen = __atomic_load_n(&pager->evict.wake, __ATOMIC_ACQUIRE);
 
 		if (has_work(pager)) {
 			if (need_rests(&evictor->need, pager))
@@ -266,16 +266,16 @@ static void *evictor_main(void *argument)
 			continue;
 		}
 		need_met(&evictor->need);
-		pager->no_room = false;
-		pager->brake_ns = BRAKE_NS;
+		pager->budget.no_room = false;
+		pager->budget.brake_ns = BRAKE_NS;
 		evictor->success_ns = monotonic_ns();
 		try_fixed(evictor);
 		if (evictor->staging_used && monotonic_ns() - evictor->worked_ns > TIDY_NS)
 			tidy(evictor);
 		sleep_until_kicked(evictor, seen, IDLE_NS);
 	}
-	__atomic_store_n(&pager->evictor_ended, 1, __ATOMIC_SEQ_CST);
-	futex_wake(&pager->evictor_ended, 1);
+	__atomic_store_n(&pager->evict.ended, 1, __ATOMIC_SEQ_CST);
+	futex_wake(&pager->evict.ended, 1);
 	return NULL;
 }
 
@@ -290,8 +290,8 @@ static int start_thread(struct evictor *evictor)
 	int error = guard && buffer != MAP_FAILED ? 0 : -ENOMEM;
 
 	if (!error) {
-		pager->evictor_guard = guard;
-		pager->batch_bytes = buffer;
+		pager->evict.guard = guard;
+		pager->evict.batch_bytes = buffer;
 		error = -pthread_create(&thread, NULL, evictor_main, evictor);
 	}
 	if (!error) {
@@ -301,7 +301,7 @@ static int start_thread(struct evictor *evictor)
 	if (buffer != MAP_FAILED)
 		munmap(buffer, BUFFER_BYTES);
 	free(guard);
-	pager->evictor_guard = NULL;
+	pager->evict.guard = NULL;
 	return error;
 }
 
@@ -309,46 +309,46 @@ int evictor_start(struct pager *pager)
 {
 	int error;
 
-	pager->evictor = calloc(1, sizeof(*pager->evictor));
-	if (!pager->evictor)
+	pager->evict.evictor = calloc(1, sizeof(*pager->evict.evictor));
+	if (!pager->evict.evictor)
 		return -ENOMEM;
-	pager->evictor->pager = pager;
-	pager->evictor_stop = false;
-	pager->evictor_ended = 0;
-	error = start_thread(pager->evictor);
+	pager->evict.evictor->pager = pager;
+	pager->evict.stop = false;
+	pager->evict.ended = 0;
+	error = start_thread(pager->evict.evictor);
 	if (error)
-		free(pager->evictor);
+		free(pager->evict.evictor);
 	return error;
 }
 
 void evictor_replace(struct pager *pager)
 {
-	struct attached *attached = pager->evicting;
+	struct attached *attached = pager->listing.evicting;
 	int error;
 
 	if (attached)
 		evict_give_up(attached);
 	turns_put_back(pager);
-	error = start_thread(pager->evictor);
+	error = start_thread(pager->evict.evictor);
 	if (!error)
 		return;
 	pager_say(pager, "cannot go on evicting: %s; the budget will not be held",
 		  strerror(-error));
-	__atomic_store_n(&pager->evictor_ended, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&pager->evict.ended, 1, __ATOMIC_SEQ_CST);
 }
 
 void evictor_stop(struct pager *pager)
 {
-	pager->evictor_stop = true;
-	while (!__atomic_load_n(&pager->evictor_ended, __ATOMIC_SEQ_CST)) {
+	pager->evict.stop = true;
+	while (!__atomic_load_n(&pager->evict.ended, __ATOMIC_SEQ_CST)) {
 		evictor_kick(pager);
-		futex_wait(&pager->evictor_ended, 0, IDLE_NS);
+		futex_wait(&pager->evict.ended, 0, IDLE_NS);
 	}
 }
 
 void evictor_free(struct pager *pager)
 {
-	free(pager->evictor_guard);
-	free(pager->evictor);
-	munmap(pager->batch_bytes, BUFFER_BYTES);
+	free(pager->evict.guard);
+	free(pager->evict.evictor);
+	munmap(pager->evict.batch_bytes, BUFFER_BYTES);
 }

@@ -14,14 +14,14 @@ unsigned int family_size(const struct attached *attached)
 	struct pager *pager = attached->pager;
 	unsigned int size = 1;
 
-	pthread_mutex_lock(&pager->attached_lock);
-	for (size_t i = 0; i < pager->attached_count && size; i++) {
-		const struct attached *other = pager->attached[i];
+	pthread_mutex_lock(&pager->listing.lock);
+	for (size_t i = 0; i < pager->listing.count && size; i++) {
+		const struct attached *other = pager->listing.items[i];
 
 		if (are_relatives(attached, other))
 			size = other->task.has_agent && !other->evict.paused ? size + 1 : 0;
 	}
-	pthread_mutex_unlock(&pager->attached_lock);
+	pthread_mutex_unlock(&pager->listing.lock);
 	return size;
 }
 
@@ -67,14 +67,14 @@ void family_find_stored(struct attached *attached)
 	struct pager *pager = attached->pager;
 
 	/* Nobody is waited for with this lock held, and none of them is freed. */
-	pthread_mutex_lock(&pager->attached_lock);
-	for (size_t i = 0; i < pager->attached_count; i++) {
-		struct attached *relative = pager->attached[i];
+	pthread_mutex_lock(&pager->listing.lock);
+	for (size_t i = 0; i < pager->listing.count; i++) {
+		struct attached *relative = pager->listing.items[i];
 
 		if (!are_relatives(attached, relative) || !lock_try_read(&relative->lock))
 			continue;
 		find_in(attached, relative);
 		unlock_read(&relative->lock);
 	}
-	pthread_mutex_unlock(&pager->attached_lock);
+	pthread_mutex_unlock(&pager->listing.lock);
 }

@@ -22,7 +22,7 @@ void need_met(struct need *need)
 
 static void tell(struct need *need, struct pager *pager, uint64_t now)
 {
-	uint64_t used = figures_resident_bytes(pager) + pager->own_bytes;
+	uint64_t used = figures_resident_bytes(pager) + pager->budget.own_bytes;
 	unsigned long long wanted = (used + used / FAR_SHARE) >> 20;
 
 	if (used > need->used + need->used / GROWN_SHARE) {
@@ -36,24 +36,24 @@ static void tell(struct need *need, struct pager *pager, uint64_t now)
 		pager,
 		"the budget of %llu MiB cannot be met: the job needs about %llu MiB, and there is "
 		"no room for more swapped pages; raise the budget (-m %lluM), or %s",
-		(unsigned long long)(pager->limit_bytes >> 20), wanted, wanted,
-		pager->backend_count ? "make room on its backends or add one (-b file:PATH)"
-				     : "give a file for what does not fit (-b file:PATH)");
+		(unsigned long long)(pager->budget.limit_bytes >> 20), wanted, wanted,
+		pager->backends.count ? "make room on its backends or add one (-b file:PATH)"
+				      : "give a file for what does not fit (-b file:PATH)");
 }
 
 /* Above the budget by more than what comes and goes between two batches. */
 static bool is_far_above(const struct pager *pager)
 {
-	int64_t far = (int64_t)(pager->limit_bytes / FAR_SHARE >> PAGE_SHIFT);
+	int64_t far = (int64_t)(pager->budget.limit_bytes / FAR_SHARE >> PAGE_SHIFT);
 
-	return pager->resident_pages >= pager->room_pages + far;
+	return pager->budget.resident_pages >= pager->budget.room_pages + far;
 }
 
 bool need_is_hopeless(struct need *need, struct pager *pager, bool room)
 {
 	uint64_t now = monotonic_ns();
 
-	if ((room && pager->backend_count) || !is_far_above(pager)) {
+	if ((room && pager->backends.count) || !is_far_above(pager)) {
 		need_met(need);
 		return false;
 	}
@@ -66,13 +66,13 @@ bool need_is_hopeless(struct need *need, struct pager *pager, bool room)
 	if (need->nap_ns > NAP_MOST_NS)
 		need->nap_ns = NAP_MOST_NS;
 	need->until_ns = now + need->nap_ns;
-	need->limit = pager->limit_bytes;
+	need->limit = pager->budget.limit_bytes;
 	return true;
 }
 
 bool need_rests(const struct need *need, const struct pager *pager)
 {
-	return need->until_ns && need->limit == pager->limit_bytes &&
+	return need->until_ns && need->limit == pager->budget.limit_bytes &&
 	       monotonic_ns() < need->until_ns;
 }
 

@@ -9,7 +9,7 @@
 
 bool turns_job_is_over(const struct pager *pager)
 {
-	return pager->resident_pages > pager->target_pages;
+	return pager->budget.resident_pages > pager->budget.target_pages;
 }
 
 void turns_go_past(struct turns *turns)
@@ -41,8 +41,8 @@ static bool is_in(const struct attached *attached, enum scope scope, uint64_t no
 static enum scope find_scope(const struct pager *pager, uint64_t now)
 {
 	if (groups_must_evict(pager))
-		for (size_t i = 0; i < pager->attached_count; i++)
-			if (is_in(pager->attached[i], SCOPE_GROUPS, now))
+		for (size_t i = 0; i < pager->listing.count; i++)
+			if (is_in(pager->listing.items[i], SCOPE_GROUPS, now))
 				return SCOPE_GROUPS;
 	return turns_job_is_over(pager) ? SCOPE_JOB : SCOPE_NONE;
 }
@@ -53,19 +53,19 @@ static struct attached *find_next(struct turns *turns, const struct pager *pager
 {
 	double highest = 0;
 
-	for (size_t i = 0; i < pager->attached_count; i++) {
-		double share = group_share(pager->attached[i]->group);
+	for (size_t i = 0; i < pager->listing.count; i++) {
+		double share = group_share(pager->listing.items[i]->group);
 
-		if (share > highest && is_in(pager->attached[i], scope, now))
+		if (share > highest && is_in(pager->listing.items[i], scope, now))
 			highest = share;
 	}
 	/* Whose share is the highest gets each turn, but for laps that it has had already. */
-	for (size_t tries = 0; highest > 0 && tries < LAPS_MOST * pager->attached_count; tries++) {
+	for (size_t tries = 0; highest > 0 && tries < LAPS_MOST * pager->listing.count; tries++) {
 		struct attached *attached;
 
-		if (turns->at >= pager->attached_count)
+		if (turns->at >= pager->listing.count)
 			turns->at = 0;
-		attached = pager->attached[turns->at];
+		attached = pager->listing.items[turns->at];
 		if (is_in(attached, scope, now) &&
 		    (turns->stays ||
 		     group_turn(&attached->evict.credit, group_share(attached->group), highest))) {
@@ -82,10 +82,10 @@ struct attached *turns_take_next(struct turns *turns, struct pager *pager)
 	uint64_t now = monotonic_ns();
 	struct attached *taken;
 
-	pthread_mutex_lock(&pager->attached_lock);
+	pthread_mutex_lock(&pager->listing.lock);
 	taken = find_next(turns, pager, find_scope(pager, now), now);
-	pager->evicting = taken;
-	pthread_mutex_unlock(&pager->attached_lock);
+	pager->listing.evicting = taken;
+	pthread_mutex_unlock(&pager->listing.lock);
 	return taken;
 }
 
@@ -93,30 +93,30 @@ struct attached *turns_take_at(struct pager *pager, size_t at)
 {
 	struct attached *taken = NULL;
 
-	pthread_mutex_lock(&pager->attached_lock);
-	if (at < pager->attached_count && may_leave(pager->attached[at]))
-		taken = pager->attached[at];
-	pager->evicting = taken;
-	pthread_mutex_unlock(&pager->attached_lock);
+	pthread_mutex_lock(&pager->listing.lock);
+	if (at < pager->listing.count && may_leave(pager->listing.items[at]))
+		taken = pager->listing.items[at];
+	pager->listing.evicting = taken;
+	pthread_mutex_unlock(&pager->listing.lock);
 	return taken;
 }
 
 void turns_put_back(struct pager *pager)
 {
 
-	pthread_mutex_lock(&pager->attached_lock);
-	pager->evicting = NULL;
-	pthread_cond_broadcast(&pager->evicting_changed);
-	pthread_mutex_unlock(&pager->attached_lock);
+	pthread_mutex_lock(&pager->listing.lock);
+	pager->listing.evicting = NULL;
+	pthread_cond_broadcast(&pager->listing.evicting_changed);
+	pthread_mutex_unlock(&pager->listing.lock);
 }
 
 size_t turns_count(struct pager *pager)
 {
 	size_t count;
 
-	pthread_mutex_lock(&pager->attached_lock);
-	count = pager->attached_count;
-	pthread_mutex_unlock(&pager->attached_lock);
+	pthread_mutex_lock(&pager->listing.lock);
+	count = pager->listing.count;
+	pthread_mutex_unlock(&pager->listing.lock);
 	return count;
 }
 
@@ -124,16 +124,16 @@ struct attached *turns_take_relative(struct pager *pager, uint64_t stack_start, 
 {
 	struct attached *taken = NULL;
 
-	pthread_mutex_lock(&pager->attached_lock);
-	while (*at < pager->attached_count && !taken) {
-		struct attached *attached = pager->attached[(*at)++];
+	pthread_mutex_lock(&pager->listing.lock);
+	while (*at < pager->listing.count && !taken) {
+		struct attached *attached = pager->listing.items[(*at)++];
 
 		if (attached->task.stack_start == stack_start && may_leave(attached) &&
 		    monotonic_ns() >= attached->evict.rests_ns)
 			taken = attached;
 	}
-	pager->evicting = taken;
-	pthread_mutex_unlock(&pager->attached_lock);
+	pager->listing.evicting = taken;
+	pthread_mutex_unlock(&pager->listing.lock);
 	return taken;
 }
 
@@ -142,12 +142,12 @@ struct attached *turns_take_fixed(struct pager *pager)
 	struct attached *taken = NULL;
 	uint64_t now = monotonic_ns();
 
-	pthread_mutex_lock(&pager->attached_lock);
-	for (size_t i = 0; i < pager->attached_count && !taken; i++)
-		if (may_leave(pager->attached[i]) &&
-		    fixed_is_due(&pager->attached[i]->evict.fixed, now))
-			taken = pager->attached[i];
-	pager->evicting = taken;
-	pthread_mutex_unlock(&pager->attached_lock);
+	pthread_mutex_lock(&pager->listing.lock);
+	for (size_t i = 0; i < pager->listing.count && !taken; i++)
+		if (may_leave(pager->listing.items[i]) &&
+		    fixed_is_due(&pager->listing.items[i]->evict.fixed, now))
+			taken = pager->listing.items[i];
+	pager->listing.evicting = taken;
+	pthread_mutex_unlock(&pager->listing.lock);
 	return taken;
 }

@@ -45,20 +45,22 @@ static bool must_brake(const struct fault *fault)
 	struct attached *attached = fault->attached;
 	struct pager *pager = attached->pager;
 
-	if (fault->overdue || !attached->task.has_agent || pager->paused || pager->no_room)
+	if (fault->overdue || !attached->task.has_agent || pager->budget.paused ||
+	    pager->budget.no_room)
 		return false;
 	if (attached->serve.held)
 		return true;
-	return pager->resident_pages > pager->brake_pages || group_must_brake(attached->group);
+	return pager->budget.resident_pages > pager->budget.brake_pages ||
+	       group_must_brake(attached->group);
 }
 
 static void came_in(struct attached *attached, int pages)
 {
 	struct pager *pager = attached->pager;
-	int64_t before = pager->resident_pages;
+	int64_t before = pager->budget.resident_pages;
 
 	attached_count_pages(attached, pages);
-	if ((before <= pager->target_pages && before + pages > pager->target_pages) ||
+	if ((before <= pager->budget.target_pages && before + pages > pager->budget.target_pages) ||
 	    group_is_over(attached->group))
 		evictor_kick(pager);
 }
@@ -137,8 +139,8 @@ static enum fault_result first_touch(struct fault *fault, struct fill_buffers *b
 		stream_done(fault->streams, stream, fault->address + ((uint64_t)done << PAGE_SHIFT),
 			    (uint32_t)done);
 		came_in(attached, done);
-		atomic_fetch_add_explicit(&attached->pager->counters.pages_zeroed, (uint64_t)done,
-					  memory_order_relaxed);
+		atomic_fetch_add_explicit(&attached->pager->figures.counters.pages_zeroed,
+					  (uint64_t)done, memory_order_relaxed);
 		return FAULT_DONE;
 	}
 	slot_unlock(&slots[0], word);
@@ -226,7 +228,7 @@ static enum fault_result bring_in(struct fault *fault, struct fill_buffers *buff
 	if (filled) {
 		stream_done(fault->streams, stream,
 			    fault->address + ((uint64_t)filled << PAGE_SHIFT), filled);
-		if (attached->pager->resident_pages > attached->pager->target_pages ||
+		if (attached->pager->budget.resident_pages > attached->pager->budget.target_pages ||
 		    group_is_over(attached->group))
 			evictor_kick(attached->pager);
 	}

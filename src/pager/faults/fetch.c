@@ -76,21 +76,21 @@ static struct device *device_of(struct fetch_pool *pool, const struct fetch_requ
 {
 	const struct backend *backend = store_fetch_backend(pool->pager->store, &request->fetch);
 
-	for (unsigned int i = 0; backend && i < pool->pager->backend_count; i++)
-		if (pool->pager->backends[i] == backend)
+	for (unsigned int i = 0; backend && i < pool->pager->backends.count; i++)
+		if (pool->pager->backends.items[i] == backend)
 			return &pool->devices[i];
 	return NULL;
 }
 
 static const char *name_of(struct fetch_pool *pool, const struct device *device)
 {
-	return device ? pool->pager->backends[device - pool->devices]->name : "RAM";
+	return device ? pool->pager->backends.items[device - pool->devices]->name : "RAM";
 }
 
 /* One that does not answer must leave threads for the others. */
 static bool is_at_its_share(struct fetch_pool *pool, const struct device *device)
 {
-	unsigned int backends = pool->pager->backend_count;
+	unsigned int backends = pool->pager->backends.count;
 
 	return device && device->busy >= (backends < FETCHERS ? FETCHERS / backends : 1);
 }
@@ -150,7 +150,7 @@ static void count_fault(struct attached *attached, const struct fetch_request *r
 {
 	if (!request->since)
 		return;
-	latency_add(&attached->pager->latency, monotonic_ns() - request->since);
+	latency_add(&attached->pager->figures.latency, monotonic_ns() - request->since);
 	atomic_fetch_add_explicit(&attached->count.faults, 1, memory_order_relaxed);
 	group_count_fault(attached->group);
 }
@@ -162,7 +162,7 @@ static enum fault_result conclude(struct fetch_pool *pool, struct fetch_request 
 	enum fault_result result = FAULT_DONE;
 	struct attached *attached;
 
-	pthread_rwlock_rdlock(&pager->serving);
+	pthread_rwlock_rdlock(&pager->listing.serving);
 	attached = attached_find(pager, request->attached);
 	if (attached && !attached->task.dead && attached_lock_private(attached, request->address)) {
 		if (request->read)
@@ -178,7 +178,7 @@ static enum fault_result conclude(struct fetch_pool *pool, struct fetch_request 
 		if (result == FAULT_DONE)
 			count_fault(attached, request);
 	}
-	pthread_rwlock_unlock(&pager->serving);
+	pthread_rwlock_unlock(&pager->listing.serving);
 	return result;
 }
 
@@ -323,7 +323,7 @@ static int threads_start(struct fetch_pool *pool)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	/* Without a device there are only checksums that do not match. */
-	while (pool->thread_count < (pool->pager->backend_count ? FETCHERS : 1) && !error) {
+	while (pool->thread_count < (pool->pager->backends.count ? FETCHERS : 1) && !error) {
 		error = pthread_create(&pool->threads[pool->thread_count], &attributes, fetch_main,
 				       pool);
 		pool->thread_count += !error;
@@ -355,7 +355,7 @@ int fetch_open(struct pager *pager)
 	pthread_cond_init(&pool->wanted, &monotonic);
 	pthread_cond_init(&pool->answered, &monotonic);
 	pthread_condattr_destroy(&monotonic);
-	pager->fetch = pool;
+	pager->serve.fetch = pool;
 	error = threads_start(pool);
 	if (error)
 		fetch_close(pager);
@@ -364,7 +364,7 @@ int fetch_open(struct pager *pager)
 
 void fetch_close(struct pager *pager)
 {
-	struct fetch_pool *pool = pager->fetch;
+	struct fetch_pool *pool = pager->serve.fetch;
 
 	if (!pool)
 		return;
@@ -382,7 +382,7 @@ void fetch_close(struct pager *pager)
 	pthread_mutex_destroy(&pool->lock);
 	munmap(pool->bytes, (size_t)REQUESTS * PAGE_BYTES);
 	free(pool);
-	pager->fetch = NULL;
+	pager->serve.fetch = NULL;
 }
 
 /* ---- what others call ---- */
@@ -424,7 +424,7 @@ static enum fault_result enter(struct fetch_pool *pool, struct attached *attache
 static enum fault_result ask(struct attached *attached, struct fetch_request *wish, slot_t *slot,
 			     desc_t word)
 {
-	struct fetch_pool *pool = attached->pager->fetch;
+	struct fetch_pool *pool = attached->pager->serve.fetch;
 	struct store *store = attached->pager->store;
 	enum fault_result result;
 	bool begun;
@@ -464,7 +464,7 @@ enum fault_result fetch_ask_once(struct attached *attached, uint64_t address, sl
 
 int fetch_wait(struct pager *pager, uint64_t timeout_ns, const char **device)
 {
-	struct fetch_pool *pool = pager->fetch;
+	struct fetch_pool *pool = pager->serve.fetch;
 	uint64_t end_ns = monotonic_ns() + timeout_ns;
 	int result;
 

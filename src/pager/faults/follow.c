@@ -61,14 +61,14 @@ static int cpu_of(struct server *server, pid_t thread)
 
 static uint32_t awake(const struct pager *pager)
 {
-	return __atomic_load_n(&pager->servers_awake, __ATOMIC_SEQ_CST);
+	return __atomic_load_n(&pager->serve.awake, __ATOMIC_SEQ_CST);
 }
 
 static void wake(struct pager *pager, uint32_t bit)
 {
-	if (__atomic_fetch_or(&pager->servers_awake, bit, __ATOMIC_SEQ_CST) & bit)
+	if (__atomic_fetch_or(&pager->serve.awake, bit, __ATOMIC_SEQ_CST) & bit)
 		return;
-	futex_wake(&pager->servers_awake, INT32_MAX);
+	futex_wake(&pager->serve.awake, INT32_MAX);
 }
 
 void follow_leave(struct server *server, uint64_t now)
@@ -76,10 +76,10 @@ void follow_leave(struct server *server, uint64_t now)
 	struct pager *pager = server->pager;
 	uint32_t bit = 1u << server->index, seen = awake(pager);
 
-	if (server->aside.count || now - pager->where[server->index].seen_ns < LEAVE_NS)
+	if (server->aside.count || now - pager->serve.where[server->index].seen_ns < LEAVE_NS)
 		return;
 	if (seen & ~bit)
-		__atomic_compare_exchange_n(&pager->servers_awake, &seen, seen & ~bit, false,
+		__atomic_compare_exchange_n(&pager->serve.awake, &seen, seen & ~bit, false,
 					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
 }
 
@@ -95,9 +95,9 @@ void follow(struct server *server, pid_t thread, uint64_t now)
 	cpu = cpu_of(server, thread);
 	if (cpu < 0)
 		return;
-	index = (unsigned int)cpu % pager->server_count;
-	pager->where[index].seen_ns = now;
-	pager->where[index].wanted_cpu = cpu;
+	index = (unsigned int)cpu % pager->serve.count;
+	pager->serve.where[index].seen_ns = now;
+	pager->serve.where[index].wanted_cpu = cpu;
 	if (index == server->index)
 		move_to(server, cpu);
 	else
@@ -114,8 +114,8 @@ void follow_wait(struct server *server)
 	/* It may have left while it served, and put a fault aside since: nobody else knows of that.
 	 */
 	if (server->aside.count)
-		__atomic_fetch_or(&pager->servers_awake, bit, __ATOMIC_SEQ_CST);
-	while (!((seen = awake(pager)) & bit) && !pager->stop)
-		futex_wait(&pager->servers_awake, seen, SLEEP_NS);
-	move_to(server, pager->where[server->index].wanted_cpu);
+		__atomic_fetch_or(&pager->serve.awake, bit, __ATOMIC_SEQ_CST);
+	while (!((seen = awake(pager)) & bit) && !pager->threads.stop)
+		futex_wait(&pager->serve.awake, seen, SLEEP_NS);
+	move_to(server, pager->serve.where[server->index].wanted_cpu);
 }

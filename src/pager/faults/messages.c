@@ -79,7 +79,7 @@ static void put_aside_changing(struct server *server, const struct fault *fault)
 static void finish(struct server *server, struct fault *fault, enum fault_result result)
 {
 	if (result == FAULT_DONE) {
-		latency_add(&server->pager->latency, monotonic_ns() - fault->since);
+		latency_add(&server->pager->figures.latency, monotonic_ns() - fault->since);
 		atomic_fetch_add_explicit(&fault->attached->count.faults, 1, memory_order_relaxed);
 		group_count_fault(fault->attached->group);
 		return;
@@ -165,9 +165,10 @@ static void wait_for_descriptor(struct attached *attached)
 	uint64_t since = 0, now = monotonic_ns();
 
 	attached->serve.short_of = true;
-	if (atomic_compare_exchange_strong(&pager->short_ns, &since, now) || now < since + SHORT_NS)
+	if (atomic_compare_exchange_strong(&pager->serve.short_ns, &since, now) ||
+	    now < since + SHORT_NS)
 		return;
-	pager->short_ns = 0;
+	pager->serve.short_ns = 0;
 	pager_say(pager,
 		  "process %d is killed: it forks, and vswap has no descriptor left for its child: "
 		  "raise the limit (ulimit -Hn) that vswap is started with",
@@ -201,7 +202,7 @@ static bool next_message(struct server *server, struct attached *attached, struc
 	atomic_fetch_add(&server->reads, 1);
 	if (got == sizeof(*message)) {
 		if (message->event == UFFD_EVENT_FORK) {
-			attached->pager->short_ns = 0;
+			attached->pager->serve.short_ns = 0;
 			attached->serve.short_of = false;
 		}
 		return true;
@@ -326,10 +327,10 @@ static bool is_overdue(struct pager *pager, const struct fault *fault, uint64_t 
 
 	if (fault->attached->serve.held)
 		return waited > HOLD_NS;
-	if (waited <= pager->brake_ns)
+	if (waited <= pager->budget.brake_ns)
 		return false;
-	if (pager->brake_ns > BRAKE_LEAST_NS)
-		pager->brake_ns = pager->brake_ns / 2;
+	if (pager->budget.brake_ns > BRAKE_LEAST_NS)
+		pager->budget.brake_ns = pager->budget.brake_ns / 2;
 	return true;
 }
 
@@ -387,9 +388,9 @@ void messages_read_short(struct server *server)
 	for (size_t i = 0;; i++) {
 		struct attached *attached;
 
-		pthread_mutex_lock(&pager->attached_lock);
-		attached = i < pager->attached_count ? pager->attached[i] : NULL;
-		pthread_mutex_unlock(&pager->attached_lock);
+		pthread_mutex_lock(&pager->listing.lock);
+		attached = i < pager->listing.count ? pager->listing.items[i] : NULL;
+		pthread_mutex_unlock(&pager->listing.lock);
 		if (!attached)
 			break;
 		if (!attached->serve.short_of || attached->task.dead)
@@ -398,7 +399,7 @@ void messages_read_short(struct server *server)
 		messages_read(server, attached);
 	}
 	if (!any)
-		pager->short_ns = 0;
+		pager->serve.short_ns = 0;
 }
 
 void messages_forget(struct server *server)

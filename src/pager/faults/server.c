@@ -32,8 +32,8 @@ static int listen_to(struct server *server, int fd, struct attached *attached)
 
 static bool is_listed(const struct pager *pager, const struct attached *attached)
 {
-	for (size_t i = 0; i < pager->attached_count; i++)
-		if (pager->attached[i] == attached)
+	for (size_t i = 0; i < pager->listing.count; i++)
+		if (pager->listing.items[i] == attached)
 			return true;
 	return false;
 }
@@ -45,10 +45,10 @@ static void refresh(struct server *server)
 	struct pager *pager = server->pager;
 	unsigned int count;
 
-	pthread_mutex_lock(&pager->attached_lock);
-	server->generation = pager->attached_generation;
-	for (size_t i = 0; i < pager->attached_count; i++) {
-		struct attached *attached = pager->attached[i];
+	pthread_mutex_lock(&pager->listing.lock);
+	server->generation = pager->listing.generation;
+	for (size_t i = 0; i < pager->listing.count; i++) {
+		struct attached *attached = pager->listing.items[i];
 		uint32_t bit = 1u << server->index;
 
 		if (!(attached->serve.listeners & bit) &&
@@ -62,7 +62,7 @@ static void refresh(struct server *server)
 		if (is_listed(pager, fault.attached))
 			aside_put(&server->aside, &fault);
 	}
-	pthread_mutex_unlock(&pager->attached_lock);
+	pthread_mutex_unlock(&pager->listing.lock);
 }
 
 static int wait_for_messages(struct server *server, struct epoll_event *events)
@@ -113,19 +113,19 @@ static void *server_main(void *argument)
 
 	pthread_setname_np(pthread_self(), "vswap-server");
 	let_signal_through();
-	while (!pager->stop) {
+	while (!pager->threads.stop) {
 		int count;
 
 		follow_wait(server);
 		count = wait_for_messages(server, events);
-		pthread_rwlock_rdlock(&pager->serving);
-		if (server->generation != pager->attached_generation)
+		pthread_rwlock_rdlock(&pager->listing.serving);
+		if (server->generation != pager->listing.generation)
 			refresh(server); /* what `events` names may be gone: look again */
 		else
 			handle(server, events, count);
-		if (pager->short_ns)
+		if (pager->serve.short_ns)
 			messages_read_short(server);
-		pthread_rwlock_unlock(&pager->serving);
+		pthread_rwlock_unlock(&pager->listing.serving);
 		if (!count)
 			follow_leave(server, monotonic_ns());
 	}
@@ -156,9 +156,9 @@ static struct server *server_new(struct pager *pager, unsigned int index)
 		return NULL;
 	server->pager = pager;
 	server->index = index;
-	server->door = &pager->doors[index];
+	server->door = &pager->serve.doors[index];
 	server->door->deferred = false;
-	server->generation = pager->attached_generation - 1;
+	server->generation = pager->listing.generation - 1;
 	server->followed_stat = -1;
 	server->cpu = -1;
 	server->buffers = fill_buffers_new();
@@ -187,14 +187,14 @@ int servers_start(struct pager *pager)
 {
 	unsigned int want = how_many();
 
-	pager->stop = false;
-	pager->servers_awake = 1;
-	pager->server_count = 0;
+	pager->threads.stop = false;
+	pager->serve.awake = 1;
+	pager->serve.count = 0;
 	for (unsigned int i = 0; i < want; i++) {
 		struct server *server = server_new(pager, i);
 		int error = server ? 0 : -errno;
 
-		pager->where[i].wanted_cpu = -1;
+		pager->serve.where[i].wanted_cpu = -1;
 		if (!error)
 			error = -pthread_create(&server->thread, NULL, server_main, server);
 		if (error) {
@@ -202,20 +202,20 @@ int servers_start(struct pager *pager)
 			servers_stop(pager);
 			return error;
 		}
-		pager->servers[i] = server;
-		pager->server_count = i + 1;
+		pager->serve.servers[i] = server;
+		pager->serve.count = i + 1;
 	}
 	return 0;
 }
 
 void servers_stop(struct pager *pager)
 {
-	pager->stop = true;
+	pager->threads.stop = true;
 	servers_kick(pager);
-	futex_wake(&pager->servers_awake, INT32_MAX);
-	for (unsigned int i = 0; i < pager->server_count; i++) {
-		pthread_join(pager->servers[i]->thread, NULL);
-		server_free(pager->servers[i]);
+	futex_wake(&pager->serve.awake, INT32_MAX);
+	for (unsigned int i = 0; i < pager->serve.count; i++) {
+		pthread_join(pager->serve.servers[i]->thread, NULL);
+		server_free(pager->serve.servers[i]);
 	}
-	pager->server_count = 0;
+	pager->serve.count = 0;
 }

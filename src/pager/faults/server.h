@@ -9,7 +9,7 @@
  * the faults of one address space are then served side by side.
  *
  * An address space is freed only after every server has seen that it is no longer listed
- * (`serving` in state.h).
+ * (`serving` in listing.h).
  */
 #ifndef PAGER_FAULTS_SERVER_H
 #define PAGER_FAULTS_SERVER_H

@@ -38,8 +38,8 @@ static void tell(struct attached *attached)
 
 	if (atomic_exchange(&attached->serve.starves, true))
 		return;
-	__atomic_add_fetch(&pager->starve_wake, 1, __ATOMIC_SEQ_CST);
-	futex_wake(&pager->starve_wake, 1);
+	__atomic_add_fetch(&pager->threads.starve_wake, 1, __ATOMIC_SEQ_CST);
+	futex_wake(&pager->threads.starve_wake, 1);
 }
 
 void starve_note(struct attached *attached, uint64_t since)
@@ -64,20 +64,20 @@ void starve_mark(struct attached *attached, uint64_t *since, bool changing)
 		starve_note(attached, *since);
 }
 
-/* `attached_lock` held: it is not freed meanwhile. */
+/* `listing.lock` held: it is not freed meanwhile. */
 static struct attached *find(const struct sufferer *sufferer)
 {
 	struct pager *pager = sufferer->pager;
 
-	for (size_t i = 0; i < pager->attached_count; i++)
-		if (pager->attached[i]->task.id == sufferer->id)
-			return pager->attached[i];
+	for (size_t i = 0; i < pager->listing.count; i++)
+		if (pager->listing.items[i]->task.id == sufferer->id)
+			return pager->listing.items[i];
 	return NULL;
 }
 
 static bool waits_still(const struct sufferer *sufferer)
 {
-	pthread_mutex_t *lock = &sufferer->pager->attached_lock;
+	pthread_mutex_t *lock = &sufferer->pager->listing.lock;
 	struct attached *attached;
 	bool waits;
 
@@ -109,9 +109,9 @@ static bool choose(struct pager *pager, struct sufferer *sufferer, struct target
 	bool found = false;
 
 	*any = false;
-	pthread_mutex_lock(&pager->attached_lock);
-	for (size_t i = 0; i < pager->attached_count && !found; i++) {
-		struct attached *attached = pager->attached[i];
+	pthread_mutex_lock(&pager->listing.lock);
+	for (size_t i = 0; i < pager->listing.count && !found; i++) {
+		struct attached *attached = pager->listing.items[i];
 
 		if (!attached->serve.starves || attached->task.dead)
 			continue;
@@ -128,7 +128,7 @@ static bool choose(struct pager *pager, struct sufferer *sufferer, struct target
 			.agent_tid = attached->task.has_agent ? attached->target.agent_tid : 0,
 		};
 	}
-	pthread_mutex_unlock(&pager->attached_lock);
+	pthread_mutex_unlock(&pager->listing.lock);
 	return found;
 }
 
@@ -143,13 +143,13 @@ static void relieve(struct sufferer *sufferer, struct target *target)
 	attach_stop(target, STOP_PATIENCE_MS, calm, sufferer);
 	end = monotonic_ns();
 	rest = (end - begin) * REST_SHARE;
-	pthread_mutex_lock(&pager->attached_lock);
+	pthread_mutex_lock(&pager->listing.lock);
 	attached = find(sufferer);
 	if (attached) {
 		attached->serve.relieved_ns = end;
 		attached->serve.relief_ns = end + (rest < most ? rest : most);
 	}
-	pthread_mutex_unlock(&pager->attached_lock);
+	pthread_mutex_unlock(&pager->listing.lock);
 }
 
 static void *starve_main(void *argument)
@@ -160,27 +160,27 @@ static void *starve_main(void *argument)
 	bool any;
 
 	pthread_setname_np(pthread_self(), "vswap-starve");
-	while (!pager->starve_stop) {
-		uint32_t seen = __atomic_load_n(&pager->starve_wake, __ATOMIC_SEQ_CST);
+	while (!pager->threads.starve_stop) {
+		uint32_t seen = __atomic_load_n(&pager->threads.starve_wake, __ATOMIC_SEQ_CST);
 
 		if (choose(pager, &sufferer, &target, &any))
 			relieve(&sufferer, &target);
-		else if (!pager->starve_stop)
-			futex_wait(&pager->starve_wake, seen, any ? LOOK_NS : IDLE_NS);
+		else if (!pager->threads.starve_stop)
+			futex_wait(&pager->threads.starve_wake, seen, any ? LOOK_NS : IDLE_NS);
 	}
 	return NULL;
 }
 
 int starve_start(struct pager *pager)
 {
-	pager->starve_stop = false;
-	return -pthread_create(&pager->starve, NULL, starve_main, pager);
+	pager->threads.starve_stop = false;
+	return -pthread_create(&pager->threads.starve, NULL, starve_main, pager);
 }
 
 void starve_stop(struct pager *pager)
 {
-	pager->starve_stop = true;
-	__atomic_add_fetch(&pager->starve_wake, 1, __ATOMIC_SEQ_CST);
-	futex_wake(&pager->starve_wake, 1);
-	pthread_join(pager->starve, NULL);
+	pager->threads.starve_stop = true;
+	__atomic_add_fetch(&pager->threads.starve_wake, 1, __ATOMIC_SEQ_CST);
+	futex_wake(&pager->threads.starve_wake, 1);
+	pthread_join(pager->threads.starve, NULL);
 }

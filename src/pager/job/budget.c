@@ -49,7 +49,8 @@ static uint64_t minus(uint64_t from, uint64_t what)
  */
 static int64_t mark(const struct pager *pager, uint64_t room_bytes)
 {
-	int64_t room = (int64_t)(room_bytes >> PAGE_SHIFT), least = pager->fixed_pages + room / 2;
+	int64_t room = (int64_t)(room_bytes >> PAGE_SHIFT),
+		least = pager->budget.fixed_pages + room / 2;
 
 	return room < least ? least : room;
 }
@@ -59,16 +60,17 @@ static uint64_t live_bytes(struct pager *pager)
 {
 	uint64_t now = monotonic_ns();
 
-	if (now - pager->live_ns > LIVE_NS) {
-		pager->live_ns = now;
-		pager->live_bytes = store_live_bytes(pager->store);
+	if (now - pager->budget.live_ns > LIVE_NS) {
+		pager->budget.live_ns = now;
+		pager->budget.live_bytes = store_live_bytes(pager->store);
 	}
-	return pager->live_bytes;
+	return pager->budget.live_bytes;
 }
 
 static unsigned int segments_percent(struct pager *pager)
 {
-	return pager->stored_size / 16 > POOR_BYTES ? SEGMENTS_POOR_PERCENT : SEGMENTS_PERCENT;
+	return pager->budget.stored_size / 16 > POOR_BYTES ? SEGMENTS_POOR_PERCENT
+							   : SEGMENTS_PERCENT;
 }
 
 /* How much RAM segments may take: with a backend a share of the budget, else all
@@ -83,7 +85,7 @@ static void set_segments(struct pager *pager, uint64_t limit, uint64_t own)
 	if (program < PROGRAM_LEAST)
 		program = PROGRAM_LEAST;
 	most = minus(limit, fixed + program + marks_head_bytes(limit));
-	if (pager->backend_count) {
+	if (pager->backends.count) {
 		uint64_t share = limit * segments_percent(pager) / 100;
 
 		if (share < SEGMENTS_LEAST)
@@ -99,8 +101,8 @@ static void set_segments(struct pager *pager, uint64_t limit, uint64_t own)
 	}
 	if (most < 2 * SEGMENT_BYTES)
 		most = 2 * SEGMENT_BYTES;
-	if (most > pager->ram_highest)
-		most = pager->ram_highest;
+	if (most > pager->budget.ram_highest)
+		most = pager->budget.ram_highest;
 	store_set_ram(pager->store, most);
 }
 
@@ -112,7 +114,7 @@ static int own_bytes(struct pager *pager, uint64_t *bytes)
 	return 0;
 #else
 	struct process_size size;
-	int error = maps_size(pager->own_statm, &size);
+	int error = maps_size(pager->budget.own_statm, &size);
 
 	if (!error)
 		*bytes = size.anonymous;
@@ -122,31 +124,33 @@ static int own_bytes(struct pager *pager, uint64_t *bytes)
 
 void budget_refresh(struct pager *pager)
 {
-	uint64_t limit = pager->limit_bytes, own, head = marks_head_bytes(limit);
+	uint64_t limit = pager->budget.limit_bytes, own, head = marks_head_bytes(limit);
 
 	if (own_bytes(pager, &own))
 		return;
-	pager->own_bytes = own;
+	pager->budget.own_bytes = own;
 	set_segments(pager, limit, own);
-	pager->room_pages = (int64_t)(minus(limit, own + head) >> PAGE_SHIFT);
-	pager->target_pages = mark(pager, minus(limit, own + head));
-	pager->brake_pages = mark(pager, minus(limit, own));
-	tier_note_traffic(pager->tier, pager->counters.pages_in + pager->counters.pages_out);
+	pager->budget.room_pages = (int64_t)(minus(limit, own + head) >> PAGE_SHIFT);
+	pager->budget.target_pages = mark(pager, minus(limit, own + head));
+	pager->budget.brake_pages = mark(pager, minus(limit, own));
+	tier_note_traffic(pager->tier,
+			  pager->figures.counters.pages_in + pager->figures.counters.pages_out);
 	figures_peak(pager, own + figures_resident_bytes(pager));
 }
 
 /* The more processes grow at once, the earlier: they get their agents one after another. */
 uint64_t budget_attach_bytes(struct pager *pager)
 {
-	uint64_t limit = pager->limit_bytes;
-	uint64_t mark = minus(limit, pager->own_bytes + 2 * marks_head_bytes(limit) + limit / 16);
+	uint64_t limit = pager->budget.limit_bytes;
+	uint64_t mark =
+		minus(limit, pager->budget.own_bytes + 2 * marks_head_bytes(limit) + limit / 16);
 	uint64_t strict = mark / 8 * 7, early = 0;
 
-	if (pager->tree.growing > 1)
-		early = (pager->tree.growing - 1) * (limit / GROWING_SHARE);
+	if (pager->job.tree.growing > 1)
+		early = (pager->job.tree.growing - 1) * (limit / GROWING_SHARE);
 	if (early > mark / 2)
 		early = mark / 2;
 	if (strict > STRICT_BYTES)
 		strict = STRICT_BYTES;
-	return mark - (pager->strict && strict > early ? strict : early);
+	return mark - (pager->budget.strict && strict > early ? strict : early);
 }

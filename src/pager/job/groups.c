@@ -30,7 +30,8 @@ static struct group *named(struct pager *pager, const char *text)
 	char *end;
 	long job = strtol(text, &end, 10);
 
-	return job == pager->tree.root && *end == '/' ? groups_find(&pager->groups, end + 1) : NULL;
+	return job == pager->job.tree.root && *end == '/' ? groups_find(&pager->job.groups, end + 1)
+							  : NULL;
 }
 
 static struct group *from_environment(struct pager *pager, pid_t pid)
@@ -60,7 +61,7 @@ struct group *groups_inherited(struct pager *pager, pid_t pid)
 {
 	const struct process *parent;
 
-	if (!pager->groups.count)
+	if (!pager->job.groups.count)
 		return NULL;
 	parent = tree_find(pager, proc_parent(pid));
 	return parent ? parent->group : from_environment(pager, pid);
@@ -89,7 +90,7 @@ static void watch(struct pager *pager, struct group *group, uint64_t now)
 	char path[GROUP_PATH];
 	int64_t limit = (int64_t)(group->limit_bytes >> PAGE_SHIFT);
 
-	if (group->pages <= limit || pager->paused) {
+	if (group->pages <= limit || pager->budget.paused) {
 		group->stuck_ns = 0;
 		return;
 	}
@@ -111,7 +112,7 @@ static void watch(struct pager *pager, struct group *group, uint64_t now)
 
 void groups_look(struct pager *pager)
 {
-	struct groups *groups = &pager->groups;
+	struct groups *groups = &pager->job.groups;
 	uint64_t now = groups->count ? monotonic_ns() : 0;
 
 	if (!groups->count)
@@ -120,8 +121,8 @@ void groups_look(struct pager *pager)
 		groups->items[i]->pages = groups->items[i]->fixed_pages = 0;
 		groups->items[i]->processes = 0;
 	}
-	for (size_t i = 0; i < pager->tree.count; i++)
-		add_up(pager, pager->tree.items[i]);
+	for (size_t i = 0; i < pager->job.tree.count; i++)
+		add_up(pager, pager->job.tree.items[i]);
 	for (unsigned int i = 0; i < groups->count; i++) {
 		struct group *group = groups->items[i];
 
@@ -133,8 +134,8 @@ void groups_look(struct pager *pager)
 
 bool groups_must_evict(const struct pager *pager)
 {
-	for (unsigned int i = 0; i < pager->groups.count; i++) {
-		const struct group *group = pager->groups.items[i];
+	for (unsigned int i = 0; i < pager->job.groups.count; i++) {
+		const struct group *group = pager->job.groups.items[i];
 
 		if (group->resident_pages > group->target_pages)
 			return true;
@@ -144,8 +145,8 @@ bool groups_must_evict(const struct pager *pager)
 
 bool groups_are_strained(const struct pager *pager)
 {
-	for (unsigned int i = 0; i < pager->groups.count; i++) {
-		const struct group *group = pager->groups.items[i];
+	for (unsigned int i = 0; i < pager->job.groups.count; i++) {
+		const struct group *group = pager->job.groups.items[i];
 
 		if (group->resident_pages > (int64_t)(group->limit_bytes >> PAGE_SHIFT))
 			return true;
@@ -155,8 +156,8 @@ bool groups_are_strained(const struct pager *pager)
 
 bool groups_are_pressed(const struct pager *pager)
 {
-	for (unsigned int i = 0; i < pager->groups.count; i++) {
-		const struct group *group = pager->groups.items[i];
+	for (unsigned int i = 0; i < pager->job.groups.count; i++) {
+		const struct group *group = pager->job.groups.items[i];
 
 		if (group->resident_pages > group->target_pages / 2)
 			return true;
@@ -168,8 +169,8 @@ uint64_t groups_lowest_limit(const struct pager *pager)
 {
 	uint64_t lowest = UINT64_MAX;
 
-	for (unsigned int i = 0; i < pager->groups.count; i++) {
-		const struct group *group = pager->groups.items[i];
+	for (unsigned int i = 0; i < pager->job.groups.count; i++) {
+		const struct group *group = pager->job.groups.items[i];
 
 		if (group->processes && group->limit_bytes < lowest)
 			lowest = group->limit_bytes;
@@ -181,8 +182,8 @@ uint64_t groups_until_near(const struct pager *pager)
 {
 	uint64_t least = UINT64_MAX;
 
-	for (unsigned int i = 0; i < pager->groups.count; i++) {
-		uint64_t left = group_until_near(pager->groups.items[i]);
+	for (unsigned int i = 0; i < pager->job.groups.count; i++) {
+		uint64_t left = group_until_near(pager->job.groups.items[i]);
 
 		if (left < least)
 			least = left;

@@ -42,8 +42,8 @@ static unsigned int count_parts(struct pager *pager, uint64_t since)
 {
 	unsigned int count = 0;
 
-	for (size_t i = 0; i < pager->attached_count; i++) {
-		struct attached *attached = pager->attached[i];
+	for (size_t i = 0; i < pager->listing.count; i++) {
+		struct attached *attached = pager->listing.items[i];
 
 		attached->watch.takes_part = takes_part(attached, since);
 		count += attached->watch.takes_part;
@@ -54,13 +54,13 @@ static unsigned int count_parts(struct pager *pager, uint64_t since)
 /* Also for a while after: holding some is what makes it calm. */
 static bool is_thrashing(struct pager *pager, uint64_t now, uint64_t since)
 {
-	uint64_t back = pager->counters.pages_in;
+	uint64_t back = pager->figures.counters.pages_in;
 
 	if (count_parts(pager, since) > PROCESSES_MOST &&
-	    a_second(back - pager->back_seen, since) > BACK_MOST)
-		pager->thrashed_ns = now;
-	pager->back_seen = back;
-	return pager->thrashed_ns && now - pager->thrashed_ns < CALM_NS;
+	    a_second(back - pager->load.back_seen, since) > BACK_MOST)
+		pager->load.thrashed_ns = now;
+	pager->load.back_seen = back;
+	return pager->load.thrashed_ns && now - pager->load.thrashed_ns < CALM_NS;
 }
 
 static void add(struct load *load, struct attached *attached, uint64_t now)
@@ -82,8 +82,8 @@ static struct load look(struct pager *pager, uint64_t now, bool thrashing)
 {
 	struct load load = {0};
 
-	for (size_t i = 0; i < pager->attached_count; i++) {
-		struct attached *attached = pager->attached[i];
+	for (size_t i = 0; i < pager->listing.count; i++) {
+		struct attached *attached = pager->listing.items[i];
 
 		if (!thrashing)
 			attached->serve.held = false;
@@ -95,21 +95,21 @@ static struct load look(struct pager *pager, uint64_t now, bool thrashing)
 
 void load_look(struct pager *pager, uint64_t now)
 {
-	uint64_t since = now - pager->load_ns;
+	uint64_t since = now - pager->load.looked_ns;
 	bool thrashing;
 	struct load load;
 
 	if (since < LOOK_NS)
 		return;
-	pager->load_ns = now;
-	pthread_mutex_lock(&pager->attached_lock);
+	pager->load.looked_ns = now;
+	pthread_mutex_lock(&pager->listing.lock);
 	thrashing = is_thrashing(pager, now, since);
 	load = look(pager, now, thrashing);
-	if (load.next && (!load.working || load.pages * 8 < pager->target_pages * FEW)) {
+	if (load.next && (!load.working || load.pages * 8 < pager->budget.target_pages * FEW)) {
 		load.next->watch.turn_ns = now;
 		load.next->serve.held = false;
-	} else if (load.working > 1 && load.pages * 8 > pager->target_pages * MANY) {
+	} else if (load.working > 1 && load.pages * 8 > pager->budget.target_pages * MANY) {
 		load.last->serve.held = true;
 	}
-	pthread_mutex_unlock(&pager->attached_lock);
+	pthread_mutex_unlock(&pager->listing.lock);
 }

@@ -15,14 +15,14 @@ static bool is_realtime(pid_t pid)
 
 void realtime_look(struct pager *pager)
 {
-	if (pager->told_realtime || pager->resident_pages <= pager->room_pages)
+	if (pager->job.told_realtime || pager->budget.resident_pages <= pager->budget.room_pages)
 		return;
-	for (size_t i = 0; i < pager->tree.count; i++) {
-		pid_t pid = pager->tree.items[i]->pid;
+	for (size_t i = 0; i < pager->job.tree.count; i++) {
+		pid_t pid = pager->job.tree.items[i]->pid;
 
 		if (!is_realtime(pid))
 			continue;
-		pager->told_realtime = true;
+		pager->job.told_realtime = true;
 		pager_say(pager,
 			  "process %d runs under SCHED_FIFO or SCHED_RR: where it leaves vswap no "
 			  "CPU, it stays above its budget; give vswap one of its own (taskset)",

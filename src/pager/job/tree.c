@@ -47,7 +47,8 @@ static int64_t worth_at(const struct pager *pager, const struct process *process
 			unsigned int lowered)
 {
 	uint64_t limit = group_tightest(process->group);
-	uint64_t worth = (limit < pager->limit_bytes ? limit : pager->limit_bytes) / WORTH_SHARE;
+	uint64_t worth = (limit < pager->budget.limit_bytes ? limit : pager->budget.limit_bytes) /
+			 WORTH_SHARE;
 
 	worth >>= lowered;
 	return (int64_t)((worth > WORTH_LEAST ? worth : WORTH_LEAST) >> PAGE_SHIFT);
@@ -55,7 +56,7 @@ static int64_t worth_at(const struct pager *pager, const struct process *process
 
 static int64_t worth_pages(const struct pager *pager, const struct process *process)
 {
-	return worth_at(pager, process, pager->tree.lowered);
+	return worth_at(pager, process, pager->job.tree.lowered);
 }
 
 /* What it counts for. */
@@ -72,9 +73,9 @@ static int64_t own_pages(const struct process *process)
 
 struct process *tree_find(struct pager *pager, pid_t pid)
 {
-	for (size_t i = 0; i < pager->tree.count; i++)
-		if (pager->tree.items[i]->pid == pid)
-			return pager->tree.items[i];
+	for (size_t i = 0; i < pager->job.tree.count; i++)
+		if (pager->job.tree.items[i]->pid == pid)
+			return pager->job.tree.items[i];
 	return NULL;
 }
 
@@ -101,8 +102,8 @@ static void forget(struct process *process)
  * good. */
 static pid_t find_twin(struct pager *pager, pid_t pid)
 {
-	for (size_t i = 0; i < pager->tree.count; i++) {
-		const struct process *other = pager->tree.items[i];
+	for (size_t i = 0; i < pager->job.tree.count; i++) {
+		const struct process *other = pager->job.tree.items[i];
 
 		if (other->pid != pid && !other->twin && proc_same_memory(other->pid, pid))
 			return other->pid;
@@ -112,7 +113,7 @@ static pid_t find_twin(struct pager *pager, pid_t pid)
 
 static int add(struct pager *pager, pid_t pid)
 {
-	struct tree *tree = &pager->tree;
+	struct tree *tree = &pager->job.tree;
 	struct process *process;
 	char path[64];
 	int error = array_grow((void **)&tree->items, &tree->capacity, tree->count + 1,
@@ -135,16 +136,16 @@ static int add(struct pager *pager, pid_t pid)
 	process->found_ns = monotonic_ns();
 	tree_read_command(process);
 	process->twin = find_twin(pager, pid);
-	process->group = pager->tree.inherited(pager, pid);
+	process->group = pager->job.tree.inherited(pager, pid);
 	tree->items[tree->count++] = process;
 	return 0;
 }
 
 static bool is_ignored(const struct pager *pager, pid_t pid)
 {
-	const struct tree *tree = &pager->tree;
+	const struct tree *tree = &pager->job.tree;
 
-	if (keepers_has(pager->keepers, pid))
+	if (keepers_has(pager->job.keepers, pid))
 		return true;
 	for (size_t i = 0; i < tree->ignored_count; i++)
 		if (tree->ignored[i] == pid)
@@ -167,15 +168,15 @@ static bool ignore(void *argument, pid_t child)
 int tree_open(struct pager *pager, pid_t root, struct group *(*inherited)(struct pager *, pid_t))
 {
 	/* Whatever the owner has started for itself. */
-	proc_each_child(getpid(), ignore, &pager->tree);
-	pager->tree.root = root;
-	pager->tree.inherited = inherited;
+	proc_each_child(getpid(), ignore, &pager->job.tree);
+	pager->job.tree.root = root;
+	pager->job.tree.inherited = inherited;
 	return add(pager, root);
 }
 
 static void remove_at(struct pager *pager, size_t at)
 {
-	struct tree *tree = &pager->tree;
+	struct tree *tree = &pager->job.tree;
 	struct process *process = tree->items[at];
 
 	/* Another process may have the same memory still (vfork): bury_unknown sees when it is
@@ -184,14 +185,14 @@ static void remove_at(struct pager *pager, size_t at)
 		process->attached->watch.process = NULL;
 		process->attached->task.pid = 0;
 	}
-	atomic_fetch_sub(&pager->resident_pages, process->pages);
+	atomic_fetch_sub(&pager->budget.resident_pages, process->pages);
 	tree->items[at] = tree->items[--tree->count];
 	forget(process);
 }
 
 void tree_close(struct pager *pager)
 {
-	struct tree *tree = &pager->tree;
+	struct tree *tree = &pager->job.tree;
 
 	for (size_t i = 0; i < tree->count; i++)
 		forget(tree->items[i]);
@@ -204,7 +205,7 @@ static bool note_child(void *argument, pid_t child)
 {
 	struct pager *pager = argument;
 
-	if (child != pager->tree.root && !is_ignored(pager, child) && !tree_find(pager, child))
+	if (child != pager->job.tree.root && !is_ignored(pager, child) && !tree_find(pager, child))
 		add(pager, child);
 	return false;
 }
@@ -212,7 +213,7 @@ static bool note_child(void *argument, pid_t child)
 /* New ones go to the end of the list, so their children are found in the same pass. */
 static void scan(struct pager *pager)
 {
-	struct tree *tree = &pager->tree;
+	struct tree *tree = &pager->job.tree;
 
 	for (size_t i = 0; i < tree->count; i++)
 		proc_each_child(tree->items[i]->pid, note_child, pager);
@@ -273,14 +274,14 @@ static bool look(struct pager *pager, struct process *process)
 	if (process->twin && !proc_same_memory(process->twin, process->pid))
 		process->twin = find_twin(pager, process->pid);
 	/* What two processes share is counted, and paged, with one of them. */
-	look_at_shared(process, pager->tree.count == 1);
+	look_at_shared(process, pager->job.tree.count == 1);
 	pages = (int64_t)(size.anonymous >> PAGE_SHIFT) - process->shared;
 	pages = process->twin || pages < 0 ? 0 : pages;
 	if (process->attached) {
 		attached_set_pages(process->attached, pages);
 		pages = 0;
 	}
-	atomic_fetch_add(&pager->resident_pages, pages - process->pages);
+	atomic_fetch_add(&pager->budget.resident_pages, pages - process->pages);
 	process->pages = pages;
 	return true;
 }
@@ -292,16 +293,16 @@ static void join_attached(struct pager *pager)
 		struct attached *attached;
 		struct process *process;
 
-		pthread_mutex_lock(&pager->attached_lock);
-		attached = i < pager->attached_count ? pager->attached[i] : NULL;
-		pthread_mutex_unlock(&pager->attached_lock);
+		pthread_mutex_lock(&pager->listing.lock);
+		attached = i < pager->listing.count ? pager->listing.items[i] : NULL;
+		pthread_mutex_unlock(&pager->listing.lock);
 		if (!attached)
 			return;
 		if (attached->watch.process || !attached->task.pid)
 			continue;
 		process = tree_find(pager, attached->task.pid);
 		if (!process && !add(pager, attached->task.pid))
-			process = pager->tree.items[pager->tree.count - 1];
+			process = pager->job.tree.items[pager->job.tree.count - 1];
 		if (!process || process->attached)
 			continue;
 		process->attached = attached;
@@ -316,9 +317,9 @@ static void bury_unknown(struct pager *pager)
 	for (size_t i = 0;;) {
 		struct attached *attached;
 
-		pthread_mutex_lock(&pager->attached_lock);
-		attached = i < pager->attached_count ? pager->attached[i] : NULL;
-		pthread_mutex_unlock(&pager->attached_lock);
+		pthread_mutex_lock(&pager->listing.lock);
+		attached = i < pager->listing.count ? pager->listing.items[i] : NULL;
+		pthread_mutex_unlock(&pager->listing.lock);
 		if (!attached)
 			return;
 		if (!attached->watch.process &&
@@ -353,8 +354,8 @@ static int64_t count_fixed(struct pager *pager)
 {
 	int64_t pages = 0;
 
-	for (size_t i = 0; i < pager->tree.count; i++)
-		pages += tree_fixed_pages(pager, pager->tree.items[i]);
+	for (size_t i = 0; i < pager->job.tree.count; i++)
+		pages += tree_fixed_pages(pager, pager->job.tree.items[i]);
 	return pages;
 }
 
@@ -362,8 +363,8 @@ static unsigned int count_growing(const struct pager *pager)
 {
 	unsigned int growing = 0;
 
-	for (size_t i = 0; i < pager->tree.count; i++) {
-		const struct process *process = pager->tree.items[i];
+	for (size_t i = 0; i < pager->job.tree.count; i++) {
+		const struct process *process = pager->job.tree.items[i];
 
 		growing += !has_agent(process) && !process->left_alone && !process->twin &&
 			   own_pages(process) >= worth_pages(pager, process) / SOON_SHARE;
@@ -374,9 +375,9 @@ static unsigned int count_growing(const struct pager *pager)
 /* Many small processes may together be far above the budget. */
 static void set_worth(struct pager *pager, uint64_t now)
 {
-	struct tree *tree = &pager->tree;
-	int64_t head = (int64_t)(marks_head_bytes(pager->limit_bytes) >> PAGE_SHIFT);
-	bool over = pager->resident_pages > pager->room_pages + head;
+	struct tree *tree = &pager->job.tree;
+	int64_t head = (int64_t)(marks_head_bytes(pager->budget.limit_bytes) >> PAGE_SHIFT);
+	bool over = pager->budget.resident_pages > pager->budget.room_pages + head;
 
 	if (over != tree->over) {
 		tree->over = over;
@@ -392,7 +393,7 @@ static void set_worth(struct pager *pager, uint64_t now)
 
 void tree_refresh(struct pager *pager, bool pressed)
 {
-	struct tree *tree = &pager->tree;
+	struct tree *tree = &pager->job.tree;
 	uint64_t now = monotonic_ns(), before = worked_ns();
 	uint64_t pause = pressed ? SCAN_PRESSED_NS : SCAN_IDLE_NS;
 
@@ -414,7 +415,7 @@ void tree_refresh(struct pager *pager, bool pressed)
 			remove_at(pager, i);
 	}
 	bury_unknown(pager);
-	pager->fixed_pages = count_fixed(pager);
+	pager->budget.fixed_pages = count_fixed(pager);
 	tree->growing = count_growing(pager);
 	set_worth(pager, now);
 	tree->looked_ns = now;
@@ -433,8 +434,8 @@ struct process *tree_largest(struct pager *pager, bool all)
 	struct process *largest = NULL;
 	uint64_t now = monotonic_ns();
 
-	for (size_t i = 0; i < pager->tree.count; i++) {
-		struct process *process = pager->tree.items[i];
+	for (size_t i = 0; i < pager->job.tree.count; i++) {
+		struct process *process = pager->job.tree.items[i];
 
 		if (process->left_alone || process->twin || has_agent(process) ||
 		    own_pages(process) < worth_pages(pager, process) || now < process->retry_ns)

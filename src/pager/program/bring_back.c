@@ -50,7 +50,7 @@ static unsigned int bring_back_one(struct attached *attached, uint64_t address, 
 static unsigned int bring_back_run(struct attached *attached, uint64_t address, unsigned int slots,
 				   struct bring_back *work)
 {
-	struct fill_buffers *buffers = attached->pager->control_buffers;
+	struct fill_buffers *buffers = attached->pager->job.buffers;
 	unsigned int filled = 0, passed = 0;
 	enum fault_result result = FAULT_DONE;
 	const struct region *region;

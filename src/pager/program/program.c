@@ -33,7 +33,7 @@ static bool may_be_served(const struct attached *attached)
 static int first_stop(struct target *target, void *argument)
 {
 	struct attached *attached = argument;
-	struct maps *maps = &attached->pager->maps;
+	struct maps *maps = &attached->pager->job.maps;
 	int error;
 
 	attached->task.userfault = fcntl(target->userfault, F_DUPFD_CLOEXEC, 0);
@@ -88,7 +88,7 @@ static int find_registered(const struct attached *child, const struct target *ta
 static int adopting_stop(struct target *target, void *argument)
 {
 	struct attached *attached = argument;
-	struct maps *maps = &attached->pager->maps;
+	struct maps *maps = &attached->pager->job.maps;
 	struct region_list registered = {0};
 	int error;
 
@@ -142,13 +142,13 @@ static int take_over(struct process *process, struct attached *attached)
 	struct pager *pager = attached->pager;
 
 	use_agent(attached);
-	pager->was_attached = true;
+	pager->job.was_attached = true;
 	attached->task.pidfd = fcntl(attached->target.pidfd, F_DUPFD_CLOEXEC, 0);
 	process->attached = attached;
 	process->shared_ns = 0;
 	attached->count.shared_pages = process->shared;
 	attached_set_pages(attached, process->pages);
-	atomic_fetch_sub(&pager->resident_pages, process->pages);
+	atomic_fetch_sub(&pager->budget.resident_pages, process->pages);
 	process->pages = 0;
 	return attached_list(attached);
 }
@@ -182,7 +182,7 @@ int program_attach(struct pager *pager, struct process *process, char message[ME
 	}
 	error = take_over(process, attached);
 	if (!error) {
-		stage_code(attached, pager->maps.code_bytes);
+		stage_code(attached, pager->job.maps.code_bytes);
 	} else {
 		/* Nothing has left yet: closing the userfaultfd sets it free. */
 		attached->task.owed = false;
@@ -207,7 +207,7 @@ int program_adopt(struct process *process, char message[MESSAGE_BYTES])
 
 int program_register_new(struct attached *attached)
 {
-	struct maps *maps = &attached->pager->maps;
+	struct maps *maps = &attached->pager->job.maps;
 	int error = maps_read(attached->target.agent_tid, maps);
 
 	if (error)

@@ -112,7 +112,7 @@ static int register_range(struct look *look, uint64_t start, uint64_t end)
 	uint64_t from, to, at = start;
 	struct mapping now;
 	int error = userfault_register(look->attached->task.userfault, start, end - start,
-				       look->attached->pager->marks);
+				       look->attached->pager->evict.marks);
 
 	if (error)
 		return error == -ESRCH ? error : 1;
@@ -177,7 +177,7 @@ static void register_again(struct look *look)
 	for (size_t i = 0; i < look->fresh.count; i++)
 		if (look_at(look, look->fresh.items[i].start, &now))
 			userfault_register(look->attached->task.userfault, now.start,
-					   now.end - now.start, look->attached->pager->marks);
+					   now.end - now.start, look->attached->pager->evict.marks);
 }
 
 /*
