@@ -364,6 +364,8 @@ static int count_first(int pagemap, uint64_t start, unsigned int pages, struct p
 int maps_empty(int pagemap, uint64_t start, unsigned int pages)
 {
 	struct pm_scan_arg scan = {
+		/* Not a mark (marks.h): a COPY replaces it. */
+		.category_mask = PAGE_IS_WRITTEN,
 		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
 		.return_mask = PAGE_IS_PRESENT,
 	};

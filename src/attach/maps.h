@@ -64,8 +64,9 @@ int maps_present(int pagemap, uint64_t start, uint64_t end, maps_run_fn run, voi
  * zero page. */
 bool maps_written(int pagemap, uint64_t start, unsigned int pages);
 
-/* Of `pages` pages, how many from `start` on have nothing at all in their page table entries, not
- * even a guard; or have a mark (marks.h). 0..pages, or -errno. */
+/* Of `pages` pages, how many from `start` on have nothing in their page table entries, not even a
+ * guard, or a mark at most (marks.h), so that a COPY loses nothing; how many have a mark. 0..pages,
+ * or -errno. */
 int maps_empty(int pagemap, uint64_t start, unsigned int pages);
 int maps_marked(int pagemap, uint64_t start, unsigned int pages);
 

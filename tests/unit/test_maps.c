@@ -8,10 +8,13 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "attach/maps.h"
+#include "attach/marks.h"
+#include "base/kernel.h"
 
 #define PAGE 4096ul
 
@@ -243,6 +246,39 @@ static void test_written(void **state)
 	close(pagemap);
 }
 
+/* Empty is what a COPY may be put on: also where a mark is, not where a guard is or a page. */
+static void test_empty(void **state)
+{
+	int userfault = (int)syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
+	struct uffdio_api api = {.api = UFFD_API, .features = UFFD_FEATURE_WP_ASYNC};
+	char *pages = map(4, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
+	struct uffdio_register range = {
+		.range = {.start = (uintptr_t)pages, .len = 4 * PAGE},
+		.mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP,
+	};
+	struct uffdio_writeprotect mark = {
+		.range = {.start = (uintptr_t)pages + PAGE, .len = PAGE},
+		.mode = UFFDIO_WRITEPROTECT_MODE_WP,
+	};
+	int pagemap = open("/proc/self/pagemap", O_RDONLY);
+
+	if (!marks_possible())
+		skip();
+	assert_int_equal(ioctl(userfault, UFFDIO_API, &api), 0);
+	assert_int_equal(ioctl(userfault, UFFDIO_REGISTER, &range), 0);
+	assert_int_equal(ioctl(userfault, UFFDIO_WRITEPROTECT, &mark), 0);
+	assert_int_equal(maps_marked(pagemap, (uintptr_t)pages + PAGE, 2), 1);
+	assert_int_equal(maps_empty(pagemap, (uintptr_t)pages, 4), 4);
+	assert_int_equal(maps_empty(pagemap, (uintptr_t)pages + PAGE, 1), 1);
+	assert_int_equal(madvise(pages + 2 * PAGE, PAGE, MADV_GUARD_INSTALL), 0);
+	assert_int_equal(maps_empty(pagemap, (uintptr_t)pages, 4), 2);
+	assert_int_equal(maps_empty(pagemap, (uintptr_t)pages + 2 * PAGE, 1), 0);
+	close(userfault);
+	pages[3 * PAGE] = 1;
+	assert_int_equal(maps_empty(pagemap, (uintptr_t)pages + 3 * PAGE, 1), 0);
+	close(pagemap);
+}
+
 static void test_size(void **state)
 {
 	char *memory = map(4096, PROT_READ | PROT_WRITE, MAP_PRIVATE);
@@ -265,7 +301,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pageable), cmocka_unit_test(test_joins),
 		cmocka_unit_test(test_flags),	 cmocka_unit_test(test_present),
-		cmocka_unit_test(test_size),	 cmocka_unit_test(test_written),
+		cmocka_unit_test(test_empty),	 cmocka_unit_test(test_size),
+		cmocka_unit_test(test_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
