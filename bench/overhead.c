@@ -67,7 +67,7 @@ static void open_all(uint64_t slots, const char *folder)
 		fail("writer", error);
 	if (!folder)
 		return;
-	snprintf(text, sizeof(text), "file:%s,size=16G", folder);
+	snprintf(text, sizeof(text), "file:%s,size=16G,seal=no", folder);
 	if (backend_parse_spec(text, &spec, message) || backend_open(&spec, &it.backend, message)) {
 		fprintf(stderr, "overhead: %s\n", message);
 		exit(1);
