@@ -4,7 +4,7 @@
 #include <string.h>
 #include <vswap.h>
 
-#define CLUSTERS 32u
+#define CLUSTERS 1024u
 #define PAGES	 (CLUSTERS * VSWAP_CLUSTER_SLOTS)
 
 static void page_fill(unsigned char *page, unsigned int number)

@@ -6,7 +6,7 @@
  * nowhere (zeros, one repeated word), compressed in RAM, or in a file or block
  * device. Whoever put a page knows its slot and nothing else.
  *
- *     vswap_open ─► vswap_bind (512 slots) ─► vswap_put / get / duplicate / drop
+ *     vswap_open ─► vswap_bind (16 slots) ─► vswap_put / get / duplicate / drop
  *
  * Threads: any function from any thread. A get waits for no other call, but for one of the same
  * page; the calls that change something take turns. What runs beside a get of one slot, and what
@@ -47,7 +47,7 @@ extern "C" {
 #define VSWAP_VERSION (VSWAP_VERSION_MAJOR << 16 | VSWAP_VERSION_MINOR << 8 | VSWAP_VERSION_PATCH)
 
 #define VSWAP_PAGE_BYTES      4096u
-#define VSWAP_CLUSTER_SLOTS   512u
+#define VSWAP_CLUSTER_SLOTS   16u
 #define VSWAP_LEAST_RAM_BYTES (8u << 20)
 
 struct vswap;

@@ -17,7 +17,7 @@
 
 #define POLL_MS	   100
 #define ROOM_TRIES 64
-#define MOST_SLOTS (1ull << 40)
+#define MOST_SLOTS (1ull << 35)
 /* What the first program that knew `size` had of each structure (x86-64): never changes. And the
  * most that one may have. */
 #define OPTIONS_FIRST	 48u
@@ -85,7 +85,7 @@ static int read_options(struct vswap_options *options, const struct vswap_option
 			    "ram_bytes_most is %llu; give at least ram_bytes, or 0",
 			    (unsigned long long)options->ram_bytes_most);
 	if (!options->slots || options->slots >= MOST_SLOTS)
-		return fail(message, bytes, -EINVAL, "slots is %llu; give 1 to 2^40 - 1",
+		return fail(message, bytes, -EINVAL, "slots is %llu; give 1 to 2^35 - 1",
 			    (unsigned long long)options->slots);
 	return 0;
 }

@@ -29,7 +29,7 @@
 /* Between looks whether a debugger has left. */
 #define DEBUGGER_LOOK_US 100000
 #define LEAST_LIMIT	 (16u << 20)
-#define CLUSTERS	 (1u << 21) /* 4 TiB of pages */
+#define CLUSTERS	 (1u << 26) /* 4 TiB of pages */
 #define SEGMENTS	 (1u << 20) /* 1 TiB of stored bytes */
 #define RAM_HIGHEST	 (1ull << 40)
 

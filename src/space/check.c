@@ -13,31 +13,35 @@ static void require(bool holds, const char *what, uint64_t where)
 	abort();
 }
 
-/* Free clusters are empty; roots name clusters that are in use, as often as they have references.
- */
+/* Free clusters are empty; directories name clusters that are in use, as often as they have
+ * references, and each names one. */
 static void check_clusters(struct space *space)
 {
-	uint32_t *names = calloc(space->clusters_made, sizeof(*names));
-	uint32_t used = 0;
+	uint32_t end = slab_end(&space->clusters), used = 0, directories = 0;
+	uint32_t *names = calloc(end, sizeof(*names));
 
 	require(names, "no memory for the check", 0);
 	for (struct memory *memory = space->memories; memory; memory = memory->next) {
-		uint64_t at = 0;
+		uint64_t at = 0, last = UINT64_MAX;
 		uint32_t cluster;
 
 		for (; (cluster = memory_next(memory, at, &at)); at += 1ull << CLUSTER_SHIFT) {
-			require(cluster < space->clusters_made, "a root names no cluster", at);
+			require(cluster < end, "a directory names no cluster", at);
 			names[cluster]++;
+			directories += at >> DIRECTORY_SHIFT != last;
+			last = at >> DIRECTORY_SHIFT;
 		}
 	}
-	for (uint32_t id = 1; id < space->clusters_made; id++) {
+	for (uint32_t id = SLAB_FIRST; id < end; id++) {
 		uint32_t references = cluster_references(space, id);
 
 		require(names[id] <= references, "a cluster has more users than references", id);
 		require(references || cluster_is_empty(space, id), "a free cluster has slots", id);
 		used += references > 0;
 	}
-	require(used == space->clusters_used, "count of clusters in use", used);
+	require(used == slab_usage(&space->clusters).pieces, "count of clusters in use", used);
+	require(directories == slab_usage(&space->directories).pieces, "count of directories",
+		directories);
 	free(names);
 }
 
@@ -45,11 +49,11 @@ static void check_clusters(struct space *space)
 static void check_anchors(struct space *space)
 {
 	uint32_t *names = calloc(space->anchors_made, sizeof(*names));
-	uint32_t used = 0;
+	uint32_t used = 0, id = 0;
 
 	require(names, "no memory for the check", 0);
-	for (uint32_t id = 1; id < space->clusters_made; id++) {
-		for (uint32_t i = 0; cluster_references(space, id) && i < CLUSTER_SLOTS; i++) {
+	while ((id = cluster_after(space, id))) {
+		for (uint32_t i = 0; i < CLUSTER_SLOTS; i++) {
 			desc_t word = cluster_slots(space, id)[i];
 
 			require(!(word & DESC_LOCK), "a slot is locked", slot_id(id, i));
@@ -83,8 +87,10 @@ void space_check(struct space *space)
 void space_each_word(struct space *space, void (*found)(void *argument, desc_t word),
 		     void *argument)
 {
-	for (uint32_t id = 1; id < space->clusters_made; id++)
-		for (uint32_t i = 0; cluster_references(space, id) && i < CLUSTER_SLOTS; i++)
+	uint32_t id = 0;
+
+	while ((id = cluster_after(space, id)))
+		for (uint32_t i = 0; i < CLUSTER_SLOTS; i++)
 			found(argument, cluster_slots(space, id)[i]);
 	for (uint32_t anchor = 1; anchor < space->anchors_made; anchor++)
 		if (anchor_count(space, anchor))

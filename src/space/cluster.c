@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Clusters: 512 slots in one page. Forked memories hold references on the same
+ * Clusters: 16 slots in 128 bytes. Forked memories hold references on the same
  * cluster; the first that must change a slot takes a copy of its own. Only
  * then do the stored slots become anchors, so a fork itself touches no slot.
  */
@@ -8,71 +8,74 @@
 
 #include <assert.h>
 #include <errno.h>
-#include "space/map.h"
 #include "space/private.h"
 
 uint32_t cluster_new(struct space *space)
 {
-	uint32_t id;
+	uint32_t id = slab_take(&space->clusters);
 
-	pthread_mutex_lock(&space->lock);
-	id = space->cluster_free;
 	if (id)
-		space->cluster_free = space->clusters[id].next;
-	else if (space->clusters_made < space->cluster_limit)
-		id = space->clusters_made++;
-	if (id) {
-		space->clusters_used++;
-		atomic_store_explicit(&space->clusters[id].references, 1, memory_order_relaxed);
-	}
-	pthread_mutex_unlock(&space->lock);
+		atomic_store_explicit(&space->references[id], 1, memory_order_relaxed);
 	return id;
+}
+
+void cluster_lock_page(void *page)
+{
+	slot_t *slots = page;
+
+	for (size_t i = 0; i < PAGE_BYTES / sizeof(*slots); i++)
+		slot_lock(&slots[i]);
 }
 
 slot_t *cluster_slots(const struct space *space, uint32_t cluster)
 {
-	return &space->slots[(size_t)cluster * CLUSTER_SLOTS];
+	return slab_at(&space->clusters, cluster);
 }
 
 uint32_t cluster_references(const struct space *space, uint32_t cluster)
 {
-	return atomic_load_explicit(&space->clusters[cluster].references, memory_order_acquire);
+	return atomic_load_explicit(&space->references[cluster], memory_order_acquire);
 }
 
 void cluster_share(struct space *space, uint32_t cluster)
 {
-	uint32_t before = atomic_fetch_add_explicit(&space->clusters[cluster].references, 1,
-						    memory_order_relaxed);
+	uint32_t before =
+		atomic_fetch_add_explicit(&space->references[cluster], 1, memory_order_relaxed);
 
 	assert(before);
 	(void)before;
 }
 
-/* Every slot stays locked, the empty ones too, until all are zeros: who has found one before the
- * last reference went (libvswap's vswap_get) locks and unlocks it before or after, never in
- * between. */
 static void cluster_free(struct space *space, uint32_t cluster)
 {
 	slot_t *slots = cluster_slots(space, cluster);
 
 	for (uint32_t i = 0; i < CLUSTER_SLOTS; i++) {
-		desc_t word = slot_lock(&slots[i]);
+		desc_t word;
 
-		atomic_store_explicit(&slots[i], DESC_ABSENT | DESC_LOCK, memory_order_relaxed);
+		if (!atomic_load_explicit(&slots[i], memory_order_relaxed))
+			continue;
+		word = slot_lock(&slots[i]);
+		slot_unlock(&slots[i], 0);
 		space_drop(space, word);
 	}
-	map_give_back(slots, CLUSTER_BYTES);
-	pthread_mutex_lock(&space->lock);
-	space->clusters[cluster].next = space->cluster_free;
-	space->cluster_free = cluster;
-	space->clusters_used--;
-	pthread_mutex_unlock(&space->lock);
+	slab_give(&space->clusters, cluster);
+}
+
+uint32_t cluster_after(const struct space *space, uint32_t id)
+{
+	uint32_t end = slab_end(&space->clusters);
+
+	while (++id < end)
+		if (cluster_references(space, id))
+			return id;
+	return 0;
 }
 
 void cluster_put(struct space *space, uint32_t cluster)
 {
-	uint32_t before = atomic_fetch_sub_explicit(&space->clusters[cluster].references, 1,
-						    memory_order_acq_rel);
+	uint32_t before =
+		atomic_fetch_sub_explicit(&space->references[cluster], 1, memory_order_acq_rel);
 
 	assert(before);
 	if (before == 1)

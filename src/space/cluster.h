@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Clusters: 512 descriptors, shared by fork until one is to change. */
+/* Clusters: 16 descriptors, shared by fork until one is to change. */
 #ifndef SPACE_CLUSTER_H
 #define SPACE_CLUSTER_H
 
@@ -27,10 +27,10 @@ uint32_t cluster_references(const struct space *space, uint32_t cluster);
  * stay with the original only. Waits for locked slots. SPACE_NO_CLUSTER: no room. */
 uint32_t cluster_split(struct space *space, uint32_t cluster);
 
-/* True if all 512 slots are absent. */
+/* True if all slots are absent. */
 bool cluster_is_empty(const struct space *space, uint32_t cluster);
 
-/* The 512 descriptors. */
+/* The CLUSTER_SLOTS descriptors. */
 slot_t *cluster_slots(const struct space *space, uint32_t cluster);
 
 /* A word for another slot that stands for the same page as this one, which may become shared: to be

@@ -30,8 +30,8 @@
 #include <stdint.h>
 #include "base/page.h"
 
-#define CLUSTER_SLOTS 512u
-#define CLUSTER_SHIFT 21  /* log2 of the bytes that a cluster maps */
+#define CLUSTER_SLOTS 16u
+#define CLUSTER_SHIFT 16  /* log2 of the bytes that a cluster maps */
 #define STORE_GRAIN   16u /* unit of offset16 and length16, bytes */
 
 typedef uint64_t desc_t;	 /* a descriptor's value */

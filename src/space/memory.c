@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "base/page.h"
+#include "space/directory.h"
 #include "space/map.h"
-#include "space/private.h"
 
 #define CLUSTER_MAPS  (1ull << CLUSTER_SHIFT) /* bytes of addresses */
 #define CLUSTER_INNER (CLUSTER_MAPS - 1)
@@ -14,21 +14,6 @@
 static uint32_t slot_index(uint64_t address)
 {
 	return (uint32_t)(address / PAGE_BYTES) % CLUSTER_SLOTS;
-}
-
-static uint32_t root_get(const struct memory *memory, uint64_t address)
-{
-	return atomic_load_explicit(&memory->root[address >> CLUSTER_SHIFT], memory_order_acquire);
-}
-
-static void root_set(struct memory *memory, uint64_t address, uint32_t cluster)
-{
-	uint64_t page = address >> CLUSTER_SHIFT >> ROOT_PAGE_SHIFT;
-
-	atomic_fetch_or_explicit(&memory->touched[page / 64], 1ull << page % 64,
-				 memory_order_relaxed);
-	atomic_store_explicit(&memory->root[address >> CLUSTER_SHIFT], cluster,
-			      memory_order_release);
 }
 
 int memory_open(struct memory **out, struct space *space)
@@ -59,10 +44,8 @@ void memory_close(struct memory *memory)
 	uint64_t at = 0;
 	uint32_t cluster;
 
-	while ((cluster = memory_next(memory, at, &at)) != SPACE_NO_CLUSTER) {
-		root_set(memory, at, SPACE_NO_CLUSTER);
-		cluster_put(space, cluster);
-	}
+	while ((cluster = memory_next(memory, at, &at)) != SPACE_NO_CLUSTER)
+		cluster_put(space, cluster_take_out(memory, at));
 	pthread_mutex_lock(&space->lock);
 	if (memory->previous)
 		memory->previous->next = memory->next;
@@ -81,20 +64,20 @@ slot_t *memory_look(const struct memory *memory, uint64_t address)
 
 	if (address >= MEMORY_END)
 		return NULL;
-	cluster = root_get(memory, address);
+	cluster = cluster_get(memory, address);
 	return cluster ? &cluster_slots(memory->space, cluster)[slot_index(address)] : NULL;
 }
 
 uint64_t memory_slot_id(const struct memory *memory, uint64_t address)
 {
-	uint32_t cluster = address < MEMORY_END ? root_get(memory, address) : 0;
+	uint32_t cluster = address < MEMORY_END ? cluster_get(memory, address) : 0;
 
 	return cluster ? slot_id(cluster, slot_index(address)) : 0;
 }
 
 bool memory_must_bind(const struct memory *memory, uint64_t address)
 {
-	uint32_t cluster = address < MEMORY_END ? root_get(memory, address) : 0;
+	uint32_t cluster = address < MEMORY_END ? cluster_get(memory, address) : 0;
 
 	return !cluster || cluster_references(memory->space, cluster) > 1;
 }
@@ -105,58 +88,90 @@ slot_t *memory_bind(struct memory *memory, uint64_t address)
 
 	if (address >= MEMORY_END)
 		return NULL;
-	cluster = root_get(memory, address);
-	if (!cluster || cluster_references(memory->space, cluster) > 1) {
-		cluster = cluster ? cluster_split(memory->space, cluster)
-				  : cluster_new(memory->space);
-		if (!cluster)
-			return NULL;
-		root_set(memory, address, cluster);
+	cluster = cluster_get(memory, address);
+	if (!cluster) {
+		cluster = cluster_make(memory, address);
+	} else if (cluster_references(memory->space, cluster) > 1) {
+		cluster = cluster_split(memory->space, cluster);
+		if (cluster)
+			cluster_set(memory, address, cluster);
 	}
-	return &cluster_slots(memory->space, cluster)[slot_index(address)];
+	return cluster ? &cluster_slots(memory->space, cluster)[slot_index(address)] : NULL;
+}
+
+unsigned int memory_run(struct memory *memory, uint64_t address, unsigned int pages, bool bind,
+			slot_t **slots)
+{
+	unsigned int count = 0;
+
+	while (count < pages) {
+		uint64_t at = address + (uint64_t)count * PAGE_BYTES;
+		slot_t *slot = memory_look(memory, at);
+
+		if (slot ? memory_must_bind(memory, at)
+			 : !bind || !(slot = memory_bind(memory, at)))
+			break;
+		do
+			slots[count++] = slot++;
+		while (count < pages && slot_index(address + (uint64_t)count * PAGE_BYTES));
+	}
+	return count;
 }
 
 uint32_t memory_next(const struct memory *memory, uint64_t address, uint64_t *at)
 {
-	uint64_t entry = address >> CLUSTER_SHIFT;
+	uint64_t entry = address >> DIRECTORY_SHIFT;
 
-	while (entry < ROOT_ENTRIES) {
-		uint64_t page = entry >> ROOT_PAGE_SHIFT;
-		uint64_t bits =
-			atomic_load_explicit(&memory->touched[page / 64], memory_order_relaxed) >>
-			page % 64;
+	for (; (entry = directory_next(memory, entry)) < ROOT_ENTRIES; entry++) {
+		uint64_t base = entry << DIRECTORY_SHIFT;
+		const entry_t *directory = directory_get(memory, base);
+		unsigned int i = base > address ? 0 : entry_index(address);
 
-		if (!bits) {
-			entry = (page / 64 + 1) * 64 << ROOT_PAGE_SHIFT;
-		} else if (!(bits & 1)) {
-			entry = (page + 1) << ROOT_PAGE_SHIFT;
-		} else {
+		for (; i < DIRECTORY_CLUSTERS; i++) {
 			uint32_t cluster =
-				atomic_load_explicit(&memory->root[entry], memory_order_acquire);
+				atomic_load_explicit(&directory[i], memory_order_acquire);
 
-			if (cluster) {
-				*at = entry << CLUSTER_SHIFT;
-				return cluster;
-			}
-			entry++;
+			if (!cluster)
+				continue;
+			*at = base + ((uint64_t)i << CLUSTER_SHIFT);
+			return cluster;
 		}
 	}
 	return SPACE_NO_CLUSTER;
 }
 
+/* The first address of [address, end) whose slot is not absent; `end`: there is none. */
+static uint64_t next_slot(const struct memory *memory, uint64_t address, uint64_t end)
+{
+	uint64_t base;
+	uint32_t cluster;
+
+	for (; address < end && (cluster = memory_next(memory, address, &base));
+	     address = base + CLUSTER_MAPS) {
+		const slot_t *slots = cluster_slots(memory->space, cluster);
+
+		for (uint32_t i = address > base ? slot_index(address) : 0; i < CLUSTER_SLOTS;
+		     i++) {
+			uint64_t at = base + i * PAGE_BYTES;
+
+			if (atomic_load_explicit(&slots[i], memory_order_relaxed))
+				return at < end ? at : end;
+		}
+	}
+	return end;
+}
+
 static void unbind(struct memory *memory, uint64_t address)
 {
-	uint32_t cluster = root_get(memory, address);
+	uint32_t cluster = cluster_take_out(memory, address);
 
-	if (cluster) {
-		root_set(memory, address, SPACE_NO_CLUSTER);
+	if (cluster)
 		cluster_put(memory->space, cluster);
-	}
 }
 
 static void unbind_if_empty(struct memory *memory, uint64_t address)
 {
-	uint32_t cluster = root_get(memory, address);
+	uint32_t cluster = cluster_get(memory, address);
 
 	if (cluster && cluster_is_empty(memory->space, cluster))
 		unbind(memory, address);
@@ -242,34 +257,59 @@ static bool slot_move(struct space *space, slot_t *from, slot_t *to)
 /* Makes sure that moving [from, from + length) slot by slot cannot fail for want of clusters. */
 static int prepare_move(struct memory *memory, uint64_t from, uint64_t to, uint64_t length)
 {
-	for (uint64_t done = 0; done < length; done += PAGE_BYTES) {
-		slot_t *slot = memory_look(memory, from + done);
+	uint64_t end = from + length, at = from;
 
-		if (!slot || !atomic_load_explicit(slot, memory_order_relaxed))
-			continue;
-		if (!memory_bind(memory, from + done) || !memory_bind(memory, to + done))
+	for (; (at = next_slot(memory, at, end)) < end; at += PAGE_BYTES)
+		if (!memory_bind(memory, at) || !memory_bind(memory, at - from + to))
 			return -ENOMEM;
-	}
 	return 0;
+}
+
+/* Those of [start, end) that have no slot left. */
+static void unbind_empty(struct memory *memory, uint64_t start, uint64_t end)
+{
+	for (uint64_t at = start; memory_next(memory, at, &at) && at < end; at += CLUSTER_MAPS)
+		unbind_if_empty(memory, at);
 }
 
 static int move_slots(struct memory *memory, uint64_t from, uint64_t to, uint64_t length)
 {
 	int error = prepare_move(memory, from, to, length);
+	uint64_t end = from + length, at = from;
 
-	for (uint64_t done = 0; !error && done < length; done += PAGE_BYTES) {
-		slot_t *slot = memory_look(memory, from + done);
-
-		if (!slot || !atomic_load_explicit(slot, memory_order_relaxed))
-			continue;
-		if (!slot_move(memory->space, slot, memory_look(memory, to + done)))
+	for (; !error && (at = next_slot(memory, at, end)) < end; at += PAGE_BYTES)
+		if (!slot_move(memory->space, memory_look(memory, at),
+			       memory_look(memory, at - from + to)))
 			error = -ENOMEM;
-	}
-	for (uint64_t done = 0; done < length; done += PAGE_BYTES) {
-		if (done && (from + done) & CLUSTER_INNER && (to + done) & CLUSTER_INNER)
-			continue;
-		unbind_if_empty(memory, from + done);
-		unbind_if_empty(memory, to + done);
+	unbind_empty(memory, from, end);
+	unbind_empty(memory, to, to + length);
+	return error;
+}
+
+/* Both addresses are the beginning of a cluster. */
+static int move_cluster(struct memory *memory, uint64_t from, uint64_t to)
+{
+	if (!directory_make(memory, to))
+		return -ENOMEM;
+	cluster_set(memory, to, cluster_get(memory, from));
+	cluster_take_out(memory, from);
+	return 0;
+}
+
+/* Both ends lie alike in their clusters: those that are moved as a whole move themselves. */
+static int move_alike(struct memory *memory, uint64_t from, uint64_t to, uint64_t length)
+{
+	uint64_t end = from + length, at = from;
+	int error = 0;
+
+	for (; !error && at < end && memory_next(memory, at, &at) && at < end; at += CLUSTER_MAPS) {
+		uint64_t next = at + CLUSTER_MAPS;
+		uint64_t start = at > from ? at : from, stop = next < end ? next : end;
+
+		if (stop - start == CLUSTER_MAPS)
+			error = move_cluster(memory, at, at - from + to);
+		else
+			error = move_slots(memory, start, start - from + to, stop - start);
 	}
 	return error;
 }
@@ -278,29 +318,12 @@ int memory_move(struct memory *memory, uint64_t from, uint64_t to, uint64_t leng
 {
 	bool beyond = from + length > MEMORY_END || to + length > MEMORY_END;
 	int error = beyond ? -ENOMEM : memory_clear(memory, to, to + length);
-	uint64_t done = 0;
 
 	assert(from + length <= to || to + length <= from);
-	while (!error && done < length) {
-		uint64_t room = CLUSTER_MAPS - ((from + done) & CLUSTER_INNER);
-		uint64_t step = length - done;
-
-		if (!((from ^ to) & CLUSTER_INNER) && step > room)
-			step = room;
-		if (!((from ^ to) & CLUSTER_INNER) && step == CLUSTER_MAPS) {
-			uint32_t cluster = root_get(memory, from + done);
-
-			/* Both ends are aligned alike: the cluster itself moves. */
-			if (cluster) {
-				root_set(memory, from + done, SPACE_NO_CLUSTER);
-				root_set(memory, to + done, cluster);
-			}
-		} else {
-			error = move_slots(memory, from + done, to + done, step);
-		}
-		done += step;
-	}
-	return error;
+	if (error)
+		return error;
+	return (from ^ to) & CLUSTER_INNER ? move_slots(memory, from, to, length)
+					   : move_alike(memory, from, to, length);
 }
 
 int memory_fork(const struct memory *parent, struct memory *child)
@@ -309,8 +332,10 @@ int memory_fork(const struct memory *parent, struct memory *child)
 	uint32_t cluster;
 
 	for (; (cluster = memory_next(parent, at, &at)); at += CLUSTER_MAPS) {
+		if (!directory_make(child, at))
+			return -ENOMEM;
 		cluster_share(parent->space, cluster);
-		root_set(child, at, cluster);
+		cluster_set(child, at, cluster);
 	}
 	return 0;
 }

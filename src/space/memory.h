@@ -19,11 +19,18 @@ void memory_close(struct memory *memory);
 /* The descriptor of an address for reading; NULL when no cluster is bound. */
 slot_t *memory_look(const struct memory *memory, uint64_t address);
 
-/* The descriptor of an address for changing: binds a new cluster or splits a
- * shared one first (caller holds the memory's lock for writing if either may be
- * needed: memory_must_bind says so). NULL: no room, or no address below MEMORY_END. */
+/* The descriptor of an address for changing: binds a new cluster, or splits a
+ * shared one first (then the memory's lock is held for writing). NULL: no room, or
+ * no address below MEMORY_END. */
 slot_t *memory_bind(struct memory *memory, uint64_t address);
+
+/* There is no cluster, or it is shared. */
 bool memory_must_bind(const struct memory *memory, uint64_t address);
+
+/* The descriptors of up to `pages` pages from `address` on, for changing, as far as clusters are
+ * there, or can be bound if `bind`, and are not shared. How many. Lock held for reading. */
+unsigned int memory_run(struct memory *memory, uint64_t address, unsigned int pages, bool bind,
+			slot_t **slots);
 
 /* The slot id of an address, 0 when no cluster is bound. */
 uint64_t memory_slot_id(const struct memory *memory, uint64_t address);
@@ -36,12 +43,13 @@ int memory_clear(struct memory *memory, uint64_t start, uint64_t end);
 
 /* The descriptors of [from, from + length) go to `to`; the old ones become
  * absent. What was at the destination is dropped. Where both ends lie alike in
- * their 2 MiB, whole clusters move; else stored slots become anchors. The ranges
+ * their 64 KiB, whole clusters move; else stored slots become anchors. The ranges
  * do not overlap. 0 or -ENOMEM, also for what ends beyond MEMORY_END. Lock held for writing. */
 int memory_move(struct memory *memory, uint64_t from, uint64_t to, uint64_t length);
 
 /* `child` (empty) shares every cluster of `parent`, but the ranges that
- * memory_clear takes away later. Lock of the parent held for writing. */
+ * memory_clear takes away later. Lock of the parent held for writing. 0, or
+ * -ENOMEM: the child has some of them. */
 int memory_fork(const struct memory *parent, struct memory *child);
 
 /* Next bound cluster at or after `address`: its id and the address it maps;

@@ -8,32 +8,50 @@
 #include "space/map.h"
 #include "space/private.h"
 
+/* Each holds a cluster at least, but forks share clusters and have directories of their own. */
+#define FORKED_DIRECTORIES 1024u
+
 /* Anchors are never more than the slots that name them. */
 static uint64_t anchor_limit(uint32_t clusters)
 {
-	uint64_t slots = (uint64_t)clusters * CLUSTER_SLOTS;
+	uint64_t slots = (uint64_t)clusters * CLUSTER_SLOTS + 1;
 
 	return slots < UINT32_MAX ? slots : UINT32_MAX;
+}
+
+static size_t references_bytes(const struct space *space)
+{
+	return slab_id_limit(&space->clusters) * sizeof(*space->references);
+}
+
+static slot_t *all_slots(const struct space *space)
+{
+	return slab_at(&space->clusters, 0);
+}
+
+static uint64_t slot_limit(const struct space *space)
+{
+	return slab_id_limit(&space->clusters) * CLUSTER_SLOTS;
 }
 
 int space_open(struct space **out, uint32_t clusters, space_drop_fn drop, void *argument)
 {
 	struct space *space = calloc(1, sizeof(*space));
+	int error;
 
 	if (!space)
 		return -ENOMEM;
-	space->cluster_limit = clusters < UINT32_MAX ? clusters + 1 : clusters;
-	space->anchor_limit = anchor_limit(space->cluster_limit);
-	space->clusters_made = 1;
+	space->anchor_limit = anchor_limit(clusters);
 	space->anchors_made = 1;
 	space->drop = drop;
 	space->drop_argument = argument;
 	pthread_mutex_init(&space->lock, NULL);
-	space->slots = map_sparse(space->cluster_limit * CLUSTER_BYTES);
-	space->clusters = map_sparse(space->cluster_limit * sizeof(*space->clusters));
+	error = slab_open(&space->clusters, clusters, cluster_lock_page);
+	error |= slab_open(&space->directories, clusters + FORKED_DIRECTORIES, NULL);
+	space->references = map_sparse(references_bytes(space));
 	space->anchors = map_sparse(space->anchor_limit * sizeof(*space->anchors));
 	space->counts = map_sparse(space->anchor_limit * sizeof(*space->counts));
-	if (!space->slots || !space->clusters || !space->anchors || !space->counts) {
+	if (error || !space->references || !space->anchors || !space->counts) {
 		space_close(space);
 		return -ENOMEM;
 	}
@@ -45,8 +63,9 @@ void space_close(struct space *space)
 {
 	if (!space)
 		return;
-	map_remove(space->slots, space->cluster_limit * CLUSTER_BYTES);
-	map_remove(space->clusters, space->cluster_limit * sizeof(*space->clusters));
+	map_remove(space->references, references_bytes(space));
+	slab_close(&space->clusters);
+	slab_close(&space->directories);
 	map_remove(space->anchors, space->anchor_limit * sizeof(*space->anchors));
 	map_remove(space->counts, space->anchor_limit * sizeof(*space->counts));
 	pthread_mutex_destroy(&space->lock);
@@ -57,22 +76,19 @@ slot_t *space_slot(const struct space *space, uint64_t id)
 {
 	if (id & SLOT_ANCHOR)
 		return &space->anchors[id & ~SLOT_ANCHOR];
-	return &space->slots[id];
+	return &all_slots(space)[id];
 }
 
 bool space_is_bound(struct space *space, uint64_t id)
 {
-	uint64_t cluster = id / CLUSTER_SLOTS;
-
-	return cluster && cluster < space->cluster_limit &&
-	       cluster_references(space, (uint32_t)cluster);
+	return id < slot_limit(space) && cluster_references(space, (uint32_t)(id / CLUSTER_SLOTS));
 }
 
 uint64_t space_id(const struct space *space, const slot_t *slot)
 {
 	if (slot >= space->anchors && slot < space->anchors + space->anchor_limit)
 		return SLOT_ANCHOR | (uint64_t)(slot - space->anchors);
-	return (uint64_t)(slot - space->slots);
+	return (uint64_t)(slot - all_slots(space));
 }
 
 slot_t *space_find_holder(struct space *space, uint64_t id, desc_t location)
@@ -83,7 +99,7 @@ slot_t *space_find_holder(struct space *space, uint64_t id, desc_t location)
 	if (id & SLOT_ANCHOR) {
 		if ((id & ~SLOT_ANCHOR) >= space->anchor_limit)
 			return NULL;
-	} else if (id >= (uint64_t)space->cluster_limit * CLUSTER_SLOTS) {
+	} else if (id >= slot_limit(space)) {
 		return NULL;
 	}
 	slot = space_slot(space, id);
@@ -111,17 +127,14 @@ static void each_holder(slot_t *slots, uint64_t count, uint32_t segment, space_h
 void space_each_holder(struct space *space, uint32_t segment, bool slots_too, space_holder_fn found,
 		       void *argument)
 {
-	uint32_t anchors, clusters;
+	uint32_t anchors, id = 0;
 
 	pthread_mutex_lock(&space->lock);
 	anchors = space->anchors_made;
-	clusters = space->clusters_made;
 	pthread_mutex_unlock(&space->lock);
 	each_holder(space->anchors, anchors, segment, found, argument);
-	for (uint32_t id = 1; slots_too && id < clusters; id++)
-		if (cluster_references(space, id))
-			each_holder(cluster_slots(space, id), CLUSTER_SLOTS, segment, found,
-				    argument);
+	while (slots_too && (id = cluster_after(space, id)))
+		each_holder(cluster_slots(space, id), CLUSTER_SLOTS, segment, found, argument);
 }
 
 static uint64_t pages(uint64_t bytes)
@@ -131,13 +144,14 @@ static uint64_t pages(uint64_t bytes)
 
 void space_statistics(struct space *space, struct space_statistics *statistics)
 {
-	uint64_t bytes;
+	struct slab_usage clusters = slab_usage(&space->clusters);
+	uint64_t bytes = clusters.bytes + slab_usage(&space->directories).bytes;
 
+	if (slab_end(&space->clusters) > SLAB_FIRST)
+		bytes += pages(slab_end(&space->clusters) * sizeof(*space->references));
+	statistics->clusters = clusters.pieces;
 	pthread_mutex_lock(&space->lock);
-	statistics->clusters = space->clusters_used;
 	statistics->anchors = space->anchors_used;
-	bytes = (uint64_t)space->clusters_used * CLUSTER_BYTES;
-	bytes += pages(space->clusters_made * sizeof(*space->clusters));
 	if (space->anchors_made > 1)
 		bytes += pages(space->anchors_made * sizeof(*space->anchors)) +
 			 pages(space->anchors_made * sizeof(*space->counts));
@@ -152,18 +166,13 @@ void space_statistics(struct space *space, struct space_statistics *statistics)
 
 void space_count(struct space *space, uint64_t count[8])
 {
-	uint32_t made;
+	uint32_t id = 0;
 
 	for (int i = 0; i < 8; i++)
 		count[i] = 0;
-	pthread_mutex_lock(&space->lock);
-	made = space->clusters_made;
-	pthread_mutex_unlock(&space->lock);
-	for (uint32_t id = 1; id < made; id++) {
+	while ((id = cluster_after(space, id))) {
 		slot_t *slots = cluster_slots(space, id);
 
-		if (!cluster_references(space, id))
-			continue;
 		for (uint32_t i = 0; i < CLUSTER_SLOTS; i++)
 			count[desc_state(atomic_load_explicit(&slots[i], memory_order_relaxed))]++;
 	}

@@ -26,7 +26,7 @@ struct store_statistics {
 	uint32_t segments_ram, segments_backend;
 };
 
-/* Walks the segments and clusters: some 300 ns for each of both. */
+/* Walks the segments and slots: some 300 ns a segment, less than one a slot. */
 void store_statistics(struct store *store, struct store_statistics *statistics);
 
 /* What of store_ram_bytes is live objects; the rest is what cleaning could give back. Walks the

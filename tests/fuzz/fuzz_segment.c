@@ -39,7 +39,7 @@ static void open_world(struct world *world, _Bool seals)
 		return;
 	fake_backend_open(&world->fake, 8);
 	world->fake.base.seals = seals;
-	require(!store_open(&world->store, &config, 64) &&
+	require(!store_open(&world->store, &config, 2048) &&
 		!store_writer_open(world->store, &world->writer) &&
 		!store_writer_open(world->store, &world->cleaner));
 }

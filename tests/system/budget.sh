@@ -174,6 +174,9 @@ for how in area mappings; do
 	holds "$how, in RAM alone" 64 $how 96
 	holds "$how, with a file" 64 $how 192 --backend "file:$work/tmp"
 done
+# Tables must not take what the pages leave: as large as those, they are 50 % above it at least.
+overshoot_percent=25
+holds "one page in each 2 MiB" 32 thin 48 --backend "file:$work/tmp"
 stays
 file_stays
 code_leaves

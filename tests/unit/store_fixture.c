@@ -18,7 +18,7 @@ static int open_fixture(void **state, bool seals)
 	*state = f;
 	fake_backend_open(&f->fake, 64);
 	f->fake.base.seals = seals;
-	return store_open(&f->store, &config, 256) || store_writer_open(f->store, &f->writer) ||
+	return store_open(&f->store, &config, 8192) || store_writer_open(f->store, &f->writer) ||
 	       store_writer_open(f->store, &f->cleaner) ||
 	       memory_open(&f->memory, f->space = store_space(f->store));
 }

@@ -212,7 +212,7 @@ static void move_some(struct model *model)
 	unsigned int to = PAGES / 2 + (unsigned int)choose(PAGES / 2 - count);
 
 	if (choose(2)) {
-		/* Alike within 2 MiB: clusters move whole. */
+		/* Alike within 64 KiB: clusters move whole. */
 		to = from + PAGES / 2;
 	}
 	if (choose(2)) {
@@ -328,7 +328,7 @@ int main(int argc, char **argv)
 	random_state = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
 	fake_backend_open(&fake, EXTENTS);
 	fake.base.seals = config.seals;
-	if (store_open(&store, &config, 1024) || store_writer_open(store, &writer) ||
+	if (store_open(&store, &config, 32768) || store_writer_open(store, &writer) ||
 	    store_writer_open(store, &cleaner))
 		return 1;
 	space = store_space(store);

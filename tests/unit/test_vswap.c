@@ -10,7 +10,7 @@
 #include <vswap.h>
 #include "pattern.h"
 
-#define CLUSTERS 16u
+#define CLUSTERS 512u
 #define PAGES	 (CLUSTERS * VSWAP_CLUSTER_SLOTS)
 #define RANDOM	 3u /* pattern numbers that are 3 modulo 8 do not compress */
 
@@ -35,6 +35,11 @@ static int put(struct vswap *space, vswap_slot slot, uint64_t number)
 
 	pattern_fill(number, page);
 	return vswap_put(space, slot, page);
+}
+
+static vswap_slot slot_of(const vswap_slot *first, unsigned int page)
+{
+	return first[page / VSWAP_CLUSTER_SLOTS] + page % VSWAP_CLUSTER_SLOTS;
 }
 
 static void expect(struct vswap *space, vswap_slot slot, uint64_t number)
@@ -104,18 +109,18 @@ static void test_slots(void **state)
 	vswap_slot a, b;
 
 	assert_int_equal(vswap_get(space, 0, page), -EINVAL);
-	assert_int_equal(vswap_put(space, 512, page), -EINVAL);
+	assert_int_equal(vswap_put(space, VSWAP_CLUSTER_SLOTS, page), -EINVAL);
 	assert_int_equal(vswap_bind(space, &a), 0);
 	assert_int_equal(vswap_bind(space, &b), 0);
 	expect(space, a, 0);
 	assert_int_equal(put(space, a, 5), 0);
-	assert_int_equal(put(space, a + 511, 6), 0);
+	assert_int_equal(put(space, a + VSWAP_CLUSTER_SLOTS - 1, 6), 0);
 	expect(space, a, 5);
-	expect(space, a + 511, 6);
+	expect(space, a + VSWAP_CLUSTER_SLOTS - 1, 6);
 	assert_int_equal(put(space, a, 9), 0);
 	expect(space, a, 9);
-	assert_int_equal(vswap_drop(space, a + 511), 0);
-	expect(space, a + 511, 0);
+	assert_int_equal(vswap_drop(space, a + VSWAP_CLUSTER_SLOTS - 1), 0);
+	expect(space, a + VSWAP_CLUSTER_SLOTS - 1, 0);
 	assert_int_equal(vswap_unbind(space, a + 1), -EINVAL);
 	assert_int_equal(vswap_unbind(space, a), 0);
 	assert_int_equal(vswap_unbind(space, a), -EINVAL);
@@ -160,8 +165,7 @@ static unsigned int fill(struct vswap *space, vswap_slot first[CLUSTERS], int *e
 	for (i = 0; i < PAGES; i++) {
 		if (i % VSWAP_CLUSTER_SLOTS == 0)
 			assert_int_equal(vswap_bind(space, &first[i / VSWAP_CLUSTER_SLOTS]), 0);
-		*error = put(space, first[i / VSWAP_CLUSTER_SLOTS] + i % VSWAP_CLUSTER_SLOTS,
-			     RANDOM + 8 * i);
+		*error = put(space, slot_of(first, i), RANDOM + 8 * i);
 		if (*error)
 			break;
 	}
@@ -171,8 +175,7 @@ static unsigned int fill(struct vswap *space, vswap_slot first[CLUSTERS], int *e
 static void expect_all(struct vswap *space, const vswap_slot first[CLUSTERS], unsigned int pages)
 {
 	for (unsigned int i = 0; i < pages; i++)
-		expect(space, first[i / VSWAP_CLUSTER_SLOTS] + i % VSWAP_CLUSTER_SLOTS,
-		       RANDOM + 8 * i);
+		expect(space, slot_of(first, i), RANDOM + 8 * i);
 }
 
 static void test_full(void **state)
@@ -188,9 +191,9 @@ static void test_full(void **state)
 	assert_in_range(pages, 1024, 2047);
 	expect_all(space, first, pages);
 	for (unsigned int i = 0; i < 600; i++)
-		assert_int_equal(vswap_drop(space, first[i / 512] + i % 512), 0);
+		assert_int_equal(vswap_drop(space, slot_of(first, i)), 0);
 	for (unsigned int i = 0; i < 300; i++)
-		assert_int_equal(put(space, first[i / 512] + i % 512, RANDOM + 8 * i), 0);
+		assert_int_equal(put(space, slot_of(first, i), RANDOM + 8 * i), 0);
 	expect_all(space, first, 300);
 	vswap_close(space);
 }
@@ -212,7 +215,7 @@ static void test_backend(void **state)
 	/* The file is nearly full of half-dead segments: they are packed. */
 	for (int round = 0; round < 4; round++)
 		for (unsigned int i = round % 2; i < PAGES; i += 2)
-			assert_int_equal(put(space, first[i / 512] + i % 512, RANDOM + 8 * i), 0);
+			assert_int_equal(put(space, slot_of(first, i), RANDOM + 8 * i), 0);
 	expect_all(space, first, PAGES);
 	vswap_close(space);
 }
@@ -253,18 +256,19 @@ static void test_limit_changes(void **state)
 	assert_int_equal(error, -ENOSPC);
 	assert_int_equal(vswap_set_ram(space, 2 * VSWAP_LEAST_RAM_BYTES), 0);
 	for (more = 0; more < 1024; more++)
-		assert_int_equal(put(space, first[more / 512] + more % 512, RANDOM + 8 * more), 0);
+		assert_int_equal(put(space, slot_of(first, more), RANDOM + 8 * more), 0);
 	expect_all(space, first, pages);
-	for (more = pages / 512 + 1; more < CLUSTERS - 2; more++) {
-		assert_int_equal(vswap_bind(space, &first[more]), 0);
-		for (unsigned int i = 0; i < 512; i++)
-			if (put(space, first[more] + i, RANDOM + 8 * (more * 512 + i)))
-				break;
+	for (more = (pages / VSWAP_CLUSTER_SLOTS + 1) * VSWAP_CLUSTER_SLOTS; more < PAGES; more++) {
+		if (more % VSWAP_CLUSTER_SLOTS == 0)
+			assert_int_equal(vswap_bind(space, &first[more / VSWAP_CLUSTER_SLOTS]), 0);
+		if (put(space, slot_of(first, more), RANDOM + 8 * more))
+			break;
 	}
 	assert_int_equal(vswap_set_ram(space, VSWAP_LEAST_RAM_BYTES), -ENOSPC);
 	assert_int_equal(put(space, first[0], RANDOM), -ENOSPC);
 	expect_all(space, first, pages);
-	for (unsigned int i = 0; i <= more - 3; i++)
+	more /= VSWAP_CLUSTER_SLOTS;
+	for (unsigned int i = 0; i <= more - 64; i++)
 		assert_int_equal(vswap_unbind(space, first[i]), 0);
 	assert_int_equal(put(space, first[more - 1], RANDOM), 0);
 	assert_int_equal(vswap_set_ram(space, VSWAP_LEAST_RAM_BYTES), 0);

@@ -20,7 +20,7 @@
 #include <vswap.h>
 #include "pattern.h"
 
-#define CLUSTERS   8u
+#define CLUSTERS   256u
 #define PAGES	   (CLUSTERS * VSWAP_CLUSTER_SLOTS)
 #define FILE_BYTES (32 << 20)
 

@@ -17,7 +17,8 @@
 #include <vswap.h>
 #include "pattern.h"
 
-#define CLUSTERS 8u
+#define CLUSTERS 256u
+#define UNBOUND	 8u /* of them, in each round */
 #define PAGES	 (CLUSTERS * VSWAP_CLUSTER_SLOTS)
 #define ROUNDS	 6u
 #define FORKS	 60u
@@ -123,7 +124,7 @@ static void fork_one(struct world *world, unsigned int cluster)
 		atomic_fetch_add(&world->wrong, 1);
 		return;
 	}
-	for (unsigned int i = 0; i < VSWAP_CLUSTER_SLOTS; i += 37) {
+	for (unsigned int i = 0; i < VSWAP_CLUSTER_SLOTS; i += 5) {
 		if (vswap_get(world->space, copy + i, before))
 			atomic_fetch_add(&world->wrong, 1);
 		check(world, world->first[cluster] + i, cluster * VSWAP_CLUSTER_SLOTS + i);
@@ -251,7 +252,7 @@ static void test_put_beside_unbind(void **state)
 	open_world(&world);
 	assert_int_equal(pthread_create(&thread, NULL, put_unbound, &world), 0);
 	for (unsigned int round = 0; round < ROUNDS * 20; round++) {
-		for (unsigned int i = 0; i < CLUSTERS; i++) {
+		for (unsigned int i = 0; i < UNBOUND; i++) {
 			atomic_store(&world.volatile_cluster, world.first[i]);
 			wait_for_puts(&world);
 			assert_int_equal(vswap_unbind(world.space, world.first[i]), 0);
@@ -260,7 +261,7 @@ static void test_put_beside_unbind(void **state)
 		wait_for_puts(&world);
 		assert_int_equal(vswap_statistics(world.space, &statistics), 0);
 		assert_int_equal(statistics.stored_bytes, 0);
-		for (unsigned int i = 0; i < CLUSTERS; i++)
+		for (unsigned int i = 0; i < UNBOUND; i++)
 			assert_int_equal(vswap_bind(world.space, &world.first[i]), 0);
 	}
 	atomic_store(&world.stop, true);

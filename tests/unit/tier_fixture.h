@@ -17,7 +17,7 @@
 #include "tier/tier.h"
 
 #define MIB	  (1ull << 20)
-#define CLUSTERS  32u
+#define CLUSTERS  1024u
 #define PAGES	  (CLUSTERS * CLUSTER_SLOTS) /* 64 MiB that do not compress */
 #define RAM_BYTES (16 * MIB)
 #define SHARE	  (10 * MIB)

@@ -75,10 +75,10 @@ enum fault_result fill_refused(struct attached *attached, uint64_t address, int 
 	}
 }
 
-static void release(slot_t *slots, const desc_t *words, unsigned int from, unsigned int to)
+static void release(slot_t *const *slots, const desc_t *words, unsigned int from, unsigned int to)
 {
 	for (unsigned int i = from; i < to; i++)
-		slot_unlock(&slots[i], words[i]);
+		slot_unlock(slots[i], words[i]);
 }
 
 /* The program has dropped the page, and no event told: zeros, unless a guard or a page is there.
@@ -128,18 +128,18 @@ static enum fault_result poison(struct attached *attached, slot_t *slot, desc_t 
 
 /* Locks up to `pages` slots; how many is returned. Stops at the first that is not swapped or busy,
  * and where marks begin or end. */
-static unsigned int lock_run(slot_t *slots, unsigned int pages, desc_t *words)
+static unsigned int lock_run(slot_t *const *slots, unsigned int pages, desc_t *words)
 {
 	unsigned int i;
 
 	for (i = 0; i < pages; i++) {
-		desc_t word = atomic_load_explicit(&slots[i], memory_order_acquire);
+		desc_t word = atomic_load_explicit(slots[i], memory_order_acquire);
 
 		if (word & DESC_LOCK || !desc_is_swapped(word))
 			break;
 		if (i && (word ^ words[0]) & DESC_MARKED)
 			break;
-		if (!slot_trylock(&slots[i], word))
+		if (!slot_trylock(slots[i], word))
 			break;
 		words[i] = word;
 	}
@@ -173,13 +173,14 @@ static void settle(struct attached *attached, slot_t *slot, desc_t word)
 enum fault_result fill_swapped(struct attached *attached, struct fill_buffers *buffers,
 			       uint64_t address, unsigned int pages, unsigned int *filled)
 {
-	slot_t *slots = memory_look(attached->memory, address);
+	slot_t *slots[RUN_PAGES];
 	desc_t words[RUN_PAGES];
 	unsigned int locked, left, count;
 	int done;
 
 	assert(pages <= RUN_PAGES);
 	*filled = 0;
+	pages = memory_run(attached->memory, address, pages, false, slots);
 	locked = lock_run(slots, pages, words);
 	if (!locked)
 		return FAULT_CHANGING; /* somebody has the slot: look again */
@@ -188,7 +189,7 @@ enum fault_result fill_swapped(struct attached *attached, struct fill_buffers *b
 		enum fault_result result;
 
 		release(slots, words, 1, locked);
-		result = give_zeros(attached, &slots[0], words[0], address, buffers->quiet);
+		result = give_zeros(attached, slots[0], words[0], address, buffers->quiet);
 		*filled = buffers->installed = result == FAULT_DONE;
 		return result;
 	}
@@ -208,7 +209,7 @@ enum fault_result fill_swapped(struct attached *attached, struct fill_buffers *b
 	}
 	if (done > 0) {
 		for (int i = 0; i < done; i++)
-			settle(attached, &slots[i], words[i]);
+			settle(attached, slots[i], words[i]);
 		release(slots, words, (unsigned int)done, count);
 		attached_count_pages(attached, done);
 		group_count_in(attached->group, (uint64_t)done);
@@ -221,7 +222,7 @@ enum fault_result fill_swapped(struct attached *attached, struct fill_buffers *b
 		/* Present although it was swapped: the program's own page wins (it can only
 		 * come from a mapping that replaced ours before its event was read). */
 		atomic_fetch_add(&attached->pager->figures.counters.anomalies, 1);
-		settle(attached, &slots[0], words[0]);
+		settle(attached, slots[0], words[0]);
 		release(slots, words, 1, count);
 		userfault_wake(attached->task.userfault, address, 1);
 		*filled = 1;

@@ -34,7 +34,7 @@ void fill_buffers_free(struct fill_buffers *buffers);
 enum fault_result fill_refused(struct attached *attached, uint64_t address, int error);
 
 /*
- * Brings in up to `pages` swapped pages from `address`, all in one cluster;
+ * Brings in up to `pages` swapped pages from `address`, as far as their slots are its own;
  * `filled` says how many. Memory lock held for reading. For faults and for
  * bringing everything back. Never waits for a device: FAULT_DEVICE instead.
  */

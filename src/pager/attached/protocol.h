@@ -40,8 +40,8 @@
  *            no server waits for the program meanwhile.
  *
  * The memory lock (lock.h), one for each address space
- *   write: reading messages and applying events (one step), binding and
- *          splitting clusters, changing the list of regions
+ *   write: reading messages and applying events (one step), splitting and
+ *          moving clusters, changing the list of regions
  *   read:  from looking a descriptor up to the end of the COPY, ZEROPAGE or MOVE that
  *          follows from it, and to the change of the descriptor
  *   The agent moves 16 pages at a time, through the lock's gate: none under a writer. An

@@ -35,8 +35,9 @@
 #define POLL_NS 1000000u
 /* Of space_wait: some 100 ms. */
 #define RETURN_TRIES 5000u
-/* Most clusters that get a life of their own for one batch. */
-#define SPLITS 8u
+/* How often clusters get a life of their own for one batch, and how many at a time. */
+#define SPLITS	      8u
+#define PART_CLUSTERS 32u
 /* A process whose agent was late rests for so long, twice as long each time, up to half a second;
  * after so many times in a row it is let go. */
 #define LATE_NS	   1000000ull
@@ -104,7 +105,16 @@ static void fill(struct attached *attached, unsigned int want, const struct page
 	}
 }
 
-/* Where only clusters that a child shares are left to pick from, they get a life of their own. */
+/* Clusters that a child shares get a life of their own, from there on. Lock held for writing. */
+static void part(struct attached *attached, uint64_t at)
+{
+	for (unsigned int i = 0; i < PART_CLUSTERS && memory_next(attached->memory, at, &at);
+	     i++, at += 1ull << CLUSTER_SHIFT)
+		if (memory_must_bind(attached->memory, at))
+			memory_bind(attached->memory, at);
+}
+
+/* Where only clusters that a child shares are left to pick from, they are parted. */
 static void pick(struct attached *attached, unsigned int want, const struct page_list *only)
 {
 	unsigned int splits = attached->batch.parting ? SPLITS : 1;
@@ -121,8 +131,7 @@ static void pick(struct attached *attached, unsigned int want, const struct page
 	unlock_read(&attached->lock);
 	while (shared && !attached->batch.count && splits--) {
 		lock_write(&attached->lock);
-		if (memory_must_bind(attached->memory, shared))
-			memory_bind(attached->memory, shared);
+		part(attached, shared);
 		attached->evict.hand = shared;
 		lock_downgrade(&attached->lock);
 		fill(attached, want, NULL, &shared);

@@ -4,7 +4,9 @@
 #include "pager/attached/attached.h"
 
 /* Most slots to look at in one call, so that the lock is not held long. */
-#define SCAN_SLOTS (64u * CLUSTER_SLOTS)
+#define SCAN_SLOTS 32768u
+/* A cluster that is passed over costs as much as so many slots. */
+#define SKIP_SLOTS 4u
 
 /* The page lives on: forgets a bit of what speaks for it. True if it had none left. */
 static bool is_cold(slot_t *slot, desc_t word)
@@ -88,9 +90,10 @@ void pick_pages(struct attached *attached, unsigned int want, uint64_t *shared)
 			continue;
 		}
 		if (cluster_references(attached->space, cluster) > 1) {
-			*shared = base;
+			if (!*shared)
+				*shared = base;
 			attached->evict.hand = base + (1ull << CLUSTER_SHIFT);
-			scanned += 16;
+			scanned += SKIP_SLOTS;
 			continue;
 		}
 		from = attached->evict.hand > base

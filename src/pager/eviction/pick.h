@@ -22,8 +22,8 @@ struct page_list {
 
 /*
  * Fills the idle batch of `attached` with at most `want` pages, which are leaving
- * from then on. Memory lock held for reading; bounded work. When a cluster shared with
- * a forked child was passed over, says one of its addresses in *shared (else 0).
+ * from then on. Memory lock held for reading; bounded work. When clusters shared with
+ * a forked child were passed over, says where the first begins in *shared (else 0).
  */
 void pick_pages(struct attached *attached, unsigned int want, uint64_t *shared);
 

@@ -23,19 +23,15 @@
  * longer runs of it would be written to, unbraked, behind our back. */
 #define ZERO_RUN_READ 8u
 
-/* How far a run may reach: not over the region's end (one mapping an ioctl), not into the
- * next cluster (it may not be bound). */
+/* How far a run may reach: not over the region's end (one mapping an ioctl). */
 static unsigned int run_limit(struct attached *attached, uint64_t address, bool overdue)
 {
 	const struct region *region = region_find(&attached->regions, address);
-	uint64_t end = (address | ((1ull << CLUSTER_SHIFT) - 1)) + 1;
 	uint64_t pages;
 
-	if (region && region->end < end)
-		end = region->end;
 	if (!region || overdue)
 		return 1;
-	pages = (end - address) >> PAGE_SHIFT;
+	pages = (region->end - address) >> PAGE_SHIFT;
 	return pages < RUN_PAGES ? (unsigned int)pages : RUN_PAGES;
 }
 
@@ -77,13 +73,12 @@ static bool writes_what_it_reads(const struct fault *fault, unsigned int stream)
 			    before);
 }
 
-static unsigned int count_absent(slot_t *slots, unsigned int pages)
+static unsigned int count_absent(slot_t *const *slots, unsigned int pages)
 {
 	unsigned int i;
 
 	for (i = 1; i < pages; i++)
-		if (desc_state(atomic_load_explicit(&slots[i], memory_order_relaxed)) !=
-		    DESC_ABSENT)
+		if (desc_state(atomic_load_explicit(slots[i], memory_order_relaxed)) != DESC_ABSENT)
 			break;
 	return i;
 }
@@ -111,20 +106,22 @@ static int install_zeros(struct attached *attached, struct fill_buffers *buffers
 
 /* Zeros for a page that was never touched, or that the program dropped. Locked, so that the evictor
  * cannot take the page away between the look at its word and the zeros. */
-static enum fault_result first_touch(struct fault *fault, struct fill_buffers *buffers,
-				     slot_t *slots, desc_t word, unsigned int limit)
+static enum fault_result first_touch(struct fault *fault, struct fill_buffers *buffers, desc_t word,
+				     unsigned int limit)
 {
 	struct attached *attached = fault->attached;
+	slot_t *slots[RUN_PAGES];
 	unsigned int stream, pages = stream_plan(fault->streams, fault->address, limit, &stream);
 	bool write = fault->write || writes_what_it_reads(fault, stream);
 	int done;
 
 	if (!write && pages > ZERO_RUN_READ)
 		pages = ZERO_RUN_READ;
-	pages = count_absent(slots, pages);
+	pages = count_absent(slots,
+			     memory_run(attached->memory, fault->address, pages, true, slots));
 	if (write)
 		pages = attached_count_empty(attached, fault->address, pages);
-	if (!slot_trylock(&slots[0], word))
+	if (!slot_trylock(slots[0], word))
 		return FAULT_CHANGING;
 	do
 		done = install_zeros(attached, buffers, fault->address, pages, write);
@@ -133,8 +130,8 @@ static enum fault_result first_touch(struct fault *fault, struct fill_buffers *b
 	if (done > 0) {
 		buffers->installed = (unsigned int)done;
 		for (int i = 1; i < done; i++)
-			slot_change(&slots[i], DESC_ABSENT, DESC_RESIDENT | DESC_REFERENCED);
-		slot_unlock(&slots[0], DESC_RESIDENT | DESC_REFERENCED);
+			slot_change(slots[i], DESC_ABSENT, DESC_RESIDENT | DESC_REFERENCED);
+		slot_unlock(slots[0], DESC_RESIDENT | DESC_REFERENCED);
 		space_drop(attached->space, word);
 		stream_done(fault->streams, stream, fault->address + ((uint64_t)done << PAGE_SHIFT),
 			    (uint32_t)done);
@@ -143,7 +140,7 @@ static enum fault_result first_touch(struct fault *fault, struct fill_buffers *b
 					  (uint64_t)done, memory_order_relaxed);
 		return FAULT_DONE;
 	}
-	slot_unlock(&slots[0], word);
+	slot_unlock(slots[0], word);
 	return fill_refused(attached, fault->address, done);
 }
 
@@ -253,7 +250,7 @@ enum fault_result fault_serve(struct fault *fault, struct fill_buffers *buffers)
 	case DESC_RESIDENT:
 		if (must_brake(fault))
 			return FAULT_BRAKED;
-		return first_touch(fault, buffers, slot, word,
+		return first_touch(fault, buffers, word,
 				   run_limit(attached, fault->address, fault->overdue));
 	case DESC_BAD:
 		userfault_poison(attached->task.userfault, fault->address);

@@ -46,7 +46,7 @@ static unsigned int bring_back_one(struct attached *attached, uint64_t address, 
 	return 1;
 }
 
-/* One run of a cluster; how many slots it went past. */
+/* One run, which begins in a cluster that has `slots` more; how many slots it went past. */
 static unsigned int bring_back_run(struct attached *attached, uint64_t address, unsigned int slots,
 				   struct bring_back *work)
 {
@@ -69,9 +69,8 @@ static unsigned int bring_back_run(struct attached *attached, uint64_t address, 
 		passed = slots;
 	if (passed == 0 && region) {
 		uint64_t room = (region->end - address) >> PAGE_SHIFT;
-		unsigned int run = slots < RUN_PAGES ? slots : RUN_PAGES;
+		unsigned int run = room < RUN_PAGES ? (unsigned int)room : RUN_PAGES;
 
-		run = room < run ? (unsigned int)room : run;
 		result = fill_swapped(attached, buffers, address, run, &filled);
 		passed = filled;
 	}
@@ -111,11 +110,7 @@ static void bring_back_pass(struct attached *attached, struct bring_back *work)
 			return;
 		if (base > at)
 			at = base;
-		at += (uint64_t)bring_back_run(attached, at,
-					       CLUSTER_SLOTS - (unsigned int)(at >> PAGE_SHIFT &
-									      (CLUSTER_SLOTS - 1)),
-					       work)
-		      << PAGE_SHIFT;
+		at += (uint64_t)bring_back_run(attached, at, cluster_rest(at), work) << PAGE_SHIFT;
 	}
 }
 
