@@ -177,6 +177,16 @@ void places_watch(struct places *places, int64_t now)
 	}
 }
 
+static bool has_room(const struct place *place, int64_t now)
+{
+	struct backend_statistics statistics;
+
+	if (place->told_full || place->retry_after > RETRY_FIRST || is_stalled(place, now))
+		return false;
+	place->backend->operations->statistics(place->backend, &statistics);
+	return statistics.used_bytes + BACKEND_EXTENT_BYTES <= statistics.capacity_bytes;
+}
+
 static const char *ill_with(const struct place *place, int64_t now)
 {
 	if (is_stalled(place, now))
@@ -191,6 +201,16 @@ void places_say_no_room(struct places *places, int64_t now, bool *told)
 	char why[256] = "";
 	size_t length = 0;
 
+	for (unsigned int i = 0; i < places->count; i++) {
+		if (!has_room(&places->items[i], now))
+			continue;
+		say_once(places, told,
+			 "no memory for more swapped pages: pages stay resident, though backend %s "
+			 "has room; vswap's tables and what is on its way there take what the "
+			 "limit leaves: raise the limit",
+			 places->items[i].backend->name);
+		return;
+	}
 	for (unsigned int i = 0; i < places->count && length < sizeof(why); i++)
 		length += (size_t)snprintf(why + length, sizeof(why) - length, "backend %s %s; ",
 					   places->items[i].backend->name,

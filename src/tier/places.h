@@ -57,7 +57,7 @@ unsigned int places_arriving(const struct places *places, int64_t now);
 void place_finished(struct places *places, struct place *place, int result, int64_t now);
 /* Looks for writes that take too long, so that others are used meanwhile. */
 void places_watch(struct places *places, int64_t now);
-/* Says it once for ever, and what is wrong with each. */
+/* Says it once for ever, and what is wrong with each; or that it is memory that lacks. */
 void places_say_no_room(struct places *places, int64_t now, bool *told);
 
 #endif

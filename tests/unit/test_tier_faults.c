@@ -141,6 +141,27 @@ static void test_nothing_anywhere(void **state)
 	close_world(world);
 }
 
+/* What lacks is memory to write from: no other backend would help. */
+static void test_no_memory(void **state)
+{
+	struct world *world = open_world(1, (unsigned int[]){100}, (int[]){0});
+	unsigned int page = 0;
+
+	while (page < 1000 && put(world, page, 1))
+		page++;
+	assert_int_equal(page, 1000);
+	store_set_ram(world->store, 0);
+	while (put(world, page, 1))
+		page++;
+	while (!times_said(world, "though backend first has room")) {
+		assert_false(put(world, page, 1));
+		pass_time(world, 10 * MILLISECOND);
+	}
+	assert_int_equal(times_said(world, "no space anywhere"), 0);
+	check_all(world);
+	close_world(world);
+}
+
 static void test_stall(void **state)
 {
 	struct world *world = open_world(2, (unsigned int[]){100, 100}, (int[]){2, 1});
@@ -273,6 +294,7 @@ int main(void)
 		cmocka_unit_test(test_recovery),
 		cmocka_unit_test(test_failing_rests),
 		cmocka_unit_test(test_nothing_anywhere),
+		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_stall),
 		cmocka_unit_test(test_in_flight_is_bounded),
 		cmocka_unit_test(test_corruption),
