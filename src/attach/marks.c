@@ -28,16 +28,13 @@ static bool mark(int userfault, uint64_t start, uint64_t bytes)
 	       !ioctl(userfault, UFFDIO_WRITEPROTECT, &protect);
 }
 
-/* Of two marked pages, the first becomes a guard and is freed again. */
-static bool guard_takes_mark(char *pages, int userfault, int pagemap)
+/* Of two marked pages, the first is dropped. */
+static bool marks_tell(char *pages, int userfault, int pagemap)
 {
 	uint64_t start = (uintptr_t)pages;
 
 	return mark(userfault, start, 2 * PAGE_BYTES) && maps_marked(pagemap, start, 2) == 2 &&
-	       !madvise(pages, PAGE_BYTES, MADV_GUARD_INSTALL) &&
-	       maps_marked(pagemap, start, 1) == 0 &&
-	       !madvise(pages, PAGE_BYTES, MADV_GUARD_REMOVE) &&
-	       maps_marked(pagemap, start, 1) == 0 &&
+	       !madvise(pages, PAGE_BYTES, MADV_DONTNEED) && maps_marked(pagemap, start, 1) == 0 &&
 	       maps_marked(pagemap, start + PAGE_BYTES, 1) == 1;
 }
 
@@ -49,9 +46,8 @@ static void try_once(void)
 			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (pages != MAP_FAILED) {
-		munlock(pages, 2 * PAGE_BYTES); /* locked memory has no guards */
-		possible = userfault >= 0 && pagemap >= 0 &&
-			   guard_takes_mark(pages, userfault, pagemap);
+		munlock(pages, 2 * PAGE_BYTES); /* locked memory is not dropped */
+		possible = userfault >= 0 && pagemap >= 0 && marks_tell(pages, userfault, pagemap);
 		munmap(pages, 2 * PAGE_BYTES);
 	}
 	if (userfault >= 0)

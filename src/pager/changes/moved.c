@@ -12,6 +12,7 @@
 #include "pager/attached/batch.h"
 #include "pager/attached/limbo.h"
 #include "pager/attached/mapping.h"
+#include "pager/attached/page_marks.h"
 #include "pager/attached/region.h"
 #include "pager/attached/state.h"
 #include "pager/attached/userfault.h"
@@ -252,6 +253,33 @@ static void unmap_moved(struct attached *attached, uint64_t start, uint64_t end)
 		limbo_put(attached, start, end);
 }
 
+static bool is_leaving_from(const struct attached *attached, uint64_t start, uint64_t end)
+{
+	const struct batch *batch = &attached->batch;
+
+	if (!attached->task.has_agent || batch->state == BATCH_IDLE)
+		return false;
+	for (unsigned int i = 0; i < batch->count; i++)
+		if (batch->address[i] >= start && batch->address[i] < end)
+			return true;
+	return false;
+}
+
+/*
+ * The kernel sends an UNMAP before it is sure (since Linux 6.12): an munmap that it refuses
+ * (mseal), or an mmap over something that finds no room, leaves all as it was. What has left must
+ * not be forgotten then; what is resident may be, the next look at the mappings finds it again.
+ */
+static void unmap_here(struct attached *attached, uint64_t start, uint64_t end)
+{
+	if (start >= end)
+		return;
+	if (is_leaving_from(attached, start, end))
+		batch_quiesce(attached);
+	if (!page_marks_stand(attached, start, end))
+		mapping_forget(attached, start, end);
+}
+
 void moved_unmap(struct attached *attached, uint64_t start, uint64_t end)
 {
 	const struct remap *moved = moved_into(attached, start, end);
@@ -265,11 +293,11 @@ void moved_unmap(struct attached *attached, uint64_t start, uint64_t end)
 		uint64_t stop = moved->to + moved->length;
 
 		stop = stop < end ? stop : end;
-		mapping_forget(attached, start, from);
+		unmap_here(attached, start, from);
 		unmap_moved(attached, from, stop);
 		start = stop;
 	}
-	mapping_forget(attached, start, end);
+	unmap_here(attached, start, end);
 }
 
 /* Where mappings have moved to, nothing may be left of them that is not registered: what comes to
