@@ -286,24 +286,21 @@ bool maps_is_registered(pid_t pid, uint64_t address)
 	return !maps_each_registered(pid, find_point, &point) && point.found;
 }
 
-int maps_present(int pagemap, uint64_t start, uint64_t end, maps_run_fn run, void *argument)
+/* Calls `run` for each part of [start, end) that is as the scan asks. */
+static int scan_runs(int pagemap, uint64_t start, uint64_t end, struct pm_scan_arg *scan,
+		     maps_run_fn run, void *argument)
 {
 	struct page_region regions[PAGEMAP_REGION];
 
+	scan->size = sizeof(*scan);
+	scan->end = end;
+	scan->vec = (uintptr_t)regions;
+	scan->vec_len = PAGEMAP_REGION;
 	while (start < end) {
-		struct pm_scan_arg scan = {
-			.size = sizeof(scan),
-			.start = start,
-			.end = end,
-			.vec = (uintptr_t)regions,
-			.vec_len = PAGEMAP_REGION,
-			.category_mask = PAGE_IS_FILE | PAGE_IS_WRITTEN,
-			.category_inverted = PAGE_IS_FILE,
-			.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
-			.return_mask = PAGE_IS_PRESENT,
-		};
-		int count = ioctl(pagemap, PAGEMAP_SCAN, &scan);
+		int count;
 
+		scan->start = start;
+		count = ioctl(pagemap, PAGEMAP_SCAN, scan);
 		if (count < 0) {
 			if (errno == EINTR)
 				continue;
@@ -311,11 +308,33 @@ int maps_present(int pagemap, uint64_t start, uint64_t end, maps_run_fn run, voi
 		}
 		for (int i = 0; i < count; i++)
 			run(argument, regions[i].start, regions[i].end);
-		if (scan.walk_end <= start)
+		if (scan->walk_end <= start)
 			return -EIO;
-		start = scan.walk_end;
+		start = scan->walk_end;
 	}
 	return 0;
+}
+
+int maps_present(int pagemap, uint64_t start, uint64_t end, maps_run_fn run, void *argument)
+{
+	struct pm_scan_arg scan = {
+		.category_mask = PAGE_IS_FILE | PAGE_IS_WRITTEN,
+		.category_inverted = PAGE_IS_FILE,
+		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
+		.return_mask = PAGE_IS_PRESENT,
+	};
+
+	return scan_runs(pagemap, start, end, &scan, run, argument);
+}
+
+int maps_marking(int pagemap, uint64_t start, uint64_t end, maps_run_fn run, void *argument)
+{
+	struct pm_scan_arg scan = {
+		.category_mask = PAGE_IS_WPALLOWED,
+		.return_mask = PAGE_IS_WPALLOWED,
+	};
+
+	return scan_runs(pagemap, start, end, &scan, run, argument);
 }
 
 bool maps_written(int pagemap, uint64_t start, unsigned int pages)

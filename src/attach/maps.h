@@ -60,6 +60,10 @@ bool maps_is_registered(pid_t pid, uint64_t address);
  * 0 or -errno. */
 int maps_present(int pagemap, uint64_t start, uint64_t end, maps_run_fn run, void *argument);
 
+/* The same for the parts of [start, end) that are registered so that pages can have marks (marks.h),
+ * whatever stands there. */
+int maps_marking(int pagemap, uint64_t start, uint64_t end, maps_run_fn run, void *argument);
+
 /* True if the process has written to all of these pages: each is present, and none is the kernel's
  * zero page. */
 bool maps_written(int pagemap, uint64_t start, unsigned int pages);

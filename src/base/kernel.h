@@ -46,12 +46,13 @@ struct uffdio_poison {
 #define MADV_GUARD_REMOVE  103
 #endif
 
-#ifndef PAGEMAP_SCAN		 /* Linux 6.7 */
-#define PAGE_IS_WRITTEN (1 << 1) /* not write-protected */
-#define PAGE_IS_FILE	(1 << 2)
-#define PAGE_IS_PRESENT (1 << 3)
-#define PAGE_IS_SWAPPED (1 << 4)
-#define PAGE_IS_PFNZERO (1 << 5)
+#ifndef PAGEMAP_SCAN		   /* Linux 6.7 */
+#define PAGE_IS_WPALLOWED (1 << 0) /* in memory that is registered with WP_ASYNC */
+#define PAGE_IS_WRITTEN	  (1 << 1) /* not write-protected */
+#define PAGE_IS_FILE	  (1 << 2)
+#define PAGE_IS_PRESENT	  (1 << 3)
+#define PAGE_IS_SWAPPED	  (1 << 4)
+#define PAGE_IS_PFNZERO	  (1 << 5)
 struct page_region {
 	uint64_t start, end, categories;
 };

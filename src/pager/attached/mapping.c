@@ -7,6 +7,7 @@
 #include "pager/attached/region.h"
 #include "pager/attached/say.h"
 #include "pager/attached/state.h"
+#include "pager/attached/userfault.h"
 #include "space/space.h"
 
 /* The agent knows addresses only: it must not go on with those whose pages are
@@ -99,4 +100,36 @@ int mapping_registered(pid_t pid, struct region_list *list)
 	int error = maps_each_registered(pid, note_registered, &registered);
 
 	return error ? error : registered.error;
+}
+
+pid_t mapping_task(const struct attached *attached)
+{
+	return attached->task.has_agent ? attached->target.agent_tid : attached->task.pid;
+}
+
+static void forget_gaps(struct attached *attached, const struct region_list *registered,
+			uint64_t start, uint64_t end)
+{
+	uint64_t from, to;
+
+	for (; start < end && region_gap(registered, start, end, &from, &to); start = to)
+		mapping_forget(attached, from, to);
+}
+
+/* What happens while smaps is read has an event in flight. */
+bool mapping_forget_unregistered(struct attached *attached)
+{
+	struct region_list registered = {0}, regions = {0};
+	bool sure = !userfault_is_changing(attached->task.userfault) &&
+		    !mapping_registered(mapping_task(attached), &registered) &&
+		    !userfault_is_changing(attached->task.userfault);
+
+	for (size_t i = 0; sure && i < attached->regions.count; i++)
+		sure = !region_add(&regions, attached->regions.items[i].start,
+				   attached->regions.items[i].end, false);
+	for (size_t i = 0; sure && i < regions.count; i++)
+		forget_gaps(attached, &registered, regions.items[i].start, regions.items[i].end);
+	region_free(&registered);
+	region_free(&regions);
+	return sure;
 }

@@ -4,6 +4,7 @@
 #ifndef PAGER_ATTACHED_MAPPING_H
 #define PAGER_ATTACHED_MAPPING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -18,6 +19,13 @@ void mapping_forget(struct attached *attached, uint64_t start, uint64_t end);
  * MREMAP_DONTUNMAP the old range is still registered, and empty: its next fault or the next look at
  * the mappings finds it again.) */
 void mapping_move(struct attached *attached, uint64_t from, uint64_t to, uint64_t length);
+
+/* What is a region and not registered any more is forgotten: shmat(SHM_REMAP) takes mappings away,
+ * and no event tells. False: events are in flight, nothing was done. Reads smaps: slow. */
+bool mapping_forget_unregistered(struct attached *attached);
+
+/* A thread of it by which /proc knows its memory; 0: none is known. Any lock. */
+pid_t mapping_task(const struct attached *attached);
 
 /* What the kernel has registered in a process with a userfaultfd, into an empty list (region_free).
  * Reads smaps: slow. 0 or -errno. No lock. */

@@ -15,6 +15,8 @@
 
 /* Pages looked at before it is believed that none has its mark. */
 #define LOOKS 64u
+/* Page-table entries that are looked at at once. */
+#define SPAN_BYTES (2ull << 20)
 /* Longest wait for events that are in flight. */
 #define CHANGING_NS 2000000u
 
@@ -106,6 +108,52 @@ unsigned int page_marks_count_left(struct attached *attached, uint64_t address, 
 bool page_marks_dropped(struct attached *attached, uint64_t address, desc_t word)
 {
 	return word & DESC_MARKED && !page_marks_count_left(attached, address, word, 1);
+}
+
+/* Pages of a batch, from one on, that lie within SPAN_BYTES, going up. */
+struct span {
+	const struct batch *batch;
+	unsigned int first, count, found;
+};
+
+static void note_marking(void *argument, uint64_t start, uint64_t end)
+{
+	struct span *span = argument;
+
+	for (unsigned int i = span->first; i < span->first + span->count; i++)
+		span->found += span->batch->address[i] >= start && span->batch->address[i] < end;
+}
+
+static struct span next_span(const struct batch *batch, unsigned int first)
+{
+	struct span span = {.batch = batch, .first = first, .count = 1};
+	const uint64_t *address = batch->address;
+
+	for (unsigned int i = first + 1; i < batch->count; i++, span.count++)
+		if (address[i] < address[i - 1] || address[i] - address[first] >= SPAN_BYTES)
+			break;
+	return span;
+}
+
+bool page_marks_batch_is_ours(struct attached *attached)
+{
+	const struct batch *batch = &attached->batch;
+	int pagemap = attached->target.pagemap;
+	struct span span;
+
+	if (!attached->pager->evict.marks)
+		return true;
+	for (unsigned int first = 0; first < batch->count; first += span.count) {
+		uint64_t last;
+
+		span = next_span(batch, first);
+		last = batch->address[first + span.count - 1];
+		if (maps_marking(pagemap, batch->address[first], last + PAGE_BYTES, note_marking,
+				 &span) ||
+		    span.found != span.count)
+			return false;
+	}
+	return true;
 }
 
 static bool was_marked(const struct attached *attached, uint64_t address)

@@ -14,6 +14,10 @@ struct attached;
  * any fault on the batch is answered. */
 void page_marks_settle(struct attached *attached);
 
+/* All pages of the batch lie in memory that is registered. Else what has become of some was not
+ * told yet, or no event tells: what is there now may be somebody else's. Evictor, no lock held. */
+bool page_marks_batch_is_ours(struct attached *attached);
+
 /*
  * How many of the pages are as they were left, all of which are swapped, locked, and marked like
  * `first`; 0: the first is not, the program has dropped it. Memory lock held for reading.

@@ -46,11 +46,6 @@ static void note(struct attached *attached, const struct remap *remap)
 	moved->items[moved->count++] = *remap;
 }
 
-static pid_t process_of(const struct attached *attached)
-{
-	return attached->task.has_agent ? attached->target.agent_tid : attached->task.pid;
-}
-
 static bool is_twin(void *argument, pid_t pid)
 {
 	const struct attached *attached = argument;
@@ -129,7 +124,7 @@ static struct comparing compare(const struct attached *attached, uint64_t slots,
 	char path[64];
 	int pagemap;
 
-	snprintf(path, sizeof(path), "/proc/%d/pagemap", process_of(attached));
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", mapping_task(attached));
 	pagemap = open(path, O_RDONLY | O_CLOEXEC);
 	if (pagemap < 0)
 		return comparing;
@@ -162,7 +157,7 @@ static bool still_stands(const struct attached *attached, uint64_t start, uint64
 {
 	struct comparing here = compare(attached, start, start, end);
 
-	return !is_emptied(&here) && maps_is_registered(process_of(attached), start);
+	return !is_emptied(&here) && maps_is_registered(mapping_task(attached), start);
 }
 
 /*
@@ -300,25 +295,6 @@ void moved_unmap(struct attached *attached, uint64_t start, uint64_t end)
 	unmap_here(attached, start, end);
 }
 
-/* Where mappings have moved to, nothing may be left of them that is not registered: what comes to
- * lie there would be taken for theirs. */
-static bool drop_unregistered(struct attached *attached)
-{
-	const struct moved *moved = &attached->changes.moved;
-	struct region_list registered = {0};
-	bool sure = !mapping_registered(process_of(attached), &registered) &&
-		    !userfault_is_changing(attached->task.userfault);
-
-	for (unsigned int i = 0; sure && i < moved->count; i++) {
-		uint64_t at = moved->items[i].to, end = at + moved->items[i].length, from, to;
-
-		for (; at < end && region_gap(&registered, at, end, &from, &to); at = to)
-			mapping_forget(attached, from, to);
-	}
-	region_free(&registered);
-	return sure;
-}
-
 bool moved_settle(struct attached *attached)
 {
 	struct moved *moved = &attached->changes.moved;
@@ -327,7 +303,9 @@ bool moved_settle(struct attached *attached)
 		return true;
 	if (userfault_is_changing(attached->task.userfault))
 		return false;
-	if (moved->spared && !drop_unregistered(attached))
+	/* Nothing may be left where mappings have moved to that is not registered: what comes to
+	 * lie there would be taken for theirs. */
+	if (moved->spared && !mapping_forget_unregistered(attached))
 		return false;
 	limbo_drop(attached);
 	moved->forgotten += moved->count;

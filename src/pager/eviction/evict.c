@@ -19,6 +19,7 @@
 #include "attach/remote.h"
 #include "base/clock.h"
 #include "pager/attached/kick.h"
+#include "pager/attached/mapping.h"
 #include "pager/attached/page_marks.h"
 #include "pager/attached/say.h"
 #include "pager/attached/state.h"
@@ -43,6 +44,8 @@
 #define LATE_NS	   1000000ull
 #define LATE_SHIFT 9u
 #define LATE_MOST  32u
+/* Between two looks at all mappings. */
+#define STRANGERS_NS 100000000ull
 
 static int register_staging(struct attached *attached)
 {
@@ -322,6 +325,18 @@ static bool is_gone_soon(const struct attached *attached)
 	return gone;
 }
 
+/* Some of its regions are not registered: an event says so, or it is found out. Slow. */
+static void forget_strangers(struct attached *attached)
+{
+	bool forgotten;
+
+	lock_write(&attached->lock);
+	forgotten = mapping_forget_unregistered(attached);
+	unlock_write(&attached->lock);
+	if (forgotten)
+		evict_rest(attached, STRANGERS_NS);
+}
+
 static enum evict_result run_batch(struct attached *attached, unsigned int want,
 				   const struct page_list *only)
 {
@@ -329,7 +344,7 @@ static enum evict_result run_batch(struct attached *attached, unsigned int want,
 	pid_t last_id = robust_last_id(attached->pager->evict.loadavg);
 	enum evict_result result = prepare(attached, want);
 	uint64_t changes;
-	bool sent;
+	bool is_ours, sent;
 	int error;
 
 	if (result != EVICT_DONE)
@@ -344,7 +359,8 @@ static enum evict_result run_batch(struct attached *attached, unsigned int want,
 		return EVICT_NOTHING;
 	}
 
-	sent = move(attached);
+	is_ours = page_marks_batch_is_ours(attached);
+	sent = is_ours && move(attached);
 	error = sent ? find_moved(attached) : 0;
 	if (error) {
 		/* Only the end of the process may do this; anything else must not go on. */
@@ -367,6 +383,8 @@ static enum evict_result run_batch(struct attached *attached, unsigned int want,
 		batch->staging = !batch->staging;
 	batch_set_state(batch, BATCH_IDLE);
 	servers_kick_deferred(attached->pager);
+	if (!is_ours)
+		forget_strangers(attached);
 
 	/* Again: others may have come meanwhile, and what was tried may be swapped still. */
 	for (unsigned int tries = 0; tries < RETURN_TRIES && !attached->task.dead;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include "base/clock.h"
+#include "pager/attached/mapping.h"
 #include "pager/attached/say.h"
 #include "pager/attached/state.h"
 #include "pager/attached/userfault.h"
@@ -14,6 +15,8 @@
 /* What an agent's way out waits for is said after the first; after the second it stays, ns. */
 #define TELL_NS	    2000000000ull
 #define TOO_LONG_NS 60000000000ull
+/* Which try does not trust the list of regions any more. */
+#define STRANGERS_TRY 3
 
 /* All is back: from now on it lives without us. */
 static void unregister_all(struct attached *attached)
@@ -23,6 +26,14 @@ static void unregister_all(struct attached *attached)
 		userfault_unregister(attached->task.userfault, attached->regions.items[i].start,
 				     attached->regions.items[i].end -
 					     attached->regions.items[i].start);
+}
+
+/* Where what is swapped cannot come back, though nothing fails: it is not registered any more. */
+static void forget_strangers(struct attached *attached)
+{
+	lock_write(&attached->lock);
+	mapping_forget_unregistered(attached);
+	unlock_write(&attached->lock);
 }
 
 /* Last look with every thread stopped: what is not back now would be lost. */
@@ -85,6 +96,8 @@ int release(struct attached *attached, bool lose, char message[MESSAGE_BYTES])
 	/* A child without an agent has a process to stop all the same. */
 	attached->target.pid = pid;
 	for (int tries = 0; tries < 50 && error == -EAGAIN; tries++) {
+		if (tries == STRANGERS_TRY)
+			forget_strangers(attached);
 		error = attach_stop(&attached->target, STOP_PATIENCE_MS, last_stop, attached);
 		if (error == -ETIMEDOUT)
 			error = -EAGAIN;
