@@ -232,8 +232,8 @@ static void attend(struct attached *attached)
 }
 
 /*
- * While nothing happens, less often. New memory raises no fault until it is registered: so much of
- * it as can be had between two looks must do no harm.
+ * While nothing happens, less often. New memory raises no fault until it is registered: what a
+ * program can allocate between two looks must stay harmless.
  */
 static int paging_delay(struct pager *pager)
 {

@@ -22,10 +22,11 @@ void children_born(struct attached *parent);
 /* Learns who the child is, and empties what MADV_WIPEONFORK says it must not see. Child's lock held
  * for writing, before its first fault is served. */
 void children_first_fault(struct attached *child, pid_t thread);
-/* While child->changes.needs_look: looks what of its parent's memory the child has, when that can be told.
- * The same; with each of its messages, when what was read before has been applied. */
+/* While child->changes.needs_look: looks what of its parent's memory the child has, when that can
+ * be told. The same; with each of its messages, when what was read before has been applied. */
 void children_look(struct attached *child);
-/* Both, now: nothing is in flight. False: not to be told yet. Child's lock held for writing. */
+/* Both of these, once nothing is in flight. False: it cannot be decided yet, call again. Child's
+ * lock held for writing. */
 bool children_settle(struct attached *child);
 
 #endif

@@ -7,10 +7,10 @@
  * end, within one batch. So the bytes that left are searched for such mutexes, and the agent does
  * what the kernel could not.
  *
- * Known by the layout of glibc's pthread_mutex_t on x86-64 (bits/struct_mutex.h), and by standing
- * in its holder's list: its neighbours are the head of a robust list, which says where in a mutex
- * the futex is, or other mutexes of the same holder. Data of a program may look like the mutex
- * alone; it would be written to.
+ * Recognised by the layout of glibc's pthread_mutex_t on x86-64 (bits/struct_mutex.h), and by its
+ * place in its holder's list: its neighbours are the head of a robust list, which says where in a
+ * mutex the futex is, or other mutexes of the same holder. Data of a program may look like the
+ * mutex alone; it would be written to.
  */
 #ifndef PAGER_EVICTION_ROBUST_H
 #define PAGER_EVICTION_ROBUST_H

@@ -59,7 +59,7 @@ static struct attached *find_next(struct turns *turns, const struct pager *pager
 		if (share > highest && is_in(pager->listing.items[i], scope, now))
 			highest = share;
 	}
-	/* Whose share is the highest gets each turn, but for laps that it has had already. */
+	/* Each turn goes to the highest share, minus laps already taken. */
 	for (size_t tries = 0; highest > 0 && tries < LAPS_MOST * pager->listing.count; tries++) {
 		struct attached *attached;
 

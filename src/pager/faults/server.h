@@ -5,8 +5,8 @@
  * A fault is served fastest on the CPU that it came from: waking a thread on another, idle CPU
  * costs five times the whole rest of a fault. So there is one server for each CPU (at most
  * SERVERS), and only those are awake from whose CPUs faults came lately (follow.c). All of them
- * wait on every userfaultfd. Who comes first reads the message, under the memory lock for writing;
- * the faults of one address space are then served side by side.
+ * wait on every userfaultfd. Whichever wakes first reads the message, under the memory lock for
+ * writing; the faults of one address space are then served side by side.
  *
  * An address space is freed only after every server has seen that it is no longer listed
  * (`serving` in listing.h).

@@ -31,7 +31,7 @@ struct process *tree_find(struct pager *pager, pid_t pid);
 /* What it is called now: exec changes it. Control thread. */
 void tree_read_command(struct process *process);
 /* The largest process that is not served and may get an agent; NULL: none is worth it. `all`: of
- * the whole job, else of the groups that near their limits. */
+ * the whole job, otherwise only of groups close to their limits. */
 struct process *tree_largest(struct pager *pager, bool all);
 /* What it has that nothing can be evicted from, pages. Control thread. */
 int64_t tree_fixed_pages(const struct pager *pager, const struct process *process);
