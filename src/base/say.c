@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include "base/proc.h"
 
 #define BUFFER_BYTES 16384u
 #define LINE_BYTES   1024u
@@ -135,13 +136,14 @@ void say_text(const char *text)
 	pthread_mutex_unlock(&buffer.lock);
 }
 
+/* Names in it are the program's: of processes, of groups, of files. */
 void say_line(const char *line)
 {
 	char text[LINE_BYTES];
-	int length = snprintf(text, sizeof(text), "vswap: %s\n", line);
 
-	if (length >= (int)sizeof(text))
-		text[sizeof(text) - 2] = '\n';
+	snprintf(text, sizeof(text) - 1, "vswap: %s", line);
+	proc_clean(text);
+	strcat(text, "\n");
 	say_text(text);
 }
 

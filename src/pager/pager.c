@@ -328,17 +328,11 @@ static bool wait_for_debugger(struct pager *pager, pid_t pid, pager_progress_fn 
 			      void *argument)
 {
 	long debugger = proc_status_number(pid, pid, "TracerPid");
-	char path[48], name[32] = "?";
-	FILE *file;
+	char name[32];
 
 	if (!debugger)
 		return false;
-	snprintf(path, sizeof(path), "/proc/%ld/comm", debugger);
-	file = fopen(path, "re");
-	if (file && fscanf(file, "%31[^\n]", name) != 1)
-		name[0] = '?';
-	if (file)
-		fclose(file);
+	proc_command((pid_t)debugger, name, sizeof(name));
 	pager_say(pager,
 		  "process %d is under a debugger (%s, process %ld): it is let go when that "
 		  "ends",
