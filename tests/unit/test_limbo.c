@@ -48,6 +48,7 @@ static int setup(void **state)
 	attached->task.pidfd = attached->task.userfault = -1;
 	assert_int_equal(space_open(&attached->space, CLUSTERS, no_drop, NULL), 0);
 	assert_int_equal(memory_open(&attached->memory, attached->space), 0);
+	lock_write(&attached->lock);
 	said = 0;
 	return 0;
 }
@@ -134,7 +135,9 @@ static void test_bring_back(void **state)
 		skip();
 	map(0);
 	limbo_put(attached, BASE, BASE + BYTES);
+	unlock_write(&attached->lock);
 	assert_int_equal(bring_back_pages(attached, &work), 0);
+	lock_write(&attached->lock);
 	assert_int_equal(attached->changes.limbo.count, 0);
 	assert_int_equal(attached_swapped_pages(attached), 0);
 }

@@ -27,6 +27,7 @@ static void no_drop(void *argument, desc_t word)
 static int setup(void **state)
 {
 	memset(&attached, 0, sizeof(attached));
+	lock_read(&attached.lock);
 	if (space_open(&attached.space, CLUSTERS, no_drop, NULL))
 		return -1;
 	return memory_open(&attached.memory, attached.space);

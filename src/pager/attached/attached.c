@@ -37,13 +37,20 @@ struct attached *attached_new(struct pager *pager, int userfault)
 	return attached;
 }
 
+static void close_pagemap(struct attached *attached)
+{
+	if (attached->task.pagemap >= 0)
+		close(attached->task.pagemap);
+	attached->task.pagemap = -1;
+}
+
 void attached_free(struct attached *attached)
 {
 	if (attached->task.has_agent)
 		attach_forget(&attached->target);
 	if (attached->task.pidfd >= 0)
 		close(attached->task.pidfd);
-	attached_forget_pagemap(attached);
+	close_pagemap(attached);
 	if (attached->task.userfault >= 0 && attached->task.owed &&
 	    !userfault_is_gone(attached->task.userfault))
 		doomed_add(attached->pager, attached->task.userfault);
@@ -142,6 +149,7 @@ size_t attached_count_unknown(struct pager *pager)
 
 bool attached_own_slot(struct attached *attached, uint64_t address)
 {
+	assert_writing(&attached->lock);
 	if (!memory_must_bind(attached->memory, address) || memory_bind(attached->memory, address))
 		return true;
 	pager_lose(attached);
@@ -182,6 +190,7 @@ int attached_pagemap(struct attached *attached)
 {
 	int known = attached->task.pagemap, opened;
 
+	assert_reading(&attached->lock);
 	if (attached->task.has_agent)
 		return attached->target.pagemap;
 	if (known != -1)
@@ -214,9 +223,8 @@ bool attached_is_empty(struct attached *attached, uint64_t address)
 
 void attached_forget_pagemap(struct attached *attached)
 {
-	if (attached->task.pagemap >= 0)
-		close(attached->task.pagemap);
-	attached->task.pagemap = -1;
+	assert_writing(&attached->lock);
+	close_pagemap(attached);
 }
 
 void attached_count_pages(struct attached *attached, int64_t pages)
@@ -239,6 +247,7 @@ uint64_t attached_swapped_pages(struct attached *attached)
 	const struct memory *memory = attached->memory;
 	uint64_t count[8];
 
+	assert_reading(&attached->lock);
 	memory_count(memory, count);
 	return count[DESC_ZERO] + count[DESC_SAME] + count[DESC_STORED] + count[DESC_SHARED] +
 	       count[DESC_LEAVING];

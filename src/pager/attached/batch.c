@@ -49,6 +49,7 @@ void batch_quiesce(struct attached *attached)
 	struct batch *batch = &attached->batch;
 	uint32_t state;
 
+	assert_writing(&attached->lock);
 	if (!attached->task.has_agent || batch->state == BATCH_IDLE)
 		return;
 	batch->cancel = true;

@@ -178,6 +178,7 @@ enum fault_result fill_swapped(struct attached *attached, struct fill_buffers *b
 	unsigned int locked, left, count;
 	int done;
 
+	assert_reading(&attached->lock);
 	assert(pages <= RUN_PAGES);
 	*filled = 0;
 	pages = memory_run(attached->memory, address, pages, false, slots);
@@ -262,6 +263,7 @@ enum fault_result fill_fetched(struct attached *attached, uint64_t address,
 	slot_t *slot = lock_fetched(attached, address, fetch, &result);
 	int done = -EEXIST; /* a guard since: it took the page's bytes */
 
+	assert_reading(&attached->lock);
 	if (!slot)
 		return result;
 	if (page_marks_dropped(attached, address, fetch->word))
@@ -295,6 +297,7 @@ enum fault_result fill_lost(struct attached *attached, uint64_t address,
 	enum fault_result result;
 	slot_t *slot = lock_fetched(attached, address, fetch, &result);
 
+	assert_reading(&attached->lock);
 	return slot ? poison(attached, slot, fetch->word, address, for_good) : result;
 }
 
@@ -303,6 +306,7 @@ enum fault_result fill_give_up(struct attached *attached, uint64_t address)
 	slot_t *slot = memory_look(attached->memory, address);
 	desc_t word = slot ? atomic_load(slot) : 0;
 
+	assert_reading(&attached->lock);
 	if (!slot || !desc_is_swapped(word))
 		return FAULT_DONE;
 	if (word & DESC_LOCK || !slot_trylock(slot, word))

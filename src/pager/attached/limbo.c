@@ -50,6 +50,7 @@ void limbo_put(struct attached *attached, uint64_t start, uint64_t end)
 	struct limbo *limbo = &attached->changes.limbo;
 	struct limbo_item item = {.start = start, .end = end};
 
+	assert_writing(&attached->lock);
 	item.at = find_place(attached, start, end - start);
 	if (item.at >= LIMBO_LAST ||
 	    array_grow((void **)&limbo->items, &limbo->capacity, limbo->count + 1, sizeof(item))) {
@@ -64,6 +65,7 @@ uint64_t limbo_find(const struct attached *attached, uint64_t start, uint64_t le
 {
 	const struct limbo *limbo = &attached->changes.limbo;
 
+	assert_writing(&attached->lock);
 	for (size_t i = limbo->count; i--;) {
 		const struct limbo_item *item = &limbo->items[i];
 
@@ -77,6 +79,7 @@ bool limbo_overlaps(const struct attached *attached, uint64_t start, uint64_t en
 {
 	const struct limbo *limbo = &attached->changes.limbo;
 
+	assert_writing(&attached->lock);
 	for (size_t i = 0; i < limbo->count; i++)
 		if (limbo->items[i].start < end && limbo->items[i].end > start)
 			return true;
@@ -87,6 +90,7 @@ void limbo_drop(struct attached *attached)
 {
 	struct limbo *limbo = &attached->changes.limbo;
 
+	assert_writing(&attached->lock);
 	for (size_t i = 0; i < limbo->count; i++) {
 		const struct limbo_item *item = &limbo->items[i];
 

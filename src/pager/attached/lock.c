@@ -195,13 +195,14 @@ void lock_admit_agent(struct memory_lock *lock)
 {
 	struct gate *gate = lock->gate;
 
+	assert_reading(lock);
 	__atomic_store_n(&gate->revoked, 0, __ATOMIC_SEQ_CST);
 	lock->admitted = true;
 }
 
 void lock_set_gate(struct memory_lock *lock, struct gate *gate)
 {
-	assert(load(&lock->word) & LOCK_WRITER);
+	assert_writing(lock);
 	lock->admitted = false;
 	lock->gate = gate;
 }

@@ -28,6 +28,7 @@
 #ifndef PAGER_ATTACHED_LOCK_H
 #define PAGER_ATTACHED_LOCK_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -59,6 +60,16 @@ void lock_write(struct memory_lock *lock);
 void unlock_write(struct memory_lock *lock);
 /* Write to read without a gap: what was seen stays true. */
 void lock_downgrade(struct memory_lock *lock);
+
+/* Somebody has the lock so. A load: kept in every build. */
+static inline void assert_writing(const struct memory_lock *lock)
+{
+	assert(__atomic_load_n(&lock->word, __ATOMIC_RELAXED) & LOCK_WRITER);
+}
+static inline void assert_reading(const struct memory_lock *lock)
+{
+	assert(__atomic_load_n(&lock->word, __ATOMIC_RELAXED) & (LOCK_WRITER | LOCK_READERS));
+}
 
 /* The agent may move nothing more. Held for writing, or staging is unregistered. */
 void lock_expel_agent(struct memory_lock *lock);

@@ -27,6 +27,7 @@ static void withdraw(struct attached *attached, uint64_t start, uint64_t end)
 
 void mapping_empty(struct attached *attached, uint64_t start, uint64_t end)
 {
+	assert_writing(&attached->lock);
 	withdraw(attached, start, end);
 	if (memory_clear(attached->memory, start, end))
 		pager_lose(attached);
@@ -34,6 +35,7 @@ void mapping_empty(struct attached *attached, uint64_t start, uint64_t end)
 
 void mapping_forget(struct attached *attached, uint64_t start, uint64_t end)
 {
+	assert_writing(&attached->lock);
 	if (start >= end)
 		return;
 	mapping_empty(attached, start, end);
@@ -71,6 +73,7 @@ void mapping_move(struct attached *attached, uint64_t from, uint64_t to, uint64_
 {
 	uint64_t apart = from > to ? from - to : to - from;
 
+	assert_writing(&attached->lock);
 	if (length > apart)
 		length = apart;
 	if (memory_move(attached->memory, from, to, length)) {

@@ -96,6 +96,7 @@ unsigned int page_marks_count_left(struct attached *attached, uint64_t address, 
 {
 	int pagemap, marked;
 
+	assert_reading(&attached->lock);
 	if (!(first & DESC_MARKED))
 		return attached_count_empty(attached, address, pages);
 	pagemap = attached_pagemap(attached);
@@ -107,6 +108,7 @@ unsigned int page_marks_count_left(struct attached *attached, uint64_t address, 
 
 bool page_marks_dropped(struct attached *attached, uint64_t address, desc_t word)
 {
+	assert_reading(&attached->lock);
 	return word & DESC_MARKED && !page_marks_count_left(attached, address, word, 1);
 }
 

@@ -49,21 +49,31 @@
  *   barrier in the kernel, after which it cannot move anything. The gate is in memory that the
  *   program can write to, the lock is not.
  *
- * Who changes a descriptor
- *   absent -> resident    server, under read, after the kernel said it installed the page
- *   resident -> leaving   evictor, under read, while picking
- *   leaving -> swapped    evictor, no lock, by compare-and-swap from the very word it
- *                         set (it has a batch number): an event or a fault that came first wins
- *   leaving -> resident   evictor (page was not moved), by the same compare-and-swap;
- *                         server (fault, answered from the batch's buffer), DESC_LOCK held
- *   swapped -> resident   server or control, under read, DESC_LOCK held
- *   any -> absent         server, under write (events), waits for DESC_LOCK
+ * Who changes a descriptor: thread, function, what is held (lock.h asserts it). "Locked": DESC_LOCK
+ * held. Evictor's changes of leaving words are by compare-and-swap from the very word that it set (it
+ * has a batch number): an event or a fault that came first wins.
+ *   absent   -> resident  server   fault.c:first_touch         read; the kernel has installed it
+ *                         server   fault.c:fault_serve_growth  write; the same
+ *                         tracer   record.c:record_run         write
+ *   resident -> leaving   evictor  pick.c:take                 read
+ *   leaving  -> swapped   evictor  commit.c:store_page         nothing
+ *            -> resident  evictor  commit.c:stay               nothing; it was not moved
+ *            -> absent    evictor  commit.c:stay               nothing; the program dropped it
+ *            -> resident  server   fault.c:from_batch          read, locked; the batch is read
+ *   swapped  -> resident  server,  fill.c:settle, give_zeros   read, locked
+ *            -> bad       control  fill.c:poison               read, locked
+ *   any      -> absent    server   mapping.c:mapping_empty     write; waits for locked ones
+ *            moves        server   mapping.c:mapping_move      write; the same
+ * Forks share clusters (children.c:children_add, under the parent's lock for writing); a stored word
+ * becomes `shared` when one of them gets a copy (space/cluster.h), whoever binds it.
  *
- * A batch's life
- *   idle -> picked -> moving -> revoked -> read -> idle
- *   "revoked" means staging is unregistered: what stands in it will stay, what does
- *   not will not come. Only then is it known which pages left. From "read" on the
- *   bytes are in the owner and nothing waits on the program any more.
+ * A batch's life (evict.c:run_batch, but where it says otherwise)
+ *   idle -> moving   fill: picked under read, the agent is let in
+ *   revoked          batch.c:batch_unregister: staging is unregistered, so what stands in it will
+ *                    stay, what does not will not come. Only then is it known which pages left.
+ *                    Who waits for the lock too long does it as well (batch.c:batch_revoke)
+ *   moving -> read   the bytes are in the owner, and nothing waits on the program any more
+ *   read -> idle     commit.c:commit_batch has settled each word; evict_give_up, if the evictor hangs
  *
  * Never: wait for a batch that is not yet "read" while holding the lock, without
  * revoking it first. FORK and REMAP do (fork: both sides must agree about each

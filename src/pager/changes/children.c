@@ -249,6 +249,7 @@ void children_look(struct attached *child)
 {
 	struct maps maps = {0};
 
+	assert_writing(&child->lock);
 	if (child->task.pid && !maps_read(child->task.pid, &maps) &&
 	    !userfault_is_changing(child->task.userfault)) {
 		child->changes.needs_look = false;
@@ -317,6 +318,7 @@ static void be_born(struct attached *parent, const struct unborn *unborn)
 
 void children_born(struct attached *parent)
 {
+	assert_writing(&parent->lock);
 	for (unsigned int i = 0; i < parent->changes.unborn_count; i++)
 		be_born(parent, &parent->changes.unborn[i]);
 	parent->changes.unborn_count = 0;
@@ -332,6 +334,7 @@ void children_add(struct attached *parent, int userfault)
 		.ticks = ticks_now(),
 	};
 
+	assert_writing(&parent->lock);
 	if (!child) {
 		doomed_add(pager, userfault);
 		pager_lose(parent);
@@ -379,6 +382,7 @@ void children_first_fault(struct attached *child, pid_t thread)
 {
 	pid_t process = child->task.pid ? child->task.pid : process_of(thread);
 
+	assert_writing(&child->lock);
 	/* We read its memory, too: such a fault tells nothing. */
 	if (process == getpid())
 		return;
@@ -389,6 +393,7 @@ void children_first_fault(struct attached *child, pid_t thread)
 
 bool children_settle(struct attached *child)
 {
+	assert_writing(&child->lock);
 	if (child->changes.needs_wipe)
 		children_first_fault(child, child->task.pid);
 	if (child->changes.needs_look)

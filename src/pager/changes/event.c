@@ -33,6 +33,7 @@ static void apply_remap(struct attached *attached, const struct uffd_msg *messag
 
 void event_apply(struct attached *attached, const struct uffd_msg *message)
 {
+	assert_writing(&attached->lock);
 	switch (message->event) {
 	case UFFD_EVENT_REMOVE:
 		mapping_empty(attached, message->arg.remove.start, message->arg.remove.end);

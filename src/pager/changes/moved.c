@@ -24,6 +24,7 @@ const struct remap *moved_into(const struct attached *attached, uint64_t start, 
 	const struct moved *moved = &attached->changes.moved;
 	const struct remap *found = NULL;
 
+	assert_writing(&attached->lock);
 	for (unsigned int i = 0; i < moved->count; i++) {
 		const struct remap *item = &moved->items[i];
 
@@ -190,6 +191,7 @@ void moved_apply(struct attached *attached, const struct remap *remap)
 	struct remap done = *remap;
 	uint64_t end = remap->to + remap->length;
 
+	assert_writing(&attached->lock);
 	/* What freed the destination has not been read yet, though it happened before. */
 	if (has_region(attached, remap->to, end) && !is_alone(attached))
 		limbo_put(attached, remap->to, end);
@@ -279,6 +281,7 @@ void moved_unmap(struct attached *attached, uint64_t start, uint64_t end)
 {
 	const struct remap *moved = moved_into(attached, start, end);
 
+	assert_writing(&attached->lock);
 	if (moved && ((!is_owed(attached, start, end) && !is_wider(moved, start, end)) ||
 		      is_alone(attached)))
 		moved = NULL;
@@ -299,6 +302,7 @@ bool moved_settle(struct attached *attached)
 {
 	struct moved *moved = &attached->changes.moved;
 
+	assert_writing(&attached->lock);
 	if (!moved->count && !attached->changes.limbo.count)
 		return true;
 	if (userfault_is_changing(attached->task.userfault))

@@ -114,6 +114,7 @@ bool wipe_child(struct attached *child)
 	char path[64];
 	bool done;
 
+	assert_writing(&child->lock);
 	snprintf(path, sizeof(path), "/proc/%d/pagemap", child->task.pid);
 	look.pagemap = open(path, O_RDONLY | O_CLOEXEC);
 	if (look.pagemap < 0)

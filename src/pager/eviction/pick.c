@@ -75,6 +75,7 @@ void pick_pages(struct attached *attached, unsigned int want, uint64_t *shared)
 {
 	unsigned int scanned = 0, wraps = 0;
 
+	assert_reading(&attached->lock);
 	*shared = 0;
 	attached->batch.count = 0;
 	while (attached->batch.count < want && scanned < SCAN_SLOTS && wraps < 2) {
@@ -112,6 +113,7 @@ static bool is_resident(const slot_t *slot)
 
 void pick_prepare(struct attached *attached, const struct page_list *list)
 {
+	assert_writing(&attached->lock);
 	for (unsigned int i = 0; i < list->count; i++)
 		if (is_resident(memory_look(attached->memory, list->address[i])) &&
 		    memory_must_bind(attached->memory, list->address[i]))
@@ -120,6 +122,7 @@ void pick_prepare(struct attached *attached, const struct page_list *list)
 
 void pick_listed(struct attached *attached, const struct page_list *list)
 {
+	assert_reading(&attached->lock);
 	for (unsigned int i = 0; i < list->count; i++) {
 		uint64_t address = list->address[i];
 		slot_t *slot = memory_look(attached->memory, address);

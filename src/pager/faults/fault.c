@@ -151,6 +151,7 @@ enum fault_result fault_serve_growth(struct fault *fault, struct fill_buffers *b
 				  buffers->quiet);
 	slot_t *slot;
 
+	assert_writing(&fault->attached->lock);
 	if (done != 1)
 		return fill_refused(attached, fault->address, done);
 	if (memory_clear(attached->memory, fault->address, fault->address + PAGE_BYTES) ||
@@ -238,6 +239,7 @@ enum fault_result fault_serve(struct fault *fault, struct fill_buffers *buffers)
 	slot_t *slot = memory_look(attached->memory, fault->address);
 	desc_t word;
 
+	assert_reading(&fault->attached->lock);
 	if (!slot)
 		return FAULT_CHANGING;
 	word = atomic_load_explicit(slot, memory_order_acquire);

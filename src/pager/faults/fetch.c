@@ -451,6 +451,7 @@ enum fault_result fetch_ask(struct attached *attached, uint64_t address, slot_t 
 {
 	struct fetch_request wish = {.address = address, .since = since};
 
+	assert_reading(&attached->lock);
 	return ask(attached, &wish, slot, word);
 }
 
@@ -459,6 +460,7 @@ enum fault_result fetch_ask_once(struct attached *attached, uint64_t address, sl
 {
 	struct fetch_request wish = {.address = address, .once = true};
 
+	assert_reading(&attached->lock);
 	return ask(attached, &wish, slot, word);
 }
 

@@ -58,6 +58,7 @@ int record_all(struct attached *attached, struct maps *maps)
 {
 	int error = register_stopped(attached, maps);
 
+	assert_writing(&attached->lock);
 	return error ? error : record_regions(attached);
 }
 

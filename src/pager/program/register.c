@@ -247,6 +247,7 @@ int register_running(struct attached *attached, struct maps *maps)
 	struct mapping first;
 	int error;
 
+	assert_writing(&attached->lock);
 	/* Whether an UNMAP in flight is about a mapping that has moved is told by what is
 	 * registered there (moved.c): nothing new may be. */
 	if (!moved_settle(attached))
