@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include "attach/threads.h"
 #include "pager/attached/fixed.h"
+#include "pager/attached/late_marks.h"
 
 struct attached_evict {
 	_Atomic bool paused;	     /* any thread: nothing of it may leave any more */
@@ -20,6 +21,7 @@ struct attached_evict {
 	double credit;		      /* of a turn (group.h) */
 	uint64_t rests_ns;	      /* had nothing to give, or was late; not asked before */
 	unsigned int lates;	      /* batches in a row with a late agent */
+	struct late_marks late_marks;
 	pthread_mutex_t staging_lock; /* registering staging, or revoking the agent; innermost */
 };
 

@@ -2,14 +2,15 @@
 /*
  * The agent marks what it has moved at once. One that was revoked did not get to it: then the
  * evictor does, under the lock, where nothing is present. While events are in flight the kernel
- * puts no marks, and who waits for the batch may be who would read them: then pages go without,
- * and guards that take them away are not seen.
+ * puts no marks, and who waits for the batch may be who would read them: then they come later
+ * (late_marks.h).
  */
 #include "pager/attached/page_marks.h"
 
 #include <errno.h>
 #include "attach/maps.h"
 #include "base/clock.h"
+#include "pager/attached/late_marks.h"
 #include "pager/attached/state.h"
 #include "pager/attached/userfault.h"
 
@@ -89,6 +90,7 @@ void page_marks_settle(struct attached *attached)
 			first = i;
 	}
 	mark_from(attached, first);
+	late_marks_note(attached);
 }
 
 unsigned int page_marks_count_left(struct attached *attached, uint64_t address, desc_t first,

@@ -19,6 +19,7 @@
 #include "attach/remote.h"
 #include "base/clock.h"
 #include "pager/attached/kick.h"
+#include "pager/attached/late_marks.h"
 #include "pager/attached/mapping.h"
 #include "pager/attached/page_marks.h"
 #include "pager/attached/say.h"
@@ -401,8 +402,10 @@ enum evict_result evict_batch(struct attached *attached, unsigned int want,
 {
 	enum evict_result result;
 
+	late_marks_put(attached);
 	attached->batch.late = false;
 	result = run_batch(attached, want, only);
+	late_marks_put(attached);
 	judge_agent(attached, result);
 	return result;
 }

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/futex.h"
 #include "pager/attached/kick.h"
+#include "pager/attached/late_marks.h"
 #include "pager/attached/say.h"
 #include "pager/attached/state.h"
 #include "pager/eviction/commit.h"
@@ -233,19 +234,23 @@ static void try_fixed(struct evictor *evictor)
 	budget_refresh(pager);
 }
 
-/* Nothing to do for a while: what stands in the staging areas is given back. */
+/* Nothing to do for a while: what stands in the staging areas is given back, and who waits for
+ * marks gets them. */
 static void tidy(struct evictor *evictor)
 {
 	struct pager *pager = evictor->pager;
 
+	evictor->staging_used = false;
 	for (size_t i = 0; i < turns_count(pager); i++) {
 		struct attached *attached = turns_take_at(pager, i);
 
-		if (attached)
+		if (attached) {
 			evict_empty_staging(attached);
+			late_marks_put(attached);
+			evictor->staging_used |= attached->evict.late_marks.count > 0;
+		}
 		turns_put_back(evictor->pager);
 	}
-	evictor->staging_used = false;
 }
 
 static void *evictor_main(void *argument)
