@@ -55,13 +55,10 @@ static int first_stop(struct target *target, void *argument)
 /* Its parent's regions may not all be registered in a child; what would leave must be. */
 static void forget_unregistered(struct attached *attached, const struct region_list *registered)
 {
-	uint64_t at = 0;
+	uint64_t from, to;
 
-	for (size_t i = 0; i < registered->count; i++) {
-		mapping_forget(attached, at, registered->items[i].start);
-		at = registered->items[i].end;
-	}
-	mapping_forget(attached, at, MEMORY_END);
+	for (uint64_t at = 0; region_gap(registered, at, MEMORY_END, &from, &to); at = to)
+		mapping_forget(attached, from, to);
 }
 
 /*
