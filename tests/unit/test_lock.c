@@ -14,10 +14,8 @@
 #include <cmocka.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include "attach/channel.h"
 #include "base/futex.h"
@@ -457,38 +455,6 @@ static void test_downgrade(void **state)
 	assert_int_equal(the.broken, 0);
 }
 
-/* In a child, which it must end. */
-static bool fires(void (*asserting)(const struct memory_lock *lock))
-{
-	pid_t child = fork();
-	int status;
-
-	if (!child) {
-		close(STDERR_FILENO);
-		signal(SIGABRT, SIG_DFL);
-		asserting(&the.lock);
-		_exit(0);
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
-}
-
-static void test_assertions(void **state)
-{
-	assert_true(fires(assert_reading));
-	assert_true(fires(assert_writing));
-	lock_read(&the.lock);
-	assert_false(fires(assert_reading));
-	assert_true(fires(assert_writing));
-	unlock_read(&the.lock);
-	lock_write(&the.lock);
-	assert_false(fires(assert_reading));
-	assert_false(fires(assert_writing));
-	lock_downgrade(&the.lock);
-	assert_true(fires(assert_writing));
-	unlock_read(&the.lock);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -499,7 +465,6 @@ int main(void)
 		cmocka_unit_test_setup(test_slow_reader, setup),
 		cmocka_unit_test_setup(test_writers_first, setup),
 		cmocka_unit_test_setup(test_downgrade, setup),
-		cmocka_unit_test_setup(test_assertions, setup),
 		cmocka_unit_test_setup(test_exclusion, setup),
 		cmocka_unit_test_setup(test_exclusion_with_agent, setup),
 	};
