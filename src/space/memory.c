@@ -328,14 +328,22 @@ int memory_move(struct memory *memory, uint64_t from, uint64_t to, uint64_t leng
 
 int memory_fork(const struct memory *parent, struct memory *child)
 {
-	uint64_t at = 0;
-	uint32_t cluster;
+	uint64_t entry = 0;
 
-	for (; (cluster = memory_next(parent, at, &at)); at += CLUSTER_MAPS) {
-		if (!directory_make(child, at))
+	for (; (entry = directory_next(parent, entry)) < ROOT_ENTRIES; entry++) {
+		entry_t *from = directory_get(parent, entry << DIRECTORY_SHIFT);
+		entry_t *to = directory_make(child, entry << DIRECTORY_SHIFT);
+
+		if (!to)
 			return -ENOMEM;
-		cluster_share(parent->space, cluster);
-		cluster_set(child, at, cluster);
+		for (unsigned int i = 0; i < DIRECTORY_CLUSTERS; i++) {
+			uint32_t cluster = atomic_load_explicit(&from[i], memory_order_relaxed);
+
+			if (!cluster)
+				continue;
+			cluster_share(parent->space, cluster);
+			atomic_store_explicit(&to[i], cluster, memory_order_release);
+		}
 	}
 	return 0;
 }
