@@ -165,6 +165,24 @@ kill -INT $owner
 check "Ctrl-C detaches, status 0" ends_with 0 $owner
 check "its data is right" victim_ends_well
 
+# ---- let go though what had left was replaced, and nobody told ----
+victim_start replaced 96
+"$VSWAP" attach -q -m 48M "$pid" 2>"$work/attach.err" 9>&- &
+owner=$! started="$started $owner"
+has_shrunk() { [ "$(figure "$pid" resident_bytes)" -le $((48 << 20)) ]; }
+wait_for 20 is_attached "$pid"
+wait_for 20 has_shrunk
+echo >&9
+if wait_for 20 grep -q replaced "$work/victim"; then
+	kill -INT $owner
+	check "what was replaced is not waited for, status 0" ends_with 0 $owner
+	check "the rest of its data is right" victim_ends_well
+else
+	skip "replaced memory" "no shared memory here"
+	exec 9>&-
+	kill -INT $owner
+fi
+
 # ---- let go while a debugger is at it ----
 victim_start memory 96
 "$VSWAP" attach -m 48M "$pid" 2>"$work/attach.err" 9>&- &

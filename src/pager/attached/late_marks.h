@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 /* What does not fit goes without for good. */
-#define LATE_MARKS 1024u
+#define LATE_MARKS 256u
 
 /* Evictor. */
 struct late_marks {

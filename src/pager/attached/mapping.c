@@ -110,29 +110,35 @@ pid_t mapping_task(const struct attached *attached)
 	return attached->task.has_agent ? attached->target.agent_tid : attached->task.pid;
 }
 
-static void forget_gaps(struct attached *attached, const struct region_list *registered,
-			uint64_t start, uint64_t end)
+void mapping_forget_others(struct attached *attached, const struct region_list *registered)
 {
 	uint64_t from, to;
 
-	for (; start < end && region_gap(registered, start, end, &from, &to); start = to)
+	for (uint64_t at = 0; region_gap(registered, at, MEMORY_END, &from, &to); at = to)
 		mapping_forget(attached, from, to);
 }
 
 /* What happens while smaps is read has an event in flight. */
 bool mapping_forget_unregistered(struct attached *attached)
 {
-	struct region_list registered = {0}, regions = {0};
+	struct region_list registered = {0};
 	bool sure = !userfault_is_changing(attached->task.userfault) &&
 		    !mapping_registered(mapping_task(attached), &registered) &&
 		    !userfault_is_changing(attached->task.userfault);
 
-	for (size_t i = 0; sure && i < attached->regions.count; i++)
-		sure = !region_add(&regions, attached->regions.items[i].start,
-				   attached->regions.items[i].end, false);
-	for (size_t i = 0; sure && i < regions.count; i++)
-		forget_gaps(attached, &registered, regions.items[i].start, regions.items[i].end);
+	assert_writing(&attached->lock);
+	if (sure)
+		mapping_forget_others(attached, &registered);
 	region_free(&registered);
-	region_free(&regions);
+	return sure;
+}
+
+bool mapping_forget_strangers(struct attached *attached)
+{
+	bool sure;
+
+	lock_write(&attached->lock);
+	sure = mapping_forget_unregistered(attached);
+	unlock_write(&attached->lock);
 	return sure;
 }

@@ -23,6 +23,10 @@ void mapping_move(struct attached *attached, uint64_t from, uint64_t to, uint64_
 /* What is a region and not registered any more is forgotten: shmat(SHM_REMAP) takes mappings away,
  * and no event tells. False: events are in flight, nothing was done. Reads smaps: slow. */
 bool mapping_forget_unregistered(struct attached *attached);
+/* The same, and takes the lock. */
+bool mapping_forget_strangers(struct attached *attached);
+/* Forgets all but what is registered: the list is mapping_registered's. */
+void mapping_forget_others(struct attached *attached, const struct region_list *registered);
 
 /* A thread of it by which /proc knows its memory; 0: none is known. Any lock. */
 pid_t mapping_task(const struct attached *attached);

@@ -24,7 +24,8 @@
  *   bad                SIGBUS
  *
  * So `resident` may be wrong in one direction only: the page may be gone, and was
- * then dropped by the program itself, which makes zeros right. The other
+ * then dropped by the program itself, which makes zeros right. What is present there now
+ * leaves only if it is registered (page_marks_batch_is_ours). The other
  * direction (a page is present of which we know nothing) is harmless: it is not
  * evicted until a stop of all threads has recorded it.
  *
@@ -62,6 +63,7 @@
  *            -> resident  server   fault.c:from_batch          read, locked; the batch is read
  *   swapped  -> resident  server,  fill.c:settle, give_zeros   read, locked
  *            -> bad       control  fill.c:poison               read, locked
+ *            gets a mark  evictor  late_marks.c:put            read, locked
  *   any      -> absent    server   mapping.c:mapping_empty     write; waits for locked ones
  *            moves        server   mapping.c:mapping_move      write; the same
  * Forks share clusters (children.c:children_add, under the parent's lock for writing); a stored word

@@ -2,7 +2,7 @@
 /*
  * Events. The program's thread sleeps in its system call until the event is read,
  * and goes on at that moment: REMOVE comes before the pages are dropped, UNMAP,
- * REMAP and FORK after the fact.
+ * REMAP and FORK after the fact. UNMAP comes, too, when the kernel refused (moved.c:unmap_here).
  *
  * FORK and REMAP need every page to be either here or there: a batch under way is
  * brought to an end first (batch_quiesce), while nothing else can move.

@@ -326,18 +326,6 @@ static bool is_gone_soon(const struct attached *attached)
 	return gone;
 }
 
-/* Some of its regions are not registered: an event says so, or it is found out. Slow. */
-static void forget_strangers(struct attached *attached)
-{
-	bool forgotten;
-
-	lock_write(&attached->lock);
-	forgotten = mapping_forget_unregistered(attached);
-	unlock_write(&attached->lock);
-	if (forgotten)
-		evict_rest(attached, STRANGERS_NS);
-}
-
 static enum evict_result run_batch(struct attached *attached, unsigned int want,
 				   const struct page_list *only)
 {
@@ -384,8 +372,10 @@ static enum evict_result run_batch(struct attached *attached, unsigned int want,
 		batch->staging = !batch->staging;
 	batch_set_state(batch, BATCH_IDLE);
 	servers_kick_deferred(attached->pager);
-	if (!is_ours)
-		forget_strangers(attached);
+	/* An event is to say why, or nobody does: then all its mappings are looked at, which is
+	 * slow. */
+	if (!is_ours && mapping_forget_strangers(attached))
+		evict_rest(attached, STRANGERS_NS);
 
 	/* Again: others may have come meanwhile, and what was tried may be swapped still. */
 	for (unsigned int tries = 0; tries < RETURN_TRIES && !attached->task.dead;

@@ -52,15 +52,6 @@ static int first_stop(struct target *target, void *argument)
 	return error;
 }
 
-/* Its parent's regions may not all be registered in a child; what would leave must be. */
-static void forget_unregistered(struct attached *attached, const struct region_list *registered)
-{
-	uint64_t from, to;
-
-	for (uint64_t at = 0; region_gap(registered, at, MEMORY_END, &from, &to); at = to)
-		mapping_forget(attached, from, to);
-}
-
 /*
  * What is registered in the child. That the agent's new area can be registered for it there shows
  * that this is the process which the userfaultfd belongs to: -EAGAIN if it is not.
@@ -94,8 +85,9 @@ static int adopting_stop(struct target *target, void *argument)
 	/* Nothing is in flight, since every thread stands still. */
 	if (!error && (!children_settle(attached) || !moved_settle(attached)))
 		error = -EAGAIN;
+	/* Its parent's regions may not all be registered; what would leave must be. */
 	if (!error)
-		forget_unregistered(attached, &registered);
+		mapping_forget_others(attached, &registered);
 	if (!error)
 		error = maps_read(target->agent_tid, maps);
 	if (!error)

@@ -28,14 +28,6 @@ static void unregister_all(struct attached *attached)
 					     attached->regions.items[i].start);
 }
 
-/* Where what is swapped cannot come back, though nothing fails: it is not registered any more. */
-static void forget_strangers(struct attached *attached)
-{
-	lock_write(&attached->lock);
-	mapping_forget_unregistered(attached);
-	unlock_write(&attached->lock);
-}
-
 /* Last look with every thread stopped: what is not back now would be lost. */
 static int last_stop(struct target *target, void *argument)
 {
@@ -96,8 +88,9 @@ int release(struct attached *attached, bool lose, char message[MESSAGE_BYTES])
 	/* A child without an agent has a process to stop all the same. */
 	attached->target.pid = pid;
 	for (int tries = 0; tries < 50 && error == -EAGAIN; tries++) {
+		/* What is swapped and not registered any more cannot come back. */
 		if (tries == STRANGERS_TRY)
-			forget_strangers(attached);
+			mapping_forget_strangers(attached);
 		error = attach_stop(&attached->target, STOP_PATIENCE_MS, last_stop, attached);
 		if (error == -ETIMEDOUT)
 			error = -EAGAIN;
@@ -126,6 +119,9 @@ int release_abandoned(struct attached *attached)
 	do {
 		error = bring_back_pages(attached, &work);
 		lock_write(&attached->lock);
+		/* As in release: what is not registered any more cannot come back. */
+		if (!error && attached_swapped_pages(attached))
+			mapping_forget_unregistered(attached);
 		if (!error && attached_swapped_pages(attached))
 			error = -EAGAIN;
 		if (!error)
