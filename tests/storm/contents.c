@@ -162,8 +162,7 @@ void op_advise(struct worker *worker)
 	pages_flag(region, first, count, a->set, a->clear);
 	if (a->forget)
 		pages_forget(region, first, count);
-	for (unsigned int i = 0; i < 4; i++)
-		page_check(worker, region, first + random_below(worker, count));
+	pages_check_some(worker, region, first, count);
 }
 
 /* Guards take pages away without an event, and leave zeros when they go. */
@@ -188,8 +187,7 @@ void op_guard(struct worker *worker)
 		storm_fail(worker, "guard removed: %m");
 	pages_flag(region, first, count, 0, PAGE_FREED);
 	pages_forget(region, first, count);
-	for (unsigned int i = 0; i < 4; i++)
-		page_check(worker, region, first + random_below(worker, count));
+	pages_check_some(worker, region, first, count);
 }
 
 /* Locked pages must not leave: while they are locked, other memory is looked at. */
@@ -223,8 +221,9 @@ void op_lock(struct worker *worker)
 void op_common(struct worker *worker)
 {
 	static void (*const steps[])(struct worker *) = {
-		op_map,	 op_map_fixed, op_unmap, op_remap, op_advise,	 op_write, op_write,
-		op_poke, op_check,     op_check, op_copy,  op_remap_row, op_guard};
+		op_map,	  op_map_fixed, op_unmap,   op_remap,	     op_advise, op_write,
+		op_write, op_poke,	op_check,   op_check,	     op_copy,	op_remap_row,
+		op_guard, op_shm,	op_refused, op_remap_several};
 
 	if (worker == common || !common_usable || pthread_mutex_trylock(&common_lock))
 		return;

@@ -28,13 +28,6 @@ static bool has_room(struct worker *worker, size_t pages, unsigned int regions)
 	       worker->region_count + regions <= MAX_REGIONS;
 }
 
-/* A few pages of what should be fresh memory: an old page must not show through. */
-static void check_some(struct worker *worker, struct region *region, size_t first, size_t count)
-{
-	for (unsigned int i = 0; i < 4; i++)
-		page_check(worker, region, first + random_below(worker, count));
-}
-
 void op_map(struct worker *worker)
 {
 	size_t pages = random_size(worker);
@@ -55,7 +48,7 @@ void op_map(struct worker *worker)
 		storm_fail(worker, "mmap of %zu pages: %m", pages);
 	storm_record(worker, flags & MAP_POPULATE ? "mmap populate" : "mmap", base, pages);
 	region = region_add(worker, base, pages, 0);
-	check_some(worker, region, 0, pages);
+	pages_check_some(worker, region, 0, pages);
 	if (!one_in(worker, 4))
 		pages_write(worker, region, 0, pages > 256 ? 256 : pages);
 }
@@ -79,7 +72,7 @@ void op_map_fixed(struct worker *worker)
 	pages_forget(region, first, count);
 	pages_flag(region, first, count, 0, ~0u);
 	region->single = count == region->pages;
-	check_some(worker, region, first, count);
+	pages_check_some(worker, region, first, count);
 	if (one_in(worker, 2))
 		pages_write(worker, region, first, count);
 }
@@ -111,7 +104,7 @@ void op_reserve(struct worker *worker)
 		pages_flag(region, 0, now, 0, PAGE_NONE);
 		pages_write(worker, region, 0, now > 128 ? 128 : now);
 	}
-	check_some(worker, region, 0, used);
+	pages_check_some(worker, region, 0, used);
 }
 
 void op_unmap(struct worker *worker)
@@ -159,7 +152,7 @@ void region_moved(struct worker *worker, struct region *region, char *base, size
 	storm_record(worker, "mremap to here", base, pages);
 	pages_check(worker, region, kept > 4 ? kept - 4 : 0, kept > 4 ? 4 : kept);
 	if (pages > kept)
-		check_some(worker, region, kept, pages - kept);
+		pages_check_some(worker, region, kept, pages - kept);
 }
 
 /*
@@ -233,8 +226,8 @@ static void remap_keep(struct worker *worker, struct region *region)
 	region = &worker->regions[index];
 	memcpy(moved->model, region->model, pages * sizeof *moved->model);
 	pages_forget(region, 0, pages);
-	check_some(worker, moved, 0, pages);
-	check_some(worker, region, 0, pages);
+	pages_check_some(worker, moved, 0, pages);
+	pages_check_some(worker, region, 0, pages);
 }
 
 void op_remap(struct worker *worker)
@@ -316,7 +309,7 @@ void op_protect(struct worker *worker)
 		storm_fail(worker, "mprotect: %m");
 	pages_flag(region, first, count, flags, PAGE_NONE | PAGE_READONLY);
 	if (flags != PAGE_NONE)
-		check_some(worker, region, first, count);
+		pages_check_some(worker, region, first, count);
 }
 
 /* Only the first worker's: nothing else in the program moves the break (storm.c sees to it). */
@@ -349,6 +342,6 @@ void op_break(struct worker *worker)
 	region = region_add(worker, end, pages, 0);
 	region->brk = true;
 	region->single = false;
-	check_some(worker, region, 0, pages);
+	pages_check_some(worker, region, 0, pages);
 	pages_write(worker, region, 0, pages);
 }

@@ -293,6 +293,12 @@ void pages_check(struct worker *worker, struct region *region, size_t first, siz
 	}
 }
 
+void pages_check_some(struct worker *worker, struct region *region, size_t first, size_t count)
+{
+	for (unsigned int i = 0; i < 4; i++)
+		page_check(worker, region, first + random_below(worker, count));
+}
+
 void pages_write(struct worker *worker, struct region *region, size_t first, size_t count)
 {
 	storm_record(worker, "write", region->base + first * PAGE, count);

@@ -12,18 +12,26 @@ struct operation {
 };
 
 static struct operation operations[] = {
-	{"write", 120, op_write},    {"poke", 60, op_poke},	     {"check", 200, op_check},
-	{"sweep", 2, op_sweep},	     {"copy", 30, op_copy},	     {"map", 50, op_map},
-	{"fixed", 20, op_map_fixed}, {"reserve", 10, op_reserve},    {"unmap", 25, op_unmap},
-	{"remap", 30, op_remap},     {"protect", 40, op_protect},    {"advise", 80, op_advise},
-	{"brk", 10, op_break},	     {"lock", 4, op_lock},	     {"common", 30, op_common},
-	{"fork", 3, op_fork},	     {"vfork", 2, op_vfork},	     {"spawn", 2, op_spawn},
-	{"thread", 8, op_thread},    {"stacks", 8, op_thread_stack}, {"robust", 6, op_robust},
-	{"signal", 20, op_signal},   {"futex", 4, op_futex},	     {"recursion", 4, op_stack},
-	{"pipe", 20, op_pipe},	     {"socket", 10, op_socket},	     {"file", 15, op_file},
-	{"vector", 15, op_vector},   {"splice", 15, op_splice},	     {"vmread", 10, op_vm_read},
-	{"random", 5, op_random},    {"uring", 15, op_uring},	     {"row", 15, op_remap_row},
-	{"part", 10, op_remap_part}, {"guard", 40, op_guard},
+	{"write", 120, op_write},	{"poke", 60, op_poke},
+	{"check", 200, op_check},	{"sweep", 2, op_sweep},
+	{"copy", 30, op_copy},		{"map", 50, op_map},
+	{"fixed", 20, op_map_fixed},	{"reserve", 10, op_reserve},
+	{"unmap", 25, op_unmap},	{"remap", 30, op_remap},
+	{"protect", 40, op_protect},	{"advise", 80, op_advise},
+	{"brk", 10, op_break},		{"lock", 4, op_lock},
+	{"common", 30, op_common},	{"fork", 3, op_fork},
+	{"vfork", 2, op_vfork},		{"spawn", 2, op_spawn},
+	{"thread", 8, op_thread},	{"stacks", 8, op_thread_stack},
+	{"robust", 6, op_robust},	{"signal", 20, op_signal},
+	{"futex", 4, op_futex},		{"recursion", 4, op_stack},
+	{"pipe", 20, op_pipe},		{"socket", 10, op_socket},
+	{"file", 15, op_file},		{"vector", 15, op_vector},
+	{"splice", 15, op_splice},	{"vmread", 10, op_vm_read},
+	{"random", 5, op_random},	{"uring", 15, op_uring},
+	{"row", 15, op_remap_row},	{"part", 10, op_remap_part},
+	{"guard", 40, op_guard},	{"several", 10, op_remap_several},
+	{"refused", 20, op_refused},	{"shm", 15, op_shm},
+	{"userfault", 4, op_userfault}, {"twin", 3, op_twin},
 };
 
 #define OPERATIONS (sizeof operations / sizeof operations[0])

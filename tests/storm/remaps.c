@@ -7,6 +7,7 @@
 #include "storm.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -144,6 +145,82 @@ void op_remap_part(struct worker *worker)
 	memcpy(moved->model, model, count * sizeof *model);
 	model_free(model, count);
 	pages_check(worker, moved, 0, count > 4 ? 4 : count);
+}
+
+/* A place that is told from all other mappings by its looks. */
+static char *place_told(struct worker *worker, size_t pages)
+{
+	char *place = mmap(NULL, pages * PAGE, PROT_NONE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (place == MAP_FAILED)
+		storm_fail(worker, "mmap for a destination: %m");
+	return place;
+}
+
+/* Unmaps what nothing has moved to yet; returns how many pages have come. */
+static size_t place_give_back(struct worker *worker, char *place, size_t pages)
+{
+	uintptr_t start = (uintptr_t)place, end = start + pages * PAGE;
+	FILE *maps = fopen("/proc/self/maps", "re");
+	size_t moved = 0;
+	char line[256];
+
+	if (!maps)
+		storm_fail(worker, "/proc/self/maps: %m");
+	while (fgets(line, sizeof line, maps)) {
+		unsigned long from, to;
+		char rights[8];
+
+		if (sscanf(line, "%lx-%lx %7s", &from, &to, rights) != 3 || to <= start ||
+		    from >= end || strcmp(rights, "---s"))
+			continue;
+		moved = from > start ? (from - start) / PAGE : 0;
+		munmap(place + moved * PAGE, (pages - moved) * PAGE);
+		break;
+	}
+	fclose(maps);
+	return moved; /* Linux before 6.17 unmaps all of it, and then refuses */
+}
+
+/*
+ * A range of several mappings (Linux 6.17): a pager's make the kernel refuse it, and those before
+ * the first of them may have moved by then.
+ */
+void op_remap_several(struct worker *worker)
+{
+	struct region *region = region_any(worker);
+	size_t pages, moved, first;
+	struct page_model *model;
+	char *from, *to;
+
+	if (!region || region->brk || region->pages < 3 || worker->region_count == MAX_REGIONS)
+		return;
+	pages = region->pages;
+	from = region->base;
+	first = 1 + random_below(worker, pages - 2);
+	region->single = false;
+	madvise(from + first * PAGE, (1 + random_below(worker, pages - first)) * PAGE,
+		MADV_DONTDUMP);
+	to = place_told(worker, pages);
+	storm_record(worker, "mremap of several from here", from, pages);
+	if (mremap(from, pages * PAGE, pages * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to) {
+		region_moved(worker, region, to, pages);
+		return;
+	}
+	if (errno != EFAULT)
+		storm_fail(worker, "mremap of several mappings: %m");
+	moved = place_give_back(worker, to, pages);
+	if (!moved)
+		return;
+	storm_record(worker, "mremap of several to here", to, moved);
+	model = model_new(moved);
+	memcpy(model, region->model, moved * sizeof *model);
+	region_cut(worker, region, 0, moved);
+	region = region_add(worker, to, moved, 0);
+	region->single = false;
+	memcpy(region->model, model, moved * sizeof *model);
+	model_free(model, moved);
+	pages_check(worker, region, 0, moved > 4 ? 4 : moved);
 }
 
 void op_remap_row(struct worker *worker)

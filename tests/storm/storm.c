@@ -238,6 +238,7 @@ int main(int argc, char **argv)
 	shared = zeroed(sizeof *shared, MAP_SHARED);
 	prepare_malloc();
 	signals_init();
+	refused_init();
 	workers = zeroed((options.threads + 1) * sizeof *workers, MAP_PRIVATE);
 	/* The common memory has a share too. */
 	share = ((size_t)options.mib << 20) / PAGE / (options.threads + 1);

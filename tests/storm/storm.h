@@ -88,6 +88,8 @@ struct worker {
 	int file;	/* an unlinked file; -1: none yet */
 	bool direct;	/* it is O_DIRECT */
 	char *altstack; /* SIGNAL_STACK bytes */
+	char *seal;	/* a sealed page, or NULL */
+	unsigned int seals;
 	struct event *history;
 	uint64_t event_count;
 	pthread_t thread;
@@ -152,6 +154,8 @@ void page_poke(struct region *region, size_t index);
 /* Counts, and fails the run when the page is not what the model says. */
 void page_check(struct worker *worker, struct region *region, size_t index);
 void pages_check(struct worker *worker, struct region *region, size_t first, size_t count);
+/* A few of them. */
+void pages_check_some(struct worker *worker, struct region *region, size_t first, size_t count);
 void pages_write(struct worker *worker, struct region *region, size_t first, size_t count);
 /* The pages read as zeros from now on; their mapping's flags stay. */
 void pages_forget(struct region *region, size_t first, size_t count);
@@ -194,6 +198,11 @@ void op_unmap(struct worker *worker);
 void op_remap(struct worker *worker);
 void op_remap_part(struct worker *worker);
 void op_remap_row(struct worker *worker);
+void op_remap_several(struct worker *worker);
+void op_refused(struct worker *worker);
+void op_shm(struct worker *worker);
+void op_userfault(struct worker *worker);
+void op_twin(struct worker *worker);
 void op_protect(struct worker *worker);
 void op_advise(struct worker *worker);
 void op_guard(struct worker *worker);
@@ -221,6 +230,7 @@ bool operations_choose(const char *list, char *message, size_t message_size);
 
 /* ---- the rest ---- */
 void children_reap(struct worker *worker, bool all);
+void refused_init(void);
 void signals_init(void);
 void signals_stack(struct worker *worker);
 /* After a fork, in the child: what belongs to the parent alone. */

@@ -189,6 +189,30 @@ static void run_replace(struct worker *worker, const struct run *run)
 	forget(worker, run);
 }
 
+/* Shared memory first (shmat tells nobody of what it replaces), fresh memory in its place. */
+static void run_share(struct worker *worker, const struct run *run)
+{
+	struct run part = *run;
+
+	part.count = segment_attach(worker, run->at, 1 + below(worker, run->count));
+	if (!part.count)
+		return;
+	memset(part.at, (int)run->first + 1, part.count * PAGE);
+	run_replace(worker, &part);
+	if (one_in(worker, 2))
+		run_write(worker, &part);
+}
+
+/* More addresses than there may be: the kernel tells of an unmapping, and changes nothing. */
+static void run_refuse(struct worker *worker, const struct run *run)
+{
+	worker->arena.blocks[run->block].single = false;
+	if (mmap(run->at, ADDRESSES_MOST + PAGE, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) != MAP_FAILED)
+		fail(worker, "a mapping beyond the limit was not refused");
+	run_check(worker, run);
+}
+
 static void run_protect(struct worker *worker, const struct run *run)
 {
 	int rights = one_in(worker, 2) ? PROT_READ : PROT_NONE;
@@ -287,8 +311,12 @@ void arena_operation(struct worker *worker)
 		run_check(worker, &run);
 	else if (kind < 82)
 		run_drop(worker, &run);
-	else if (kind < 86)
+	else if (kind < 84)
 		run_replace(worker, &run);
+	else if (kind < 85)
+		run_share(worker, &run);
+	else if (kind < 86)
+		run_refuse(worker, &run);
 	else if (kind < 91)
 		run_protect(worker, &run);
 	else if (kind < 94)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 struct options options = {.seed = 1, .mib = 48, .threads = 3};
@@ -128,6 +129,16 @@ static void fill_all(void)
 	}
 }
 
+static void limit_addresses(void)
+{
+	struct rlimit limit;
+
+	getrlimit(RLIMIT_AS, &limit);
+	if (limit.rlim_cur > ADDRESSES_MOST)
+		limit.rlim_cur = ADDRESSES_MOST;
+	setrlimit(RLIMIT_AS, &limit);
+}
+
 static void report(double seconds)
 {
 	printf("forkstorm: %lu pages checked, %lu operations, %lu forks, %u processes at once, "
@@ -185,6 +196,8 @@ int main(int argc, char **argv)
 	self = &shared->slots[0];
 	atomic_store(&self->pid, getpid());
 	atomic_store(&self->worker[0].active, true);
+	limit_addresses();
+	segments_new();
 	fill_all();
 	watch_start();
 	worker->running = true;

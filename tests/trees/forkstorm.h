@@ -29,6 +29,9 @@
 #define RACE_PAGES   64u /* of one worker */
 #define HANG_SECONDS 60
 
+/* Bytes: RLIMIT_AS. */
+#define ADDRESSES_MOST (8ul << 30)
+
 /* One process. */
 struct slot {
 	atomic_int pid;	  /* 0: free, -1: taken by `taker` for a process to come */
@@ -135,6 +138,10 @@ int leaf_main(uint64_t seed);
 void process_end(struct worker *worker) __attribute__((noreturn));
 void start_threads(struct worker *worker, unsigned int one_of);
 void join_threads(struct worker *worker);
+
+/* segments.c: shared memory over at most so many pages; over how many it is, 0: none. */
+void segments_new(void);
+unsigned int segment_attach(struct worker *worker, char *at, unsigned int most);
 
 /* probe.c: asks all processes about a page that is wrong here, for two seconds. */
 void probe_all(struct worker *worker, size_t index);
