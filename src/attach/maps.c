@@ -327,6 +327,19 @@ int maps_present(int pagemap, uint64_t start, uint64_t end, maps_run_fn run, voi
 	return scan_runs(pagemap, start, end, &scan, run, argument);
 }
 
+static const struct pm_scan_arg marked_pages = {
+	.category_mask = PAGE_IS_SWAPPED | PAGE_IS_WRITTEN,
+	.category_inverted = PAGE_IS_WRITTEN,
+	.return_mask = PAGE_IS_SWAPPED,
+};
+
+int maps_each_marked(int pagemap, uint64_t start, uint64_t end, maps_run_fn run, void *argument)
+{
+	struct pm_scan_arg scan = marked_pages;
+
+	return scan_runs(pagemap, start, end, &scan, run, argument);
+}
+
 int maps_marking(int pagemap, uint64_t start, uint64_t end, maps_run_fn run, void *argument)
 {
 	struct pm_scan_arg scan = {
@@ -394,11 +407,7 @@ int maps_empty(int pagemap, uint64_t start, unsigned int pages)
 
 int maps_marked(int pagemap, uint64_t start, unsigned int pages)
 {
-	struct pm_scan_arg scan = {
-		.category_mask = PAGE_IS_SWAPPED | PAGE_IS_WRITTEN,
-		.category_inverted = PAGE_IS_WRITTEN,
-		.return_mask = PAGE_IS_SWAPPED,
-	};
+	struct pm_scan_arg scan = marked_pages;
 
 	return count_first(pagemap, start, pages, &scan, true);
 }

@@ -60,7 +60,10 @@ bool maps_is_registered(pid_t pid, uint64_t address);
  * 0 or -errno. */
 int maps_present(int pagemap, uint64_t start, uint64_t end, maps_run_fn run, void *argument);
 
-/* The same for the parts of [start, end) that are registered so that pages can have marks (marks.h),
+/* The same for the pages that have a mark (marks.h). */
+int maps_each_marked(int pagemap, uint64_t start, uint64_t end, maps_run_fn run, void *argument);
+
+/* The same for the parts of [start, end) that are registered so that pages can have marks,
  * whatever stands there. */
 int maps_marking(int pagemap, uint64_t start, uint64_t end, maps_run_fn run, void *argument);
 

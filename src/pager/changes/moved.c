@@ -83,36 +83,59 @@ static bool has_region(const struct attached *attached, uint64_t start, uint64_t
 			       from != start || to != end);
 }
 
+/*
+ * What slots say of the pages at [start, end), beside what the page table says there. A page of
+ * which the word says "resident" must be present, one that has left with a mark must have it.
+ */
 struct comparing {
 	const struct attached *attached;
 	uint64_t slots, start, end;
-	uint64_t present, resident, wrong;
+	uint64_t expected, found, wrong; /* pages */
 };
 
-static enum desc_state state_of(const struct comparing *comparing, uint64_t address)
+static desc_t word_of(const struct comparing *comparing, uint64_t address)
 {
 	const slot_t *slot = memory_look(comparing->attached->memory,
 					 address - comparing->start + comparing->slots);
 
-	return slot ? desc_state(atomic_load(slot)) : DESC_ABSENT;
+	return slot ? atomic_load(slot) : DESC_ABSENT;
 }
 
-static void compare_run(void *argument, uint64_t start, uint64_t end)
+static bool is_resident(desc_t word)
+{
+	return desc_state(word) == DESC_RESIDENT;
+}
+
+static bool has_mark(desc_t word)
+{
+	return desc_is_swapped(word) && word & DESC_MARKED;
+}
+
+static void compare_present(void *argument, uint64_t start, uint64_t end)
 {
 	struct comparing *comparing = argument;
 
 	for (uint64_t at = start; at < end; at += PAGE_BYTES) {
-		enum desc_state state = state_of(comparing, at);
+		desc_t word = word_of(comparing, at);
 
-		comparing->present += state == DESC_RESIDENT;
-		comparing->wrong += state != DESC_RESIDENT && state != DESC_ABSENT;
+		comparing->found += is_resident(word);
+		comparing->wrong += !is_resident(word) && desc_state(word) != DESC_ABSENT;
 	}
 }
 
-/*
- * Compares what slots say with the page table at [start, end). No page comes or goes by us while an
- * event is in flight: what is resident is there, and what has left is not.
- */
+static void compare_marked(void *argument, uint64_t start, uint64_t end)
+{
+	struct comparing *comparing = argument;
+
+	for (uint64_t at = start; at < end; at += PAGE_BYTES) {
+		bool fits = has_mark(word_of(comparing, at));
+
+		comparing->found += fits;
+		comparing->wrong += !fits;
+	}
+}
+
+/* No page comes or goes by us, and no mark, while an event is in flight. */
 static struct comparing compare(const struct attached *attached, uint64_t slots, uint64_t start,
 				uint64_t end)
 {
@@ -129,30 +152,34 @@ static struct comparing compare(const struct attached *attached, uint64_t slots,
 	pagemap = open(path, O_RDONLY | O_CLOEXEC);
 	if (pagemap < 0)
 		return comparing;
-	for (uint64_t at = start; at < end; at += PAGE_BYTES)
-		comparing.resident += state_of(&comparing, at) == DESC_RESIDENT;
-	if (maps_present(pagemap, start, end, compare_run, &comparing))
-		comparing.resident = comparing.present = comparing.wrong = 0;
+	for (uint64_t at = start; at < end; at += PAGE_BYTES) {
+		desc_t word = word_of(&comparing, at);
+
+		comparing.expected += is_resident(word) || has_mark(word);
+	}
+	if (maps_present(pagemap, start, end, compare_present, &comparing) ||
+	    maps_each_marked(pagemap, start, end, compare_marked, &comparing))
+		comparing.expected = comparing.found = comparing.wrong = 0;
 	close(pagemap);
 	return comparing;
 }
 
-/* All pages that should be there have gone without us. */
+/* All pages that should be there have gone without us, and all marks. */
 static bool is_emptied(const struct comparing *comparing)
 {
-	return comparing->resident && !comparing->present;
+	return comparing->expected && !comparing->found;
 }
 
 static uint64_t count_wrong(const struct comparing *comparing)
 {
-	return comparing->wrong + (comparing->resident - comparing->present);
+	return comparing->wrong + (comparing->expected - comparing->found);
 }
 
 /*
  * What has moved to the regions of [start, end) still stands there. That it is registered does not
- * show it: the thread that unmapped it runs on as soon as its UNMAP is read, and may have let what
- * stands before it grow to where it was: but pages that came back come from faults, which nobody
- * serves now.
+ * show it: mremap may have left an empty mapping there (MREMAP_DONTUNMAP), and the thread that
+ * unmapped it runs on as soon as its UNMAP is read, and may have let what stands before it grow to
+ * where it was. But pages that come back come from faults, which nobody serves now.
  */
 static bool still_stands(const struct attached *attached, uint64_t start, uint64_t end)
 {
@@ -186,12 +213,26 @@ static uint64_t find_source(const struct attached *attached, const struct remap 
 	return is_there ? kept : remap->from;
 }
 
+/* What stands in [start, end) has moved there: what was there before is gone, as its UNMAP said. */
+static void forget_doubted(struct attached *attached, uint64_t start, uint64_t end)
+{
+	const struct moved *moved = &attached->changes.moved;
+
+	for (unsigned int i = 0; i < moved->doubt_count; i++) {
+		const struct doubt *doubt = &moved->doubts[i];
+
+		mapping_forget(attached, doubt->start > start ? doubt->start : start,
+			       doubt->end < end ? doubt->end : end);
+	}
+}
+
 void moved_apply(struct attached *attached, const struct remap *remap)
 {
 	struct remap done = *remap;
 	uint64_t end = remap->to + remap->length;
 
 	assert_writing(&attached->lock);
+	forget_doubted(attached, remap->to, end);
 	/* What freed the destination has not been read yet, though it happened before. */
 	if (has_region(attached, remap->to, end) && !is_alone(attached))
 		limbo_put(attached, remap->to, end);
@@ -262,10 +303,22 @@ static bool is_leaving_from(const struct attached *attached, uint64_t start, uin
 	return false;
 }
 
+/* True: it is decided when nothing is in flight any more, or when a REMAP tells. */
+static bool put_in_doubt(struct attached *attached, uint64_t start, uint64_t end)
+{
+	struct moved *moved = &attached->changes.moved;
+
+	if (moved->doubt_count == DOUBTS)
+		return false;
+	moved->doubts[moved->doubt_count++] = (struct doubt){start, end};
+	return true;
+}
+
 /*
  * The kernel sends an UNMAP before it is sure (since Linux 6.12): an munmap that it refuses
  * (mseal), or an mmap over something that finds no room, leaves all as it was. What has left must
  * not be forgotten then; what is resident may be, the next look at the mappings finds it again.
+ * Marks that stand there show it, unless something has moved there with its own.
  */
 static void unmap_here(struct attached *attached, uint64_t start, uint64_t end)
 {
@@ -273,8 +326,10 @@ static void unmap_here(struct attached *attached, uint64_t start, uint64_t end)
 		return;
 	if (is_leaving_from(attached, start, end))
 		batch_quiesce(attached);
-	if (!page_marks_stand(attached, start, end))
-		mapping_forget(attached, start, end);
+	if (page_marks_stand(attached, start, end) &&
+	    (is_alone(attached) || put_in_doubt(attached, start, end)))
+		return;
+	mapping_forget(attached, start, end);
 }
 
 void moved_unmap(struct attached *attached, uint64_t start, uint64_t end)
@@ -303,7 +358,7 @@ bool moved_settle(struct attached *attached)
 	struct moved *moved = &attached->changes.moved;
 
 	assert_writing(&attached->lock);
-	if (!moved->count && !attached->changes.limbo.count)
+	if (!moved->count && !moved->doubt_count && !attached->changes.limbo.count)
 		return true;
 	if (userfault_is_changing(attached->task.userfault))
 		return false;
@@ -313,7 +368,7 @@ bool moved_settle(struct attached *attached)
 		return false;
 	limbo_drop(attached);
 	moved->forgotten += moved->count;
-	moved->count = 0;
+	moved->count = moved->doubt_count = 0;
 	moved->spared = false;
 	return true;
 }
