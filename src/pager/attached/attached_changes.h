@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "pager/attached/doubts.h"
 #include "pager/attached/limbo.h"
 #include "pager/attached/moves.h"
 
@@ -26,8 +27,9 @@ struct attached_changes {
 	struct unborn unborn[UNBORN];
 	unsigned int unborn_count;
 
-	struct moved moved; /* memory lock, for writing */
-	struct limbo limbo; /* the same */
+	struct moved moved;   /* memory lock, for writing */
+	struct limbo limbo;   /* the same */
+	struct doubts doubts; /* the same */
 };
 
 #endif

@@ -16,19 +16,10 @@ struct remap {
 /* Most that are remembered: then the oldest is forgotten. */
 #define MOVES 1024u
 
-/* Most UNMAPs at the same time that may have been refused; more are believed. */
-#define DOUBTS 16u
-
 struct moved {
 	struct remap items[MOVES];
 	unsigned int count;
 	uint64_t forgotten; /* so many came before items[0]: a move keeps its number */
-	/* Ranges whose UNMAP was read while marks stood there: of what it is about, if the kernel
-	 * refused, or of what has moved there, and whose REMAP comes. */
-	struct doubt {
-		uint64_t start, end;
-	} doubts[DOUBTS];
-	unsigned int doubt_count;
 	bool spared; /* some UNMAP was taken for one of what was there before */
 };
 

@@ -14,8 +14,6 @@
 #include "pager/attached/state.h"
 #include "pager/attached/userfault.h"
 
-/* Pages looked at before it is believed that none has its mark. */
-#define LOOKS 64u
 /* Page-table entries that are looked at at once. */
 #define SPAN_BYTES (2ull << 20)
 /* Longest wait for events that are in flight. */
@@ -158,34 +156,4 @@ bool page_marks_batch_is_ours(struct attached *attached)
 			return false;
 	}
 	return true;
-}
-
-static bool was_marked(const struct attached *attached, uint64_t address)
-{
-	const slot_t *slot = memory_look(attached->memory, address);
-	desc_t word = slot ? atomic_load(slot) : DESC_ABSENT;
-
-	return desc_is_swapped(word) && word & DESC_MARKED;
-}
-
-bool page_marks_stand(struct attached *attached, uint64_t start, uint64_t end)
-{
-	const uint64_t cluster_bytes = 1ull << CLUSTER_SHIFT;
-	unsigned int looks = 0;
-	uint64_t at = start;
-
-	while (memory_next(attached->memory, at, &at) != SPACE_NO_CLUSTER && at < end) {
-		uint64_t stop = (at | (cluster_bytes - 1)) + 1;
-
-		for (at = at < start ? start : at; at < stop && at < end; at += PAGE_BYTES) {
-			if (!was_marked(attached, at))
-				continue;
-			if (!page_marks_dropped(attached, at, DESC_MARKED))
-				return true;
-			if (++looks == LOOKS)
-				return false;
-		}
-		at = stop;
-	}
-	return false;
 }

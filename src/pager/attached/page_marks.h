@@ -25,10 +25,6 @@ bool page_marks_batch_is_ours(struct attached *attached);
 unsigned int page_marks_count_left(struct attached *attached, uint64_t address, desc_t first,
 				   unsigned int pages);
 
-/* A page of [start, end) that has left is as it was left: what was mapped there is. Not found out
- * where pages have no marks. Memory lock held for writing, no batch under way. */
-bool page_marks_stand(struct attached *attached, uint64_t start, uint64_t end);
-
 /* The page was dropped, and no event told. As page_marks_count_left. */
 bool page_marks_dropped(struct attached *attached, uint64_t address, desc_t word);
 

@@ -64,7 +64,8 @@
  *   swapped  -> resident  server,  fill.c:settle, give_zeros   read, locked
  *            -> bad       control  fill.c:poison               read, locked
  *            gets a mark  evictor  late_marks.c:put            read, locked
- *   any      -> absent    server   mapping.c:mapping_empty     write; waits for locked ones
+ *   any      -> absent    server   mapping.c:mapping_empty     write; waits for locked ones. Words
+ *                                  with marks stay until these are gone (doubts.h)
  *            moves        server   mapping.c:mapping_move      write; the same
  * Forks share clusters (children.c:children_add, under the parent's lock for writing); a stored word
  * becomes `shared` when one of them gets a copy (space/cluster.h), whoever binds it.

@@ -349,6 +349,7 @@ void children_add(struct attached *parent, int userfault)
 	/* Another server may hear of it first, and must wait until it is born. */
 	lock_write(&child->lock);
 	child->task.stack_start = parent->task.stack_start;
+	child->changes.doubts = parent->changes.doubts;
 	if (memory_fork(parent->memory, child->memory) ||
 	    region_copy(&child->regions, &parent->regions) || attached_list(child)) {
 		pager_lose(parent);

@@ -2,7 +2,7 @@
 /*
  * Events. The program's thread sleeps in its system call until the event is read,
  * and goes on at that moment: REMOVE comes before the pages are dropped, UNMAP,
- * REMAP and FORK after the fact. UNMAP comes, too, when the kernel refused (moved.c:unmap_here).
+ * REMAP and FORK after the fact. REMOVE and UNMAP come, too, when nothing goes (doubts.h).
  *
  * FORK and REMAP need every page to be either here or there: a batch under way is
  * brought to an end first (batch_quiesce), while nothing else can move.
@@ -11,7 +11,7 @@
 
 #include <string.h>
 #include "pager/attached/batch.h"
-#include "pager/attached/mapping.h"
+#include "pager/attached/doubts.h"
 #include "pager/attached/say.h"
 #include "pager/attached/state.h"
 #include "pager/changes/children.h"
@@ -36,7 +36,7 @@ void event_apply(struct attached *attached, const struct uffd_msg *message)
 	assert_writing(&attached->lock);
 	switch (message->event) {
 	case UFFD_EVENT_REMOVE:
-		mapping_empty(attached, message->arg.remove.start, message->arg.remove.end);
+		doubts_remove(attached, message->arg.remove.start, message->arg.remove.end);
 		break;
 	case UFFD_EVENT_UNMAP:
 		moved_unmap(attached, message->arg.remove.start, message->arg.remove.end);

@@ -10,9 +10,9 @@
 #include "base/page.h"
 #include "base/proc.h"
 #include "pager/attached/batch.h"
+#include "pager/attached/doubts.h"
 #include "pager/attached/limbo.h"
 #include "pager/attached/mapping.h"
-#include "pager/attached/page_marks.h"
 #include "pager/attached/region.h"
 #include "pager/attached/state.h"
 #include "pager/attached/userfault.h"
@@ -213,26 +213,13 @@ static uint64_t find_source(const struct attached *attached, const struct remap 
 	return is_there ? kept : remap->from;
 }
 
-/* What stands in [start, end) has moved there: what was there before is gone, as its UNMAP said. */
-static void forget_doubted(struct attached *attached, uint64_t start, uint64_t end)
-{
-	const struct moved *moved = &attached->changes.moved;
-
-	for (unsigned int i = 0; i < moved->doubt_count; i++) {
-		const struct doubt *doubt = &moved->doubts[i];
-
-		mapping_forget(attached, doubt->start > start ? doubt->start : start,
-			       doubt->end < end ? doubt->end : end);
-	}
-}
-
 void moved_apply(struct attached *attached, const struct remap *remap)
 {
 	struct remap done = *remap;
 	uint64_t end = remap->to + remap->length;
 
 	assert_writing(&attached->lock);
-	forget_doubted(attached, remap->to, end);
+	doubts_believe(attached, remap->to, end);
 	/* What freed the destination has not been read yet, though it happened before. */
 	if (has_region(attached, remap->to, end) && !is_alone(attached))
 		limbo_put(attached, remap->to, end);
@@ -303,33 +290,15 @@ static bool is_leaving_from(const struct attached *attached, uint64_t start, uin
 	return false;
 }
 
-/* True: it is decided when nothing is in flight any more, or when a REMAP tells. */
-static bool put_in_doubt(struct attached *attached, uint64_t start, uint64_t end)
-{
-	struct moved *moved = &attached->changes.moved;
-
-	if (moved->doubt_count == DOUBTS)
-		return false;
-	moved->doubts[moved->doubt_count++] = (struct doubt){start, end};
-	return true;
-}
-
-/*
- * The kernel sends an UNMAP before it is sure (since Linux 6.12): an munmap that it refuses
- * (mseal), or an mmap over something that finds no room, leaves all as it was. What has left must
- * not be forgotten then; what is resident may be, the next look at the mappings finds it again.
- * Marks that stand there show it, unless something has moved there with its own.
- */
+/* What was there has gone, or the kernel refused. */
 static void unmap_here(struct attached *attached, uint64_t start, uint64_t end)
 {
 	if (start >= end)
 		return;
 	if (is_leaving_from(attached, start, end))
 		batch_quiesce(attached);
-	if (page_marks_stand(attached, start, end) &&
-	    (is_alone(attached) || put_in_doubt(attached, start, end)))
-		return;
-	mapping_forget(attached, start, end);
+	if (!doubts_unmap(attached, start, end))
+		mapping_forget(attached, start, end);
 }
 
 void moved_unmap(struct attached *attached, uint64_t start, uint64_t end)
@@ -358,7 +327,7 @@ bool moved_settle(struct attached *attached)
 	struct moved *moved = &attached->changes.moved;
 
 	assert_writing(&attached->lock);
-	if (!moved->count && !moved->doubt_count && !attached->changes.limbo.count)
+	if (!moved->count && !attached->changes.limbo.count && !doubts_are_due(attached))
 		return true;
 	if (userfault_is_changing(attached->task.userfault))
 		return false;
@@ -366,9 +335,10 @@ bool moved_settle(struct attached *attached)
 	 * lie there would be taken for theirs. */
 	if (moved->spared && !mapping_forget_unregistered(attached))
 		return false;
+	doubts_settle(attached, false);
 	limbo_drop(attached);
 	moved->forgotten += moved->count;
-	moved->count = moved->doubt_count = 0;
+	moved->count = 0;
 	moved->spared = false;
 	return true;
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include "base/clock.h"
+#include "pager/attached/doubts.h"
 #include "pager/attached/mapping.h"
 #include "pager/attached/say.h"
 #include "pager/attached/state.h"
@@ -36,7 +37,10 @@ static int last_stop(struct target *target, void *argument)
 
 	(void)target;
 	lock_write(&attached->lock);
-	if (!moved_settle(attached) || attached_swapped_pages(attached))
+	if (!moved_settle(attached))
+		error = -EAGAIN;
+	doubts_settle(attached, true);
+	if (attached_swapped_pages(attached))
 		error = -EAGAIN;
 	if (!error)
 		unregister_all(attached);

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+#include "pager/attached/doubts.h"
+
+#include "attach/maps.h"
+#include "base/clock.h"
+#include "pager/attached/mapping.h"
+#include "pager/attached/state.h"
+#include "pager/attached/userfault.h"
+
+/* The thread of a REMOVE drops the pages after its event was read: their marks are looked at after
+ * this, then twice again, 8 times as long after each look. What stands by then was not dropped (or
+ * is MADV_FREE's, which leaves marks, and may keep the bytes). */
+#define LOOK_NS	     10000000u
+#define LOOKS	     3u
+#define LONGER_SHIFT 3u
+
+/* The first page of [at, end) that has left with a mark, as its word says; `end`: none. */
+static uint64_t next_marked(const struct attached *attached, uint64_t at, uint64_t end)
+{
+	uint64_t cluster = at;
+
+	while (at < end && memory_next(attached->memory, at, &cluster) != SPACE_NO_CLUSTER) {
+		uint64_t stop = cluster + ((uint64_t)CLUSTER_SLOTS << PAGE_SHIFT);
+
+		for (at = at > cluster ? at : cluster; at < stop && at < end; at += PAGE_BYTES) {
+			const slot_t *slot = memory_look(attached->memory, at);
+			desc_t word = slot ? atomic_load(slot) : DESC_ABSENT;
+
+			if (desc_is_swapped(word) && word & DESC_MARKED)
+				return at;
+		}
+	}
+	return end;
+}
+
+/* Joins it to one that it touches, or, where there is no place, to any. False: only to be believed.
+ */
+static bool add(struct doubts *doubts, const struct doubt *doubt)
+{
+	bool full = doubts->count == DOUBTS;
+
+	for (unsigned int i = doubts->count; i--;) {
+		struct doubt *old = &doubts->items[i];
+
+		if (doubt->unmapped || old->unmapped ||
+		    (!full && (doubt->start > old->end || doubt->end < old->start)))
+			continue;
+		old->start = doubt->start < old->start ? doubt->start : old->start;
+		old->end = doubt->end > old->end ? doubt->end : old->end;
+		old->looks = 0;
+		return true;
+	}
+	if (full)
+		return false;
+	doubts->items[doubts->count++] = *doubt;
+	return true;
+}
+
+void doubts_remove(struct attached *attached, uint64_t start, uint64_t end)
+{
+	const struct doubt doubt = {start, end, .next_ns = monotonic_ns() + LOOK_NS};
+	uint64_t from = start, at = next_marked(attached, start, end);
+
+	assert_writing(&attached->lock);
+	if (at == end || attached_pagemap(attached) < 0 ||
+	    !add(&attached->changes.doubts, &doubt)) {
+		mapping_empty(attached, start, end);
+		return;
+	}
+	for (; at < end; at = next_marked(attached, from, end)) {
+		mapping_empty(attached, from, at);
+		from = at + PAGE_BYTES;
+	}
+	mapping_empty(attached, from, end);
+}
+
+struct standing {
+	const struct attached *attached;
+	bool any;
+};
+
+static void note_standing(void *argument, uint64_t start, uint64_t end)
+{
+	struct standing *standing = argument;
+
+	standing->any |= next_marked(standing->attached, start, end) < end;
+}
+
+bool doubts_unmap(struct attached *attached, uint64_t start, uint64_t end)
+{
+	const struct doubt doubt = {start, end, .unmapped = true};
+	struct standing standing = {.attached = attached};
+	uint64_t first = next_marked(attached, start, end);
+	int pagemap;
+
+	assert_writing(&attached->lock);
+	if (first == end)
+		return false;
+	pagemap = attached_pagemap(attached);
+	if (pagemap < 0 || maps_each_marked(pagemap, first, end, note_standing, &standing))
+		return false;
+	return standing.any && add(&attached->changes.doubts, &doubt);
+}
+
+void doubts_believe(struct attached *attached, uint64_t start, uint64_t end)
+{
+	const struct doubts *doubts = &attached->changes.doubts;
+
+	assert_writing(&attached->lock);
+	for (unsigned int i = 0; i < doubts->count; i++) {
+		const struct doubt *doubt = &doubts->items[i];
+
+		if (doubt->unmapped)
+			mapping_forget(attached, doubt->start > start ? doubt->start : start,
+				       doubt->end < end ? doubt->end : end);
+	}
+}
+
+bool doubts_are_due(const struct attached *attached)
+{
+	const struct doubts *doubts = &attached->changes.doubts;
+	uint64_t now = doubts->count ? monotonic_ns() : 0;
+
+	for (unsigned int i = 0; i < doubts->count; i++)
+		if (now >= doubts->items[i].next_ns)
+			return true;
+	return false;
+}
+
+/* What the page table says of a range. */
+struct evidence {
+	struct region_list marked, registered;
+	int error;
+};
+
+static void note_run(struct evidence *evidence, struct region_list *list, uint64_t start,
+		     uint64_t end)
+{
+	if (!evidence->error)
+		evidence->error = region_add(list, start, end, false);
+}
+
+static void note_marked(void *argument, uint64_t start, uint64_t end)
+{
+	struct evidence *evidence = argument;
+
+	note_run(evidence, &evidence->marked, start, end);
+}
+
+static void note_registered(void *argument, uint64_t start, uint64_t end)
+{
+	struct evidence *evidence = argument;
+
+	note_run(evidence, &evidence->registered, start, end);
+}
+
+/* False if it cannot be had now, or something may have changed meanwhile. */
+static bool look(struct attached *attached, const struct doubt *doubt, struct evidence *evidence)
+{
+	int pagemap = attached_pagemap(attached);
+
+	return pagemap >= 0 &&
+	       !maps_each_marked(pagemap, doubt->start, doubt->end, note_marked, evidence) &&
+	       !maps_marking(pagemap, doubt->start, doubt->end, note_registered, evidence) &&
+	       !evidence->error && !userfault_is_changing(attached->task.userfault);
+}
+
+static void forget_unregistered(struct attached *attached, const struct doubt *doubt,
+				const struct region_list *registered)
+{
+	uint64_t from, to;
+
+	for (uint64_t at = doubt->start; region_gap(registered, at, doubt->end, &from, &to);
+	     at = to)
+		mapping_forget(attached, from, to);
+}
+
+/* Words whose marks are gone. True if others have theirs still. */
+static bool drop_gone(struct attached *attached, const struct doubt *doubt,
+		      const struct region_list *marked)
+{
+	uint64_t at = doubt->start, end = doubt->end;
+	bool stand = false;
+
+	while ((at = next_marked(attached, at, end)) < end) {
+		const struct region *run = region_find(marked, at);
+
+		if (!run)
+			mapping_empty(attached, at, at + PAGE_BYTES);
+		stand |= run != NULL;
+		at = run ? run->end : at + PAGE_BYTES;
+	}
+	return stand;
+}
+
+/* True if it is decided. */
+static bool decide(struct attached *attached, struct doubt *doubt, bool stopped)
+{
+	struct evidence evidence = {0};
+	bool done = false;
+
+	if (look(attached, doubt, &evidence)) {
+		if (doubt->unmapped)
+			forget_unregistered(attached, doubt, &evidence.registered);
+		done = !drop_gone(attached, doubt, &evidence.marked) || doubt->unmapped ||
+		       stopped || ++doubt->looks == LOOKS;
+		doubt->next_ns =
+			monotonic_ns() + ((uint64_t)LOOK_NS << (LONGER_SHIFT * doubt->looks));
+	}
+	region_free(&evidence.marked);
+	region_free(&evidence.registered);
+	return done;
+}
+
+void doubts_settle(struct attached *attached, bool stopped)
+{
+	struct doubts *doubts = &attached->changes.doubts;
+	unsigned int kept = 0;
+	uint64_t now = monotonic_ns();
+
+	assert_writing(&attached->lock);
+	for (unsigned int i = 0; i < doubts->count; i++) {
+		struct doubt *doubt = &doubts->items[i];
+
+		if ((!stopped && now < doubt->next_ns) || !decide(attached, doubt, stopped))
+			doubts->items[kept++] = *doubt;
+	}
+	doubts->count = kept;
+}
