@@ -32,7 +32,31 @@ static void check_object(struct store *store, desc_t word)
 struct words {
 	struct store *store;
 	uint64_t *live; /* of each segment */
+	uint64_t *bits; /* of each frame, as they should be (holes.h) */
 };
+
+/* Objects of a segment that is filled in place are single pages, and do not overlap. */
+static void count_grains(const struct words *words, struct segment *segment, desc_t word)
+{
+	uint64_t *bits = words->bits + (size_t)segment->frame * HOLES_WORDS;
+	uint32_t start = desc_offset(word) / STORE_GRAIN;
+	uint32_t end = start + desc_length(word) / STORE_GRAIN;
+
+	require(desc_length(word), "a run is filled in place", word);
+	require(end * STORE_GRAIN <= segment->used || segment_state(segment) == SEGMENT_OPEN,
+		"an object is beyond its segment's end", word);
+	for (; start < end; start++) {
+		require(!(bits[start / 64] >> start % 64 & 1), "two objects overlap", word);
+		bits[start / 64] |= 1ull << start % 64;
+	}
+}
+
+static void check_grains(struct store *store, const uint64_t *bits)
+{
+	for (size_t i = 0; bits && i < (size_t)store->frames_made * HOLES_WORDS; i++)
+		require(store->holes.bits[i] == bits[i], "room that is taken for nothing, or free",
+			i / HOLES_WORDS);
+}
 
 static void count_word(void *argument, desc_t word)
 {
@@ -45,6 +69,8 @@ static void count_word(void *argument, desc_t word)
 	require(segment_state(segment_of(store, desc_segment(word))) != SEGMENT_FREE,
 		"a word names a free segment", word);
 	words->live[desc_segment(word)] += live_of(word);
+	if (segment_of(store, desc_segment(word))->in_place)
+		count_grains(words, segment_of(store, desc_segment(word)), word);
 	check_object(store, word);
 }
 
@@ -58,6 +84,7 @@ static uint32_t check_segment(struct store *store, uint32_t id, uint64_t live, u
 
 	require(segment->live == live + (hold ? LIVE_WORD : 0), "a segment's live words", id);
 	require(!segment->pins, "a segment is pinned", id);
+	require(!segment->frozen, "a segment is frozen", id);
 	require(state != SEGMENT_CLEANING && state != SEGMENT_LOADING, "a segment is busy", id);
 	require(in_ram == (state != SEGMENT_FREE && state != SEGMENT_BACKEND), "a frame", id);
 	require(!!segment->backend == (state == SEGMENT_CACHED || state == SEGMENT_BACKEND),
@@ -88,11 +115,16 @@ static void check_list(struct store *store, struct segment_list *list, enum segm
 void store_check(struct store *store)
 {
 	uint64_t *live = calloc(store->segments_made, sizeof(*live));
+	uint64_t *bits = NULL;
 	uint32_t frames = 0, kept = 0;
 
+	if (store->in_place)
+		bits = calloc(store->frames_made + 1, HOLES_WORDS * sizeof(*bits));
+	require(!store->in_place || bits, "no memory for the check", 0);
 	require(live, "no memory for the check", 0);
 	space_check(store->space);
-	space_each_word(store->space, count_word, &(struct words){store, live});
+	space_each_word(store->space, count_word, &(struct words){store, live, bits});
+	check_grains(store, bits);
 	pthread_mutex_lock(&store->lock);
 	for (uint32_t id = 1; id < store->segments_made; id++)
 		frames += check_segment(store, id, live[id], &kept);
@@ -103,5 +135,6 @@ void store_check(struct store *store)
 	check_list(store, &store->sealed, SEGMENT_SEALED);
 	check_list(store, &store->cached, SEGMENT_CACHED);
 	pthread_mutex_unlock(&store->lock);
+	free(bits);
 	free(live);
 }

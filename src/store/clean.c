@@ -8,6 +8,9 @@
  * store_is_same takes away), since the fault path should not pay for it; before
  * a segment is chosen for its shadows it is surveyed: its headers are walked and
  * the holders looked at, which makes the estimate exact.
+ *
+ * Segments that are filled in place are no log: they are emptied, the emptiest first, only to get
+ * their frames, and what lives goes into holes of others. Packing does not empty them.
  */
 #include "store/clean.h"
 
@@ -17,9 +20,15 @@
 
 /* Fuller segments are not worth copying. */
 #define FULLEST 0.9
+/* The same of those that are filled in place: what is copied fills holes. */
+#define FULLEST_IN_PLACE 0.97
+/* And of the runs beside them: who faults at random leaves holes in all of them. */
+#define FULLEST_RUNS 0.75
 /* What the strong codec is taken to leave of a segment that it has not seen. */
 #define STRONG_LEAVES 0.6
-#define TRIES	      4
+/* What age counts in a segment that is filled in place and was sealed, or tried, last. */
+#define NOT_YET 0.01
+#define TRIES	4
 
 static double fullness(struct segment *segment, bool strong)
 {
@@ -30,19 +39,45 @@ static double fullness(struct segment *segment, bool strong)
 	return strong && !segment->recoded ? u * STRONG_LEAVES : u;
 }
 
+static bool is_worth_it(const struct store *store, struct segment *segment, bool strong)
+{
+	if (segment->in_place && strong)
+		return !segment->recoded;
+	return fullness(segment, strong) < (segment->in_place ? FULLEST_IN_PLACE
+					    : store->in_place ? FULLEST_RUNS
+							      : FULLEST);
+}
+
+/* What emptying or packing a segment is worth; 0: nothing. Mutex held. */
+static double value_of(struct store *store, struct segment *segment, bool strong)
+{
+	double u = fullness(segment, strong);
+	double age = store->sequence - segment->sequence + 1;
+
+	if (!is_worth_it(store, segment, strong))
+		return 0;
+	if (segment->in_place && strong)
+		return u;
+	if (segment->in_place)
+		/* Others first, where something was in the way. */
+		age = age > 1 ? 1 : NOT_YET;
+	return (1 - u) * age / (1 + u);
+}
+
 /* The best sealed segment, claimed with a hold; 0: none is worth it. */
 static uint32_t choose(struct store *store, bool strong)
 {
 	uint32_t best = 0;
 	double highest = 0;
 
+	if (store->in_place)
+		pthread_mutex_lock(&store->holes.lock);
 	pthread_mutex_lock(&store->lock);
 	for (uint32_t id = store->sealed.first; id; id = segment_of(store, id)->next) {
 		struct segment *segment = segment_of(store, id);
-		double u = fullness(segment, strong);
-		double value = (1 - u) * (store->sequence - segment->sequence + 1) / (1 + u);
+		double value = value_of(store, segment, strong);
 
-		if (u < FULLEST && value > highest) {
+		if (value > highest) {
 			highest = value;
 			best = id;
 		}
@@ -52,6 +87,8 @@ static uint32_t choose(struct store *store, bool strong)
 	if (best)
 		segment_claim(store, best, SEGMENT_CLEANING);
 	pthread_mutex_unlock(&store->lock);
+	if (store->in_place)
+		pthread_mutex_unlock(&store->holes.lock);
 	return best;
 }
 
@@ -68,7 +105,7 @@ static void survey(struct store *store, uint32_t id)
 	struct object object;
 	uint32_t shadow = 0;
 
-	for (uint32_t offset = 0; object_read(frame + offset, segment->used - offset, &object);
+	for (uint32_t offset = 0; segment_next(store, segment, frame, &offset, &object);
 	     offset += object_bytes(object)) {
 		uint32_t length = object.pages == 1 ? object_bytes(object) : 0;
 
@@ -98,12 +135,12 @@ static void empty(struct cleaning *cleaning)
 
 	cleaning->frame = frame_address(store, segment->frame);
 	while (!cleaning->stuck &&
-	       object_read(cleaning->frame + offset, segment->used - offset, &object)) {
+	       segment_next(store, segment, cleaning->frame, &offset, &object)) {
 		relocate_object(cleaning, offset, object);
 		offset += object_bytes(object);
 	}
 	/* A header that is no header hides those behind it: then every slot is looked at. */
-	if (LIVE_WORDS(segment->live) > 1 && !cleaning->stuck)
+	if (LIVE_WORDS(segment->live) > 1 && !cleaning->stuck && !cleaning->in_place)
 		space_each_holder(store->space, cleaning->id, offset != segment->used, found_holder,
 				  cleaning);
 	store_published(cleaning->writer);
@@ -118,6 +155,7 @@ static uint64_t clean_one(struct store *store, struct store_writer *writer, uint
 				    .writer = writer,
 				    .id = id,
 				    .strong = strong && !segment->recoded,
+				    .in_place = strong && segment->in_place,
 				    .group = ~0ull};
 	uint64_t freed;
 	bool emptied;
@@ -130,13 +168,17 @@ static uint64_t clean_one(struct store *store, struct store_writer *writer, uint
 	empty(&cleaning);
 	emptied = LIVE_WORDS(atomic_load(&segment->live)) == 1;
 	pthread_mutex_lock(&store->lock);
-	if (!emptied)
+	segment->recoded |= cleaning.in_place;
+	if (!emptied && !cleaning.in_place)
 		/* Something is in the way: others first. */
 		segment->sequence = store->sequence;
 	segment_link(store, id, SEGMENT_SEALED);
 	pthread_mutex_unlock(&store->lock);
 	segment_release(store, id, LIVE_WORD);
 	atomic_fetch_add_explicit(&store->copied_bytes, cleaning.copied, memory_order_relaxed);
+	if (cleaning.in_place && !emptied)
+		return cleaning.copied < cleaning.relieved ? cleaning.relieved - cleaning.copied
+							   : 0;
 	if (!emptied)
 		return 0;
 	atomic_fetch_add_explicit(&store->cleaned_segments, 1, memory_order_relaxed);
@@ -154,7 +196,7 @@ uint64_t store_clean(struct store *store, struct store_writer *writer, bool stro
 		if (!id)
 			break;
 		survey(store, id);
-		if (fullness(segment_of(store, id), strong) < FULLEST) {
+		if (is_worth_it(store, segment_of(store, id), strong)) {
 			freed = clean_one(store, writer, id, strong);
 			continue;
 		}

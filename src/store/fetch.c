@@ -2,7 +2,8 @@
 /*
  * Fetching: reading a page from a device without keeping its descriptor locked. The
  * hold keeps the segment's id from being used again, so as long as a descriptor has the same
- * location, the bytes are the same.
+ * location, the bytes are the same. That is not so where segments are filled in place, but those
+ * are in RAM.
  */
 #include "store/fetch.h"
 
@@ -20,6 +21,7 @@ bool store_fetch_begin(struct store *store, desc_t word, struct store_fetch *fet
 		inner = slot_lock(anchor);
 	}
 	held = desc_state(inner) == DESC_STORED && desc_segment(inner) &&
+	       !segment_of(store, desc_segment(inner))->in_place &&
 	       segment_hold(segment_of(store, desc_segment(inner)));
 	if (anchor)
 		slot_unlock(anchor, inner);

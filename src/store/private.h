@@ -30,6 +30,7 @@
 #include <xxhash.h>
 #include "backend/backend.h"
 #include "codec/codec.h"
+#include "store/holes.h"
 #include "store/object.h"
 #include "store/store.h"
 
@@ -62,12 +63,15 @@ struct segment {
 	_Atomic uint32_t shadow;	       /* estimate: bytes that are only clean copies */
 	uint32_t previous, next;	       /* in a list; free: the next free one */
 	uint32_t sequence;		       /* age: order of sealing */
-	_Atomic uint32_t used;		       /* bytes appended; final once sealed */
+	_Atomic uint32_t used;		       /* bytes appended, or filled in place: that have
+						* memory; final once sealed */
 	_Atomic uint32_t run_bytes, run_slots; /* ever appended */
 	_Atomic uint8_t state;
 	_Atomic uint8_t backend; /* index + 1 in the store's backends; 0: none */
 	bool recoded;		 /* the strong codec has been here */
+	_Atomic bool in_place;	 /* filled again where something died; set before it is opened */
 	uint16_t tiers;		 /* that may have it (store.h); set before it is opened */
+	uint8_t frozen, epoch;	 /* holes.h; its lock */
 };
 _Static_assert(sizeof(struct segment) == 64, "one cache line a segment");
 
@@ -89,7 +93,10 @@ struct reader {
 #define SPARES	 20u /* frames that a writer can hold ready */
 /* The pages of a run, and the object made of them. */
 #define WRITER_SCRATCH (CODEC_MAX_PAGES * PAGE_BYTES + OBJECT_HIGHEST)
-#define WARM_FRAMES    4u /* most empty frames kept populated */
+/* The encoder may write past its result's end within this room. */
+#define ENCODE_ROOM (PAGE_BYTES + 64u)
+#define PUT_ROOM    (OBJECT_HEADER(1) + ENCODE_ROOM)
+#define WARM_FRAMES 4u /* most empty frames kept populated */
 /* Frames are populated in such steps, ahead of their writer. */
 #define POPULATE_STEP (128u << 10)
 /* Frames below the limit that only the cleaner may take, so that it can always go on. */
@@ -111,6 +118,7 @@ struct open_segment {
 	uint32_t offset;
 	uint32_t ready; /* the frame is populated below it */
 	uint16_t tiers;
+	bool in_place;
 };
 
 struct store_writer {
@@ -125,6 +133,7 @@ struct store_writer {
 	bool cleaner;		      /* may use the last frames */
 	bool recodes;		      /* what it fills now counts as recoded */
 	unsigned char *scratch; /* WRITER_SCRATCH bytes, sparse: only the cleaner touches them */
+	unsigned char *single;	/* PUT_ROOM bytes: an object whose place is not known yet */
 	uint32_t sequence;	/* the cleaner: age of what it copies; 0: now */
 	struct put_counts counts;
 };
@@ -142,7 +151,8 @@ struct store {
 	uint32_t frame_highest; /* frames in the arena */
 
 	pthread_mutex_t lock;
-	uint32_t segment_free, segments_made;
+	uint32_t segment_free;
+	_Atomic uint32_t segments_made;
 	struct segment_list sealed, cached;
 	uint32_t sequence;
 	uint32_t frame_limit;
@@ -157,6 +167,8 @@ struct store {
 	struct put_counts closed; /* of writers that were closed */
 	uint32_t drain_at;	  /* where that walk goes on */
 
+	bool in_place; /* single pages go where others died; nothing leaves RAM */
+	struct holes holes;
 	struct reader readers[READERS];
 	_Atomic uint64_t cleaned_segments, copied_bytes, bad_reads;
 	_Atomic uint32_t segments_backend;
@@ -186,10 +198,18 @@ static inline int segment_unseal(struct store *store, struct reader *reader,
 
 /* ---- writer.c ---- */
 
-/* store_put of a page that is neither zero nor the same throughout. */
-desc_t writer_put(struct store_writer *writer, uint64_t slot, const void *page);
+/* Makes the object of a page that is neither zero nor the same throughout; `at` has PUT_ROOM bytes.
+ * Returns its length. */
+uint32_t writer_encode(struct store_writer *writer, uint64_t slot, const void *page,
+		       unsigned char *at);
 
-/* Appends a finished object and counts all its words as live. */
+/* What is put from here on goes to segments that are filled in place, or to a log. Everything put
+ * so far is published. */
+void writer_select(struct store_writer *writer, bool in_place);
+/* Puts a single page's object into a hole and counts its word as live; nothing need be reserved.
+ * 0: there is none, or the store is a log. */
+desc_t writer_fill(struct store_writer *writer, const void *object, uint32_t bytes);
+/* Puts an object behind the others and counts all its words as live. */
 desc_t writer_append(struct store_writer *writer, const void *object, uint32_t bytes,
 		     unsigned int pages);
 static inline void count_add(_Atomic uint64_t *counter, uint64_t more)

@@ -9,7 +9,8 @@
  *
  * Single pages are copied as they are. When `strong`, neighbours of an aligned
  * group of 16 slots are read from wherever they lie in RAM and become one zstd
- * object; a location never changes its bytes, so they are read without a lock.
+ * object. They are read without a lock: a location never changes its bytes while its segment is
+ * held, and frozen where it is filled in place.
  */
 #include "store/relocate.h"
 
@@ -45,7 +46,7 @@ static void repoint(struct cleaning *cleaning, slot_t *slot, desc_t word, desc_t
 
 	do {
 		if (slot_change(slot, word, copy | (word & (DESC_REFERENCED | DESC_AGE_MASK)))) {
-			if (desc_segment(location) != cleaning->id)
+			if (desc_segment(location) != cleaning->id || cleaning->in_place)
 				cleaning->relieved += desc_length(location);
 			store_drop(cleaning->store, location);
 			return;
@@ -55,8 +56,10 @@ static void repoint(struct cleaning *cleaning, slot_t *slot, desc_t word, desc_t
 	store_drop(cleaning->store, copy);
 }
 
-static bool reserve(struct cleaning *cleaning, unsigned int pages)
+/* Room behind what was put for single pages, or for a run. All that was put so far is published. */
+static bool reserve(struct cleaning *cleaning, unsigned int pages, bool run)
 {
+	writer_select(cleaning->writer, !run);
 	if (store_reserve(cleaning->writer, pages))
 		cleaning->stuck = true;
 	return !cleaning->stuck;
@@ -69,6 +72,21 @@ static bool page_is_right(const struct cleaning *cleaning, const unsigned char *
 
 /* ---- single pages ---- */
 
+/* Puts a single page's object into a hole, which takes no room that others wait for, else behind
+ * the others. 0: nowhere. */
+static desc_t place(struct cleaning *cleaning, const void *object, uint32_t bytes)
+{
+	struct store_writer *writer = cleaning->writer;
+	desc_t word;
+
+	writer_select(writer, true);
+	word = writer_fill(writer, object, bytes);
+	if (!word && reserve(cleaning, 1, false))
+		word = writer_append(writer, object, bytes, 1);
+	cleaning->copied += desc_length(word);
+	return word;
+}
+
 /* Copies the object byte for byte; a header names who holds it now. */
 static void copy_single(struct cleaning *cleaning, slot_t *slot, desc_t word)
 {
@@ -76,29 +94,30 @@ static void copy_single(struct cleaning *cleaning, slot_t *slot, desc_t word)
 	unsigned char copy[OBJECT_HEADER(1) + PAGE_BYTES + STORE_GRAIN + SEAL_TAG];
 	struct object object;
 	uint64_t header;
+	desc_t placed;
 
 	if (!object_read(from, SEGMENT_BYTES - desc_offset(word), &object) || object.pages != 1 ||
-	    object_bytes(object) > sizeof(copy) || !reserve(cleaning, 1))
+	    object_bytes(object) > sizeof(copy))
 		return;
 	object.slot = space_id(cleaning->store->space, slot);
 	header = object_pack(object);
 	memcpy(copy, from, object_bytes(object));
 	memcpy(copy, &header, sizeof(header));
-	cleaning->copied += object_bytes(object);
-	repoint(cleaning, slot, word,
-		writer_append(cleaning->writer, copy, object_bytes(object), 1));
+	placed = place(cleaning, copy, object_bytes(object));
+	if (placed)
+		repoint(cleaning, slot, word, placed);
 }
 
 /* A page of a run becomes a single page again. */
 static void put_single(struct cleaning *cleaning, slot_t *slot, desc_t word, const void *page)
 {
-	desc_t copy;
+	struct store_writer *writer = cleaning->writer;
+	uint32_t bytes =
+		writer_encode(writer, space_id(cleaning->store->space, slot), page, writer->single);
+	desc_t placed = place(cleaning, writer->single, bytes);
 
-	if (!reserve(cleaning, 1))
-		return;
-	copy = writer_put(cleaning->writer, space_id(cleaning->store->space, slot), page);
-	cleaning->copied += desc_length(copy);
-	repoint(cleaning, slot, word, copy);
+	if (placed)
+		repoint(cleaning, slot, word, placed);
 }
 
 /* ---- runs ---- */
@@ -119,7 +138,7 @@ static bool put_run(struct cleaning *cleaning, const struct member *members,
 	uint64_t word;
 	desc_t first;
 
-	if (room <= header || !reserve(cleaning, CODEC_MAX_PAGES + 1))
+	if (room <= header || !reserve(cleaning, CODEC_MAX_PAGES + 1, true))
 		return false;
 	object.length = (uint32_t)codec_encode_run(writer->codec, pages, count, out + header,
 						   room - header);
@@ -140,6 +159,14 @@ static bool put_run(struct cleaning *cleaning, const struct member *members,
 	return true;
 }
 
+static void release_member(struct cleaning *cleaning, const struct member *member)
+{
+	if (cleaning->store->in_place)
+		holes_thaw(cleaning->store,
+			   segment_of(cleaning->store, desc_segment(member->word)));
+	segment_release(cleaning->store, desc_segment(member->word), LIVE_WORD);
+}
+
 /* Reads the page of a word that is not locked, and keeps a hold on its segment: until it is given
  * up the word, as it was seen, names these very bytes. False, and no hold: it moved, is not in RAM,
  * is bad, or must not go to the tiers that the copy may go to. */
@@ -153,10 +180,14 @@ static bool read_member(struct cleaning *cleaning, struct member *member, unsign
 
 	if (!segment_hold(segment))
 		return false;
+	/* Whether it is filled in place is not known before it is the word's for certain. */
+	if (store->in_place)
+		holes_freeze(store, segment);
 	atomic_fetch_add(&segment->pins, 1);
 	state = segment_state(segment);
 	frame = atomic_load(&segment->frame);
-	/* The hold keeps the segment from being reused, if it still was the word's. */
+	/* The hold keeps the segment from being reused, and freezing it the place in it, if it
+	 * still was the word's. */
 	if (desc_location(slot_load(member->slot)) == desc_location(member->word) &&
 	    frame != FRAME_NONE && segment->tiers == cleaning->writer->open.tiers &&
 	    (id == cleaning->id || state == SEGMENT_SEALED || state == SEGMENT_CACHED)) {
@@ -169,7 +200,7 @@ static bool read_member(struct cleaning *cleaning, struct member *member, unsign
 	}
 	atomic_fetch_sub_explicit(&segment->pins, 1, memory_order_release);
 	if (!good)
-		segment_release(store, id, LIVE_WORD);
+		release_member(cleaning, member);
 	return good;
 }
 
@@ -177,7 +208,7 @@ static void release_members(struct cleaning *cleaning, const struct member *memb
 			    unsigned int count)
 {
 	for (unsigned int i = 0; i < count; i++)
-		segment_release(cleaning->store, desc_segment(members[i].word), LIVE_WORD);
+		release_member(cleaning, &members[i]);
 }
 
 /* Packs neighbours of which at least one lies in the segment that is being emptied. */
@@ -258,7 +289,7 @@ static void relocate_single(struct cleaning *cleaning, uint64_t id, desc_t locat
 	    (id & ~(uint64_t)(CODEC_MAX_PAGES - 1)) != cleaning->group)
 		recode_group(cleaning, id);
 	member.word = slot_load(member.slot);
-	if (!cleaning->stuck && is_movable(member.word, location))
+	if (!cleaning->stuck && !cleaning->in_place && is_movable(member.word, location))
 		copy_single(cleaning, member.slot, member.word);
 }
 
@@ -268,7 +299,7 @@ static void copy_run(struct cleaning *cleaning, const unsigned char *bytes, stru
 {
 	desc_t first;
 
-	if (!reserve(cleaning, CODEC_MAX_PAGES + 1))
+	if (!reserve(cleaning, CODEC_MAX_PAGES + 1, true))
 		return;
 	first = writer_append(cleaning->writer, bytes, object_bytes(object), object.pages);
 	cleaning->copied += object_bytes(object);

@@ -14,7 +14,8 @@ struct cleaning {
 	uint64_t relieved; /* bytes that died in other segments */
 	uint64_t group;	   /* strong: the group of slots that was tried last */
 	bool strong;
-	bool stuck; /* no room to copy to */
+	bool in_place; /* strong: what is not packed stays where it is */
+	bool stuck;    /* no room to copy to */
 };
 
 /* Moves what is live of the object at `offset` out of the segment. */

@@ -39,6 +39,14 @@ static uint32_t warm_limit(const struct store *store)
 	return share < WARM_FRAMES ? share : WARM_FRAMES;
 }
 
+void frame_forget(struct store *store, uint32_t frame)
+{
+	map_give_back(frame_address(store, frame), SEGMENT_BYTES);
+	if (store->holes.bits)
+		map_give_back((void *)(store->holes.bits + (size_t)frame * HOLES_WORDS),
+			      HOLES_WORDS * sizeof(uint64_t));
+}
+
 void frame_return(struct store *store, uint32_t frame, bool whole)
 {
 	uint32_t used;
@@ -51,7 +59,7 @@ void frame_return(struct store *store, uint32_t frame, bool whole)
 	} else {
 		/* Some 100 us for the kernel; nobody else should wait for that. */
 		pthread_mutex_unlock(&store->lock);
-		map_give_back(frame_address(store, frame), SEGMENT_BYTES);
+		frame_forget(store, frame);
 		pthread_mutex_lock(&store->lock);
 		store->frame_free[store->frame_free_count++] = frame;
 	}
@@ -133,18 +141,19 @@ uint32_t segment_new(struct store *store, bool for_cleaner, uint32_t *ready)
 	segment->run_bytes = 0;
 	segment->run_slots = 0;
 	segment->recoded = false;
+	segment->in_place = false;
 	segment->tiers = STORE_ANY_TIER;
 	atomic_store_explicit(&segment->live, LIVE_WORD, memory_order_relaxed);
 	atomic_store_explicit(&segment->frame, frame, memory_order_release);
 	return id;
 }
 
-bool segment_hold(struct segment *segment)
+bool segment_count(struct segment *segment, uint64_t more)
 {
 	uint64_t live = atomic_load_explicit(&segment->live, memory_order_relaxed);
 
 	while (LIVE_WORDS(live))
-		if (atomic_compare_exchange_weak_explicit(&segment->live, &live, live + LIVE_WORD,
+		if (atomic_compare_exchange_weak_explicit(&segment->live, &live, live + more,
 							  memory_order_acquire,
 							  memory_order_relaxed))
 			return true;

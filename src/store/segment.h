@@ -35,8 +35,12 @@ static inline uint64_t live_of(desc_t word)
 
 /* An empty segment, one hold. Its frame is populated below *ready only. 0: at the limit. */
 uint32_t segment_new(struct store *store, bool for_cleaner, uint32_t *ready);
-/* Takes a hold unless the segment is dead. */
-bool segment_hold(struct segment *segment);
+/* Adds to `live` unless the segment is dead; a hold is LIVE_WORD. */
+bool segment_count(struct segment *segment, uint64_t live);
+static inline bool segment_hold(struct segment *segment)
+{
+	return segment_count(segment, LIVE_WORD);
+}
 /* Takes `live` away; frees the segment when nothing is left. */
 void segment_release(struct store *store, uint32_t id, uint64_t live);
 /* An open segment with `used` bytes is done; gives up its writer's hold. sequence 0: it is
@@ -56,10 +60,22 @@ void segment_wait_pins(struct segment *segment);
 uint32_t frame_take(struct store *store, bool for_cleaner);
 /* Gives it back, without the mutex. Only one that is populated whole may stay warm. */
 void frame_return(struct store *store, uint32_t frame, bool whole);
+/* Its memory goes back to the kernel. */
+void frame_forget(struct store *store, uint32_t frame);
 /* True if a segment with so many bytes used has a frame that is populated whole. */
 static inline bool frame_is_whole(uint32_t used)
 {
 	return used >= SEGMENT_BYTES - POPULATE_STEP;
+}
+
+/* The next object at or behind *offset of a segment that nobody fills. False: there is none, or
+ * what stands there is none. */
+static inline bool segment_next(struct store *store, struct segment *segment,
+				const unsigned char *frame, uint32_t *offset, struct object *object)
+{
+	if (segment->in_place)
+		*offset = holes_skip(store, segment, *offset, segment->used);
+	return object_read(frame + *offset, segment->used - *offset, object);
 }
 
 static inline uint64_t segment_extent(const struct segment *segment)

@@ -46,6 +46,8 @@ static int open_parts(struct store *store, const struct store_config *config, ui
 	store->frame_free = map_sparse(store->frame_highest * sizeof(*store->frame_free));
 	if (!store->table || !store->frames || !store->frame_free)
 		return -ENOMEM;
+	if (!error && config->in_place)
+		error = holes_open(store);
 	if (!error && config->seals)
 		error = seal_new(&store->seal);
 	if (!error)
@@ -65,6 +67,7 @@ int store_open(struct store **out, const struct store_config *config, uint32_t c
 	store->segment_limit = config->segments < (1u << 24) - 1 ? config->segments + 1 : 1u << 24;
 	store->segments_made = 1;
 	store->drain_at = 1;
+	store->in_place = config->in_place;
 	pthread_mutex_init(&store->lock, NULL);
 	error = open_parts(store, config, clusters);
 	if (error) {
@@ -85,6 +88,7 @@ void store_close(struct store *store)
 		codec_free(store->readers[i].codec);
 		map_remove(store->readers[i].buffer, OBJECT_HIGHEST);
 	}
+	holes_close(store);
 	seal_free(store->seal);
 	explicit_bzero(store->secret, sizeof(store->secret));
 	map_remove(store->table, store->segment_limit * sizeof(*store->table));
@@ -108,7 +112,7 @@ void store_set_ram(struct store *store, uint64_t bytes)
 	while (store->warm_count && store->frames_used + store->warm_count > store->frame_limit) {
 		uint32_t frame = store->warm[--store->warm_count];
 
-		map_give_back(frame_address(store, frame), SEGMENT_BYTES);
+		frame_forget(store, frame);
 		store->frame_free[store->frame_free_count++] = frame;
 	}
 	pthread_mutex_unlock(&store->lock);
@@ -123,6 +127,12 @@ uint64_t store_ram_bytes(const struct store *store)
 
 void store_drop(struct store *store, desc_t word)
 {
-	if (desc_segment(word))
-		segment_release(store, desc_segment(word), live_of(word));
+	struct segment *segment = segment_of(store, desc_segment(word));
+
+	if (!desc_segment(word))
+		return;
+	/* The word's count keeps it from being another segment. */
+	if (atomic_load_explicit(&segment->in_place, memory_order_relaxed))
+		holes_clear(store, segment, desc_offset(word), desc_length(word));
+	segment_release(store, desc_segment(word), live_of(word));
 }

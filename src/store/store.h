@@ -4,7 +4,8 @@
  *
  * A descriptor names (segment, offset); the segment table says where that
  * segment is now: in a RAM frame, on a backend, or both. Moving a segment
- * changes one table entry and no descriptor.
+ * changes one table entry and no descriptor. In a store that never leaves RAM (in_place) single
+ * pages go into holes of segments instead (holes.c).
  *
  *   open -> sealed (RAM) -> writing -> on a backend [and in RAM] -> on a backend
  *                  \_ cleaned: live objects copied to an open segment, then freed
@@ -43,6 +44,7 @@ struct store_config {
 	uint64_t ram_bytes_highest; /* address space to set aside: store_set_ram never passes it */
 	uint32_t segments;	    /* most segments, RAM and backends together */
 	bool seals;		    /* store_seal will be called */
+	bool in_place; /* nothing will leave RAM: what dies makes room for what comes (holes.c) */
 };
 
 /* Opens the store and the space it serves (it hands space_open its drop function). 0, -ENOMEM, or

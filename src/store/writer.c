@@ -13,9 +13,6 @@
 #include "store/private.h"
 #include "store/segment.h"
 
-/* The encoder may write past its result's end within this room. */
-#define ENCODE_ROOM (PAGE_BYTES + 64u)
-#define PUT_ROOM    (OBJECT_HEADER(1) + ENCODE_ROOM)
 /* Most that a single page can take. */
 #define PUT_HIGHEST (OBJECT_HEADER(1) + PAGE_BYTES + SEAL_TAG)
 
@@ -27,10 +24,13 @@ int store_writer_open(struct store *store, struct store_writer **out)
 		return -ENOMEM;
 	writer->store = store;
 	writer->open.tiers = STORE_ANY_TIER;
+	writer->open.in_place = store->in_place;
 	writer->codec = codec_new();
 	writer->scratch = map_sparse(WRITER_SCRATCH);
-	if (!writer->codec || !writer->scratch) {
+	writer->single = malloc(PUT_ROOM);
+	if (!writer->codec || !writer->scratch || !writer->single) {
 		codec_free(writer->codec);
+		free(writer->single);
 		map_remove(writer->scratch, WRITER_SCRATCH);
 		free(writer);
 		return -ENOMEM;
@@ -54,29 +54,57 @@ static void counts_merge(struct put_counts *to, struct put_counts *from)
 		count_add(&to->kind[i], from->kind[i]);
 }
 
+/* What of it is in use, or may come to be. */
+static uint32_t used_of(const struct open_segment *open)
+{
+	return open->in_place ? open->ready : open->offset;
+}
+
 static void seal(struct store_writer *writer, struct open_segment *open)
 {
 	if (open->base)
-		segment_seal(writer->store, open->id, open->offset, writer->sequence);
+		segment_seal(writer->store, open->id, used_of(open), writer->sequence);
 	open->base = NULL;
+}
+
+static bool is_for(const struct open_segment *open, uint16_t tiers, bool in_place)
+{
+	return open->tiers == tiers && open->in_place == in_place;
+}
+
+static void select_open(struct store_writer *writer, uint16_t tiers, bool in_place)
+{
+	struct open_segment before = writer->open, *parked = writer->parked;
+	struct open_segment next = {.tiers = tiers, .in_place = in_place};
+	unsigned int i = 0;
+
+	if (is_for(&before, tiers, in_place))
+		return;
+	assert(!writer->filled_count);
+	while (i < writer->parked_count && !is_for(&parked[i], tiers, in_place))
+		i++;
+	if (i == STREAMS - 1)
+		seal(writer, &parked[--i]);
+	else if (i == writer->parked_count)
+		writer->parked_count++;
+	else
+		next = parked[i];
+	writer->open = next;
+	parked[i] = before;
 }
 
 void store_writer_select(struct store_writer *writer, uint16_t tiers)
 {
-	struct open_segment before = writer->open, *parked = writer->parked;
-	unsigned int i = 0;
+	if (!writer->store->in_place)
+		select_open(writer, tiers, false);
+}
 
-	if (tiers == before.tiers)
+void writer_select(struct store_writer *writer, bool in_place)
+{
+	if (!writer->store->in_place || writer->open.in_place == in_place)
 		return;
-	assert(!writer->filled_count);
-	while (i < writer->parked_count && parked[i].tiers != tiers)
-		i++;
-	if (i == STREAMS - 1)
-		seal(writer, &parked[--i]);
-	if (i == writer->parked_count)
-		writer->parked_count++;
-	writer->open = parked[i].tiers == tiers ? parked[i] : (struct open_segment){.tiers = tiers};
-	parked[i] = before;
+	store_published(writer);
+	select_open(writer, STORE_ANY_TIER, in_place);
 }
 
 /* So that they can be written or cleaned. */
@@ -104,6 +132,7 @@ void store_writer_close(struct store_writer *writer)
 	pthread_mutex_unlock(&store->lock);
 	codec_free(writer->codec);
 	map_remove(writer->scratch, WRITER_SCRATCH);
+	free(writer->single);
 	free(writer);
 }
 
@@ -165,6 +194,18 @@ static bool too_many_kept(const struct store_writer *writer)
 	       2 * store->frames_kept + PASSING_FRAMES >= store->frame_limit;
 }
 
+static uint32_t spare_new(struct store_writer *writer)
+{
+	struct store *store = writer->store;
+	uint32_t id =
+		segment_new(store, writer->cleaner, &writer->spare_ready[writer->spare_count]);
+
+	if (!id || !store->in_place || holes_prepare(store, segment_of(store, id)->frame))
+		return id;
+	segment_release(store, id, LIVE_WORD);
+	return 0;
+}
+
 int store_reserve(struct store_writer *writer, unsigned int pages)
 {
 	unsigned int here = writer->open.base ? pages_behind(writer->open.offset) : 0;
@@ -176,8 +217,7 @@ int store_reserve(struct store_writer *writer, unsigned int pages)
 
 		if (writer->spare_count == SPARES)
 			return -EINVAL;
-		id = segment_new(writer->store, writer->cleaner,
-				 &writer->spare_ready[writer->spare_count]);
+		id = spare_new(writer);
 		if (!id) {
 			seal_parked(writer);
 			return -ENOSPC;
@@ -205,7 +245,7 @@ static void writer_next(struct store_writer *writer)
 
 	if (writer->open.base) {
 		segment = segment_of(writer->store, writer->open.id);
-		atomic_store_explicit(&segment->used, writer->open.offset, memory_order_relaxed);
+		atomic_store_explicit(&segment->used, used_of(&writer->open), memory_order_relaxed);
 		if (writer->filled_count == SPARES)
 			store_published(writer);
 		writer->filled[writer->filled_count++] = writer->open.id;
@@ -216,6 +256,7 @@ static void writer_next(struct store_writer *writer)
 	segment = segment_of(writer->store, writer->open.id);
 	segment->recoded = writer->recodes;
 	segment->tiers = writer->open.tiers;
+	segment->in_place = writer->open.in_place;
 	if (!segment->tiers)
 		atomic_fetch_add(&writer->store->frames_kept, 1);
 	segment_set_state(segment, SEGMENT_OPEN);
@@ -243,6 +284,8 @@ static desc_t writer_commit(struct store_writer *writer, uint32_t bytes, unsigne
 		atomic_fetch_add_explicit(&segment->run_bytes, bytes, memory_order_relaxed);
 		atomic_fetch_add_explicit(&segment->run_slots, pages, memory_order_relaxed);
 	}
+	if (writer->open.in_place)
+		holes_set(writer->store, segment, writer->open.offset, bytes);
 	atomic_fetch_add_explicit(&segment->live, live_of(word) * pages, memory_order_relaxed);
 	writer->open.offset += bytes;
 	return word;
@@ -251,13 +294,29 @@ static desc_t writer_commit(struct store_writer *writer, uint32_t bytes, unsigne
 desc_t writer_append(struct store_writer *writer, const void *object, uint32_t bytes,
 		     unsigned int pages)
 {
+	assert(pages == 1 || !writer->open.in_place);
 	memcpy(writer_room(writer, bytes), object, bytes);
 	return writer_commit(writer, bytes, pages);
 }
 
-desc_t writer_put(struct store_writer *writer, uint64_t slot, const void *page)
+desc_t writer_fill(struct store_writer *writer, const void *object, uint32_t bytes)
 {
-	unsigned char *at = writer_room(writer, PUT_ROOM);
+	uint64_t header[2];
+	struct hole hole;
+
+	if (!writer->open.in_place)
+		return 0;
+	memcpy(header, object, sizeof(header));
+	if (!holes_take(writer->store, writer->cleaner, header, bytes, &hole))
+		return 0;
+	memcpy(hole.at + sizeof(header), (const unsigned char *)object + sizeof(header),
+	       bytes - sizeof(header));
+	return desc_make_stored(desc_make_location(hole.segment, hole.offset, bytes, 0));
+}
+
+uint32_t writer_encode(struct store_writer *writer, uint64_t slot, const void *page,
+		       unsigned char *at)
+{
 	struct object object = {.slot = slot, .pages = 1, .tagged = writer->store->seal};
 	uint64_t header[2];
 	uint32_t bytes, end;
@@ -275,7 +334,21 @@ desc_t writer_put(struct store_writer *writer, uint64_t slot, const void *page)
 		count_add(&writer->counts.kind[object.codec], 1);
 		count_add(&writer->counts.bytes, bytes);
 	}
-	return writer_commit(writer, bytes, 1);
+	return bytes;
+}
+
+static desc_t put(struct store_writer *writer, uint64_t slot, const void *page)
+{
+	uint32_t bytes;
+	desc_t word;
+
+	if (!writer->open.in_place)
+		return writer_commit(
+			writer, writer_encode(writer, slot, page, writer_room(writer, PUT_ROOM)),
+			1);
+	bytes = writer_encode(writer, slot, page, writer->single);
+	word = writer_fill(writer, writer->single, bytes);
+	return word ? word : writer_append(writer, writer->single, bytes, 1);
 }
 
 desc_t store_put(struct store_writer *writer, uint64_t slot, const void *page)
@@ -294,5 +367,5 @@ desc_t store_put(struct store_writer *writer, uint64_t slot, const void *page)
 			return same;
 		}
 	}
-	return writer_put(writer, slot, page);
+	return put(writer, slot, page);
 }
