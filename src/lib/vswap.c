@@ -121,6 +121,7 @@ static int open_store(struct vswap *vswap, const struct vswap_options *options, 
 		.ram_bytes = options->ram_bytes,
 		.ram_bytes_highest = options->ram_bytes_most,
 		.segments = (uint32_t)((options->ram_bytes_most + capacity) / SEGMENT_BYTES + 16),
+		.in_place = !vswap->backend_count,
 	};
 	uint64_t clusters = (options->slots + VSWAP_CLUSTER_SLOTS - 1) / VSWAP_CLUSTER_SLOTS;
 	int error;

@@ -69,6 +69,7 @@ static int open_store(struct pager *pager)
 		.ram_bytes = pager->config.limit_bytes / 2,
 		.ram_bytes_highest = pager->budget.ram_highest,
 		.segments = SEGMENTS,
+		.in_place = !pager->backends.count,
 	};
 	struct tier_config tier = {
 		.backends = pager->backends.items,

@@ -49,7 +49,7 @@
 #define IDLE_REST  9
 #define IDLE_PAUSE (2 * SECOND) /* when there was nothing to clean */
 /* Idle is when pages come and go this far apart, or more seldom. */
-#define TRAFFIC_PAUSE (MILLISECOND / 4)
+#define TRAFFIC_PAUSE MILLISECOND
 /* A step of cleaning that beats writing back a segment. */
 #define GOOD_GAIN      (SEGMENT_BYTES * 2 / 5)
 #define EMPTIEST_PAUSE (100 * MILLISECOND)

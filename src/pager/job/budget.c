@@ -34,7 +34,7 @@
 
 /* Without a backend, segments are cleaned when less than this part of them is live: what is dead
  * in them is memory that the program could have. */
-#define FULL_PERCENT 88
+#define FULL_PERCENT 96
 #define FULL_SLACK   (4u * SEGMENT_BYTES)
 #define LIVE_NS	     10000000u
 
