@@ -7,13 +7,14 @@
 #include <stdlib.h>
 #include "store_fixture.h"
 
-static int open_fixture(void **state, bool seals)
+static int open_fixture(void **state, bool seals, bool in_place)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 	struct store_config config = {.ram_bytes = RAM_SEGMENTS * SEGMENT_BYTES,
 				      .ram_bytes_highest = 2 * RAM_SEGMENTS * SEGMENT_BYTES,
 				      .segments = 200,
-				      .seals = seals};
+				      .seals = seals,
+				      .in_place = in_place};
 
 	*state = f;
 	fake_backend_open(&f->fake, 64);
@@ -25,12 +26,17 @@ static int open_fixture(void **state, bool seals)
 
 int setup(void **state)
 {
-	return open_fixture(state, false);
+	return open_fixture(state, false, false);
 }
 
 int setup_sealed(void **state)
 {
-	return open_fixture(state, true);
+	return open_fixture(state, true, false);
+}
+
+int setup_in_place(void **state)
+{
+	return open_fixture(state, false, true);
 }
 
 int teardown(void **state)

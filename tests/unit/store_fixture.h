@@ -22,6 +22,7 @@ struct fixture {
 int setup(void **state);
 /* Its backend seals. */
 int setup_sealed(void **state);
+int setup_in_place(void **state);
 int teardown(void **state);
 
 /* Stores pattern `number` in page `page`; _reserved: room was reserved before. */

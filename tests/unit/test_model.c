@@ -4,7 +4,7 @@
  * put, get, clean pages, clear, move, fork and split, cleaning with and without
  * the strong codec, writeback, draining and compacting a backend, a changing RAM limit.
  *
- * test_model [operations [seed [sealed]]]
+ * test_model [operations [seed [sealed | in-place]]]
  */
 #include <errno.h>
 #include <stdio.h>
@@ -322,7 +322,8 @@ int main(int argc, char **argv)
 	struct store_config config = {.ram_bytes = FRAMES * SEGMENT_BYTES,
 				      .ram_bytes_highest = FRAMES * SEGMENT_BYTES,
 				      .segments = FRAMES + EXTENTS,
-				      .seals = argc > 3};
+				      .seals = argc > 3 && !strcmp(argv[3], "sealed"),
+				      .in_place = argc > 3 && !strcmp(argv[3], "in-place")};
 	struct store_statistics statistics;
 
 	random_state = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;

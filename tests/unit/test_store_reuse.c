@@ -2,7 +2,8 @@
 /*
  * Description: between the reading of pages from several segments and their new object, one of
  * these segments dies and its number is used again, at the same places with the same lengths: the
- * words of those pages are what they were, and their bytes are not.
+ * words of those pages are what they were, and their bytes are not. The same where a segment does
+ * not die but is filled in place.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,6 +11,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include "codec/codec.h"
+#include "store/private.h"
 #include "store_fixture.h"
 
 #define GROUP 16u
@@ -35,6 +37,12 @@ size_t __wrap_codec_encode_run(struct codec *codec, const void *pages, unsigned 
 			       void *out, size_t room)
 {
 	if (!encoded++) {
+		struct holes *holes = &fixture->store->holes;
+
+		/* Where these were is looked at first. */
+		holes->hand = desc_segment(word_of(fixture, 1));
+		holes->debt = SEGMENT_BYTES;
+		holes->rest = 0;
 		for (unsigned int i = 1; i < GROUP; i += 2)
 			clear(fixture, i, 1);
 		put_half(fixture, 1, RANDOM + 8);
@@ -48,6 +56,7 @@ static void test_reused_number(void **state)
 
 	put_half(f, 0, RANDOM);
 	put_half(f, 1, RANDOM);
+	encoded = 0;
 	/* The older one is emptied, and its pages take their neighbours with them. */
 	store_clean(f->store, f->cleaner, true);
 	assert_true(encoded > 0);
@@ -59,6 +68,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_reused_number, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reused_number, setup_in_place, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -203,6 +203,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_threads, setup_in_place, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
