@@ -327,15 +327,13 @@ int maps_present(int pagemap, uint64_t start, uint64_t end, maps_run_fn run, voi
 	return scan_runs(pagemap, start, end, &scan, run, argument);
 }
 
-static const struct pm_scan_arg marked_pages = {
-	.category_mask = PAGE_IS_SWAPPED | PAGE_IS_WRITTEN,
-	.category_inverted = PAGE_IS_WRITTEN,
-	.return_mask = PAGE_IS_SWAPPED,
-};
-
 int maps_each_marked(int pagemap, uint64_t start, uint64_t end, maps_run_fn run, void *argument)
 {
-	struct pm_scan_arg scan = marked_pages;
+	struct pm_scan_arg scan = {
+		.category_mask = PAGE_IS_SWAPPED | PAGE_IS_WRITTEN,
+		.category_inverted = PAGE_IS_WRITTEN,
+		.return_mask = PAGE_IS_SWAPPED,
+	};
 
 	return scan_runs(pagemap, start, end, &scan, run, argument);
 }
@@ -369,28 +367,21 @@ bool maps_written(int pagemap, uint64_t start, unsigned int pages)
 	       region.end == end;
 }
 
-/* How many pages from the start on are (or are not) of a kind. */
-static int count_first(int pagemap, uint64_t start, unsigned int pages, struct pm_scan_arg *scan,
-		       bool of_kind)
+/* The first part of the pages that is as the scan asks: 1, 0 if none is, or -errno. */
+static int scan_first(int pagemap, uint64_t start, unsigned int pages, struct pm_scan_arg *scan,
+		      struct page_region *region)
 {
-	struct page_region region = {0};
 	int found;
 
 	scan->size = sizeof(*scan);
 	scan->start = start;
 	scan->end = start + pages * PAGE_BYTES;
-	scan->vec = (uintptr_t)&region;
+	scan->vec = (uintptr_t)region;
 	scan->vec_len = 1;
 	do
 		found = ioctl(pagemap, PAGEMAP_SCAN, scan);
 	while (found < 0 && errno == EINTR);
-	if (found < 0)
-		return -errno;
-	if (!found)
-		return of_kind ? 0 : (int)pages;
-	if (!of_kind)
-		return (int)((region.start - start) / PAGE_BYTES);
-	return region.start == start ? (int)((region.end - start) / PAGE_BYTES) : 0;
+	return found < 0 ? -errno : found;
 }
 
 int maps_empty(int pagemap, uint64_t start, unsigned int pages)
@@ -401,15 +392,30 @@ int maps_empty(int pagemap, uint64_t start, unsigned int pages)
 		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
 		.return_mask = PAGE_IS_PRESENT,
 	};
+	struct page_region region = {0};
+	int found = scan_first(pagemap, start, pages, &scan, &region);
 
-	return count_first(pagemap, start, pages, &scan, false);
+	if (found < 0)
+		return found;
+	return found ? (int)((region.start - start) / PAGE_BYTES) : (int)pages;
 }
 
 int maps_marked(int pagemap, uint64_t start, unsigned int pages)
 {
-	struct pm_scan_arg scan = marked_pages;
+	struct page_region region = {0};
+	struct pm_scan_arg scan = {
+		.category_mask = PAGE_IS_WPALLOWED,
+		.return_mask = PAGE_IS_WPALLOWED | PAGE_IS_SWAPPED | PAGE_IS_WRITTEN,
+	};
+	int found = scan_first(pagemap, start, pages, &scan, &region);
 
-	return count_first(pagemap, start, pages, &scan, true);
+	if (found < 0)
+		return found;
+	if (!found || region.start != start)
+		return -ENXIO;
+	if ((region.categories & (PAGE_IS_SWAPPED | PAGE_IS_WRITTEN)) != PAGE_IS_SWAPPED)
+		return 0;
+	return (int)((region.end - start) / PAGE_BYTES);
 }
 
 int maps_present_pages(int pagemap, uint64_t start, unsigned int pages, bool *present)

@@ -73,7 +73,7 @@ bool maps_written(int pagemap, uint64_t start, unsigned int pages);
 
 /* Of `pages` pages, how many from `start` on have nothing in their page table entries, not even a
  * guard, or a mark at most (marks.h), so that a COPY loses nothing; how many have a mark. 0..pages,
- * or -errno. */
+ * or -errno. -ENXIO: the first cannot have one, as nobody registered it for that. */
 int maps_empty(int pagemap, uint64_t start, unsigned int pages);
 int maps_marked(int pagemap, uint64_t start, unsigned int pages);
 

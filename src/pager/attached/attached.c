@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -37,20 +36,14 @@ struct attached *attached_new(struct pager *pager, int userfault)
 	return attached;
 }
 
-static void close_pagemap(struct attached *attached)
-{
-	if (attached->task.pagemap >= 0)
-		close(attached->task.pagemap);
-	attached->task.pagemap = -1;
-}
-
 void attached_free(struct attached *attached)
 {
 	if (attached->task.has_agent)
 		attach_forget(&attached->target);
 	if (attached->task.pidfd >= 0)
 		close(attached->task.pidfd);
-	close_pagemap(attached);
+	if (attached->task.pagemap >= 0)
+		close(attached->task.pagemap);
 	if (attached->task.userfault >= 0 && attached->task.owed &&
 	    !userfault_is_gone(attached->task.userfault))
 		doomed_add(attached->pager, attached->task.userfault);
@@ -165,66 +158,6 @@ bool attached_lock_private(struct attached *attached, uint64_t address)
 	}
 	lock_downgrade(&attached->lock);
 	return true;
-}
-
-/* Of the process that the pidfd is, and of none that has got its number since. */
-static int open_pagemap(const struct attached *attached)
-{
-	struct pollfd ended = {.fd = attached->task.pidfd, .events = POLLIN};
-	char path[48];
-	int pagemap;
-
-	if (attached->task.pidfd < 0)
-		return -1;
-	snprintf(path, sizeof(path), "/proc/%d/pagemap", attached->task.pid);
-	pagemap = open(path, O_RDONLY | O_CLOEXEC);
-	if (pagemap < 0)
-		return errno == EMFILE || errno == ENFILE ? -1 : -2;
-	if (!poll(&ended, 1, 0))
-		return pagemap;
-	close(pagemap);
-	return -2;
-}
-
-int attached_pagemap(struct attached *attached)
-{
-	int known = attached->task.pagemap, opened;
-
-	assert_reading(&attached->lock);
-	if (attached->task.has_agent)
-		return attached->target.pagemap;
-	if (known != -1)
-		return known < 0 ? -1 : known;
-	opened = open_pagemap(attached);
-	if (opened == -1 || atomic_compare_exchange_strong(&attached->task.pagemap, &known, opened))
-		return opened < 0 ? -1 : opened;
-	if (opened >= 0)
-		close(opened);
-	return known < 0 ? -1 : known;
-}
-
-unsigned int attached_count_empty(struct attached *attached, uint64_t address, unsigned int pages)
-{
-	int pagemap, empty;
-
-	if (pages == 1)
-		return 1;
-	pagemap = attached_pagemap(attached);
-	empty = pagemap < 0 ? 1 : maps_empty(pagemap, address, pages);
-	return empty > 1 ? (unsigned int)empty : 1;
-}
-
-bool attached_is_empty(struct attached *attached, uint64_t address)
-{
-	int pagemap = attached_pagemap(attached);
-
-	return pagemap < 0 || maps_empty(pagemap, address, 1) != 0;
-}
-
-void attached_forget_pagemap(struct attached *attached)
-{
-	assert_writing(&attached->lock);
-	close_pagemap(attached);
 }
 
 void attached_count_pages(struct attached *attached, int64_t pages)

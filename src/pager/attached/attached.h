@@ -31,7 +31,7 @@ struct attached_task {
 	uint64_t id; /* never used again */
 	int userfault;
 	int pidfd;		/* -1: not known */
-	_Atomic int pagemap;	/* of one without an agent; -1: not open, -2: cannot be opened */
+	_Atomic int pagemap;	/* of one without an agent, proved (pagemap.h); -1: none yet */
 	_Atomic pid_t pid;	/* 0: a child of which is not known yet which process it is */
 	uint64_t stack_start;	/* where its stack begins: fork keeps it, exec changes it */
 	_Atomic bool has_agent; /* it can be evicted from */
@@ -93,16 +93,6 @@ bool attached_own_slot(struct attached *attached, uint64_t address);
 /* Takes the lock for reading, with the slot its own like that if there is a cluster. False: not
  * taken. */
 bool attached_lock_private(struct attached *attached, uint64_t address);
-
-/* Its pagemap, opened when it is first needed. -1: cannot be had now. Memory lock held. */
-int attached_pagemap(struct attached *attached);
-/* How many of the pages one COPY may bring: it must not go over what is not empty, a guard
- * (MADV_GUARD_INSTALL, which no event tells). At least 1: the first is one that is missing. */
-unsigned int attached_count_empty(struct attached *attached, uint64_t address, unsigned int pages);
-/* Nothing came to a page since its fault was read, long ago: as above. */
-bool attached_is_empty(struct attached *attached, uint64_t address);
-/* For another process than was thought: memory lock held for writing. */
-void attached_forget_pagemap(struct attached *attached);
 
 /* Pages came in (or, negative, left). */
 void attached_count_pages(struct attached *attached, int64_t pages);

@@ -4,6 +4,7 @@
 #include "attach/maps.h"
 #include "base/clock.h"
 #include "pager/attached/mapping.h"
+#include "pager/attached/pagemap.h"
 #include "pager/attached/state.h"
 #include "pager/attached/userfault.h"
 
@@ -62,7 +63,7 @@ void doubts_remove(struct attached *attached, uint64_t start, uint64_t end)
 	uint64_t from = start, at = next_marked(attached, start, end);
 
 	assert_writing(&attached->lock);
-	if (at == end || attached_pagemap(attached) < 0 ||
+	if (at == end || pagemap_of(attached) < 0 ||
 	    !add(&attached->changes.doubts, &doubt)) {
 		mapping_empty(attached, start, end);
 		return;
@@ -96,7 +97,7 @@ bool doubts_unmap(struct attached *attached, uint64_t start, uint64_t end)
 	assert_writing(&attached->lock);
 	if (first == end)
 		return false;
-	pagemap = attached_pagemap(attached);
+	pagemap = pagemap_of(attached);
 	if (pagemap < 0 || maps_each_marked(pagemap, first, end, note_standing, &standing))
 		return false;
 	return standing.any && add(&attached->changes.doubts, &doubt);
@@ -157,7 +158,7 @@ static void note_registered(void *argument, uint64_t start, uint64_t end)
 /* False if it cannot be had now, or something may have changed meanwhile. */
 static bool look(struct attached *attached, const struct doubt *doubt, struct evidence *evidence)
 {
-	int pagemap = attached_pagemap(attached);
+	int pagemap = pagemap_of(attached);
 
 	return pagemap >= 0 &&
 	       !maps_each_marked(pagemap, doubt->start, doubt->end, note_marked, evidence) &&

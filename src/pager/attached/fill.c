@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include "pager/attached/kick.h"
 #include "pager/attached/page_marks.h"
+#include "pager/attached/pagemap.h"
 #include "pager/attached/state.h"
 #include "pager/attached/userfault.h"
 
@@ -81,16 +82,23 @@ static void release(slot_t *const *slots, const desc_t *words, unsigned int from
 		slot_unlock(slots[i], words[i]);
 }
 
-/* The program has dropped the page, and no event told: zeros, unless a guard or a page is there.
- * The slot is locked. */
-static enum fault_result give_zeros(struct attached *attached, slot_t *slot, desc_t word,
-				    uint64_t address, bool quiet)
+/*
+ * The program has dropped the page, and no event told: zeros, unless a guard or a page is there.
+ * The slot is locked. False: nothing was done, since something is there that cannot be seen, which
+ * only a mark can be: it was not dropped.
+ */
+static bool give_zeros(struct attached *attached, slot_t *slot, desc_t word, uint64_t address,
+		       bool quiet, enum fault_result *result)
 {
 	int done = userfault_zero(attached->task.userfault, address, 1, quiet);
 
+	if (done == -EEXIST && pagemap_is_empty(attached, address))
+		return false;
+	*result = FAULT_DONE;
 	if (done != 1 && done != -EEXIST) {
 		slot_unlock(slot, word);
-		return fill_refused(attached, address, done);
+		*result = fill_refused(attached, address, done);
+		return true;
 	}
 	slot_unlock(slot, DESC_RESIDENT | DESC_REFERENCED);
 	space_drop(attached->pager->space, word);
@@ -98,17 +106,19 @@ static enum fault_result give_zeros(struct attached *attached, slot_t *slot, des
 		attached_count_pages(attached, 1);
 	else
 		userfault_wake(attached->task.userfault, address, 1);
-	return FAULT_DONE;
+	return true;
 }
 
 /* Bytes that cannot be had: this page alone raises SIGBUS from now on. The slot is locked. */
 static enum fault_result poison(struct attached *attached, slot_t *slot, desc_t word,
 				uint64_t address, bool for_good)
 {
+	enum fault_result zeros;
 	int result = 0;
 
-	if (page_marks_dropped(attached, address, word))
-		return give_zeros(attached, slot, word, address, false);
+	if (page_marks_dropped(attached, address, word) &&
+	    give_zeros(attached, slot, word, address, false, &zeros))
+		return zeros;
 	if (word & DESC_MARKED)
 		result = userfault_unmark(attached->task.userfault, address);
 	if (!result) {
@@ -176,6 +186,7 @@ enum fault_result fill_swapped(struct attached *attached, struct fill_buffers *b
 	slot_t *slots[RUN_PAGES];
 	desc_t words[RUN_PAGES];
 	unsigned int locked, left, count;
+	enum fault_result zeros;
 	int done;
 
 	assert_reading(&attached->lock);
@@ -187,12 +198,12 @@ enum fault_result fill_swapped(struct attached *attached, struct fill_buffers *b
 		return FAULT_CHANGING; /* somebody has the slot: look again */
 	left = page_marks_count_left(attached, address, words[0], locked);
 	if (!left) {
-		enum fault_result result;
-
 		release(slots, words, 1, locked);
-		result = give_zeros(attached, slots[0], words[0], address, buffers->quiet);
-		*filled = buffers->installed = result == FAULT_DONE;
-		return result;
+		left = locked = 1;
+		if (give_zeros(attached, slots[0], words[0], address, buffers->quiet, &zeros)) {
+			*filled = buffers->installed = zeros == FAULT_DONE;
+			return zeros;
+		}
 	}
 	count = read_run(attached->pager->store, words, left, buffers->pages);
 	release(slots, words, count, locked);
@@ -266,9 +277,10 @@ enum fault_result fill_fetched(struct attached *attached, uint64_t address,
 	assert_reading(&attached->lock);
 	if (!slot)
 		return result;
-	if (page_marks_dropped(attached, address, fetch->word))
-		return give_zeros(attached, slot, fetch->word, address, false);
-	if (fetch->word & DESC_MARKED || attached_is_empty(attached, address))
+	if (page_marks_dropped(attached, address, fetch->word) &&
+	    give_zeros(attached, slot, fetch->word, address, false, &result))
+		return result;
+	if (fetch->word & DESC_MARKED || pagemap_is_empty(attached, address))
 		done = userfault_copy(attached->task.userfault, address, page, 1, false);
 	if (done == 1) {
 		settle(attached, slot, fetch->word);

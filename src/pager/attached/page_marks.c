@@ -11,6 +11,7 @@
 #include "attach/maps.h"
 #include "base/clock.h"
 #include "pager/attached/late_marks.h"
+#include "pager/attached/pagemap.h"
 #include "pager/attached/state.h"
 #include "pager/attached/userfault.h"
 
@@ -98,12 +99,13 @@ unsigned int page_marks_count_left(struct attached *attached, uint64_t address, 
 
 	assert_reading(&attached->lock);
 	if (!(first & DESC_MARKED))
-		return attached_count_empty(attached, address, pages);
-	pagemap = attached_pagemap(attached);
+		return pagemap_count_empty(attached, address, pages);
+	pagemap = pagemap_of(attached);
 	if (pagemap < 0)
 		return 1;
 	marked = maps_marked(pagemap, address, pages);
-	return marked < 0 ? 1 : (unsigned int)marked; /* an error: the process ends */
+	/* An error: the process ends, or nothing of ours is mapped there now. */
+	return marked < 0 ? 1 : (unsigned int)marked;
 }
 
 bool page_marks_dropped(struct attached *attached, uint64_t address, desc_t word)

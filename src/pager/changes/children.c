@@ -7,13 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/proc.h"
 #include "pager/attached/doomed.h"
+#include "pager/attached/holder.h"
 #include "pager/attached/mapping.h"
+#include "pager/attached/pagemap.h"
 #include "pager/attached/say.h"
 #include "pager/attached/state.h"
 #include "pager/attached/userfault.h"
@@ -63,18 +64,6 @@ void children_note_stack(struct attached *attached)
 	attached->task.stack_start = birth.stack_start;
 }
 
-static bool is_served(struct pager *pager, pid_t pid)
-{
-	bool served = false;
-
-	pthread_mutex_lock(&pager->listing.lock);
-	for (size_t i = 0; i < pager->listing.count && !served; i++)
-		served = pager->listing.items[i]->task.pid == pid &&
-			 !pager->listing.items[i]->task.dead;
-	pthread_mutex_unlock(&pager->listing.lock);
-	return served;
-}
-
 static bool is_absent(const struct attached *child, uint64_t page)
 {
 	const slot_t *slot = memory_look(child->memory, page);
@@ -111,14 +100,11 @@ static bool has_moved(const struct attached *parent, const struct region *region
 	return moved_into(parent, region->start, region->end);
 }
 
-static enum proof prove(const struct attached *parent, const struct attached *child, pid_t pid)
+static enum proof prove(const struct attached *parent, struct attached *child, pid_t pid)
 {
 	enum proof proof = PROOF_NONE;
-	char path[64];
-	int pagemap;
+	int pagemap = pagemap_open(pid);
 
-	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
-	pagemap = open(path, O_RDONLY | O_CLOEXEC);
 	if (pagemap < 0)
 		return PROOF_NONE;
 	/* Stacks have such pages at their beginning, heaps at their end. */
@@ -131,12 +117,16 @@ static enum proof prove(const struct attached *parent, const struct attached *ch
 		if (proof == PROOF_NONE)
 			proof = prove_by_page(child, pagemap, region->end - PAGE_BYTES);
 	}
-	close(pagemap);
+	if (proof == PROOF_YES)
+		pagemap_keep(child, pagemap);
+	else
+		close(pagemap);
 	return proof;
 }
 
 struct newborn {
-	const struct attached *parent, *child;
+	const struct attached *parent;
+	struct attached *child;
 	unsigned long long ticks;
 	pid_t others[OTHERS]; /* proved not to be it */
 	unsigned int other_count;
@@ -158,7 +148,7 @@ static bool is_newborn(void *argument, pid_t pid)
 
 	if (!read_birth(pid, &birth) || birth.stack_start != parent->task.stack_start ||
 	    birth.started < newborn->ticks || is_other(newborn, pid) ||
-	    is_served(parent->pager, pid) || proc_same_memory(parent->task.pid, pid))
+	    holder_is_known(parent->pager, pid, NULL) || proc_same_memory(parent->task.pid, pid))
 		return false;
 	switch (prove(parent, newborn->child, pid)) {
 	case PROOF_YES:
@@ -204,26 +194,6 @@ static pid_t find_newborn(struct attached *parent, const struct unborn *unborn)
 			usleep(PAUSE_US);
 	} while (waited < NEWBORN_NS);
 	return 0;
-}
-
-static void set_pid(struct attached *child, pid_t pid)
-{
-	int pidfd;
-
-	if (pid == child->task.pid || pid <= 0)
-		return;
-	attached_forget_pagemap(child);
-	child->task.pid = pid;
-	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (pidfd < 0)
-		return;
-	/* Its number stays: others may be about to send a signal by it (pager_kill). */
-	if (child->task.pidfd >= 0) {
-		dup3(pidfd, child->task.pidfd, O_CLOEXEC);
-		close(pidfd);
-	} else {
-		child->task.pidfd = pidfd;
-	}
 }
 
 /* What the child does not have (MADV_DONTFORK, or its parent unmapped it at the same time) must not
@@ -309,7 +279,7 @@ static void be_born(struct attached *parent, const struct unborn *unborn)
 {
 	struct attached *child = unborn->child;
 
-	set_pid(child, find_newborn(parent, unborn));
+	holder_set(child, find_newborn(parent, unborn));
 	follow_moves(parent, unborn);
 	children_look(child);
 	/* From now on its messages may be read. */
@@ -362,41 +332,19 @@ void children_add(struct attached *parent, int userfault)
 		be_born(parent, &unborn);
 }
 
-static pid_t process_of(pid_t thread)
+void children_first_fault(struct attached *child)
 {
-	char path[64], line[256];
-	pid_t process = thread;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", thread);
-	file = fopen(path, "re");
-	if (!file)
-		return thread;
-	while (fgets(line, sizeof(line), file))
-		if (sscanf(line, "Tgid: %d", &process) == 1)
-			break;
-	fclose(file);
-	return process;
-}
-
-void children_first_fault(struct attached *child, pid_t thread)
-{
-	pid_t process = child->task.pid ? child->task.pid : process_of(thread);
-
 	assert_writing(&child->lock);
-	/* We read its memory, too: such a fault tells nothing. */
-	if (process == getpid())
-		return;
-	set_pid(child, process);
 	/* If it cannot be read although its thread waits for us, it is dying. */
-	child->changes.needs_wipe = !wipe_child(child);
+	if (child->task.pid)
+		child->changes.needs_wipe = !wipe_child(child);
 }
 
 bool children_settle(struct attached *child)
 {
 	assert_writing(&child->lock);
 	if (child->changes.needs_wipe)
-		children_first_fault(child, child->task.pid);
+		children_first_fault(child);
 	if (child->changes.needs_look)
 		children_look(child);
 	return !child->changes.needs_wipe && !child->changes.needs_look;

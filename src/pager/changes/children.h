@@ -19,9 +19,9 @@ void children_add(struct attached *parent, int userfault);
 /* What was in flight in the parent has been read: which processes the added children are, and what
  * they really have, is looked up. From now on they are served. The same lock. */
 void children_born(struct attached *parent);
-/* Learns who the child is, and empties what MADV_WIPEONFORK says it must not see. Child's lock held
- * for writing, before its first fault is served. */
-void children_first_fault(struct attached *child, pid_t thread);
+/* Empties what MADV_WIPEONFORK says the child must not see, once its process is known. Child's lock
+ * held for writing, before its first fault is served. */
+void children_first_fault(struct attached *child);
 /* While child->changes.needs_look: looks what of its parent's memory the child has, when that can
  * be told. The same; with each of its messages, when what was read before has been applied. */
 void children_look(struct attached *child);

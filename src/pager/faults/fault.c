@@ -15,6 +15,7 @@
 #include "attach/maps.h"
 #include "pager/attached/kick.h"
 #include "pager/attached/page_marks.h"
+#include "pager/attached/pagemap.h"
 #include "pager/attached/state.h"
 #include "pager/attached/userfault.h"
 #include "pager/faults/fetch.h"
@@ -91,12 +92,11 @@ static unsigned int count_absent(slot_t *const *slots, unsigned int pages)
 static int install_zeros(struct attached *attached, struct fill_buffers *buffers, uint64_t address,
 			 unsigned int pages, bool write)
 {
-	int pagemap, done;
+	int done;
 
 	if (!write) {
 		done = userfault_zero(attached->task.userfault, address, pages, buffers->quiet);
-		pagemap = done == -EEXIST ? attached_pagemap(attached) : -1;
-		if (done != -EEXIST || (pagemap >= 0 && maps_marked(pagemap, address, 1) != 1))
+		if (done != -EEXIST || !pagemap_is_empty(attached, address))
 			return done;
 		pages = 1;
 	}
@@ -120,7 +120,7 @@ static enum fault_result first_touch(struct fault *fault, struct fill_buffers *b
 	pages = count_absent(slots,
 			     memory_run(attached->memory, fault->address, pages, true, slots));
 	if (write)
-		pages = attached_count_empty(attached, fault->address, pages);
+		pages = pagemap_count_empty(attached, fault->address, pages);
 	if (!slot_trylock(slots[0], word))
 		return FAULT_CHANGING;
 	do
@@ -171,6 +171,7 @@ static enum fault_result from_batch(struct fault *fault, struct fill_buffers *bu
 	struct attached *attached = fault->attached;
 	struct batch *batch = &attached->batch;
 	unsigned int index = batch_find(batch, slot);
+	bool dropped;
 	int done;
 
 	if (batch->state != BATCH_READ)
@@ -190,9 +191,11 @@ static enum fault_result from_batch(struct fault *fault, struct fill_buffers *bu
 		userfault_wake(attached->task.userfault, fault->address, 1);
 		return FAULT_DONE;
 	}
-	if (batch->marked[index] && page_marks_dropped(attached, fault->address, DESC_MARKED))
-		done = userfault_zero(attached->task.userfault, fault->address, 1, buffers->quiet);
-	else
+	dropped = batch->marked[index] && page_marks_dropped(attached, fault->address, DESC_MARKED);
+	done = dropped ? userfault_zero(attached->task.userfault, fault->address, 1, buffers->quiet)
+		       : 0;
+	/* As in fill.c:give_zeros. */
+	if (!dropped || (done == -EEXIST && pagemap_is_empty(attached, fault->address)))
 		done = userfault_copy(attached->task.userfault, fault->address,
 				      batch->bytes + ((size_t)index << PAGE_SHIFT), 1,
 				      buffers->quiet);

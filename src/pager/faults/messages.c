@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "pager/attached/kick.h"
+#include "pager/attached/pagemap.h"
 #include "pager/attached/say.h"
 #include "pager/attached/state.h"
 #include "pager/attached/userfault.h"
@@ -101,7 +102,7 @@ static void finish(struct server *server, struct fault *fault, enum fault_result
  * takes this CPU at once: while other servers are awake, and wait for the lock, it is woken
  * afterwards only.
  */
-static void serve(struct server *server, struct fault *fault)
+static void serve(struct server *server, struct fault *fault, int suspect)
 {
 	struct attached *attached = fault->attached;
 	struct fill_buffers *buffers = server->buffers;
@@ -109,12 +110,14 @@ static void serve(struct server *server, struct fault *fault)
 
 	if (!attached_own_slot(attached, fault->address)) {
 		unlock_write(&attached->lock);
+		pagemap_close(suspect);
 		return;
 	}
 	lock_downgrade(&attached->lock);
 	buffers->quiet = server->polite;
 	buffers->installed = 1;
 	result = fault_serve(fault, buffers);
+	pagemap_settle(attached, suspect, fault->address);
 	unlock_read(&attached->lock);
 	if (buffers->quiet && result == FAULT_DONE)
 		userfault_wake(attached->task.userfault, fault->address, buffers->installed);
@@ -126,16 +129,18 @@ static void serve(struct server *server, struct fault *fault)
 static void answer(struct server *server, struct fault *fault)
 {
 	struct attached *attached = fault->attached;
+	int suspect = pagemap_suspect(attached, fault->thread, fault->address);
 	enum fault_result result;
 
 	if (attached->changes.needs_wipe)
-		children_first_fault(attached, fault->thread);
+		children_first_fault(attached);
 	if (attached->changes.needs_look)
 		children_look(attached);
 	if (region_find(&attached->regions, fault->address)) {
-		serve(server, fault);
+		serve(server, fault, suspect);
 		return;
 	}
+	pagemap_close(suspect);
 	result = fault_serve_growth(fault, server->buffers);
 	unlock_write(&attached->lock);
 	finish(server, fault, result);

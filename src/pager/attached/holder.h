@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which process has an address space. Several may (vfork, CLONE_VM): then it is the one that has
+ * started the others, which as a rule call exec soon.
+ */
+#ifndef PAGER_ATTACHED_HOLDER_H
+#define PAGER_ATTACHED_HOLDER_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct attached;
+struct pager;
+
+/* The process of a thread, or the first of its parents that has the same memory. */
+pid_t holder_of(pid_t thread);
+/* It is known as that of an address space; `but` does not count (may be NULL). */
+bool holder_is_known(struct pager *pager, pid_t pid, const struct attached *but);
+/* From now on it is this one's. Memory lock held for writing. */
+void holder_set(struct attached *attached, pid_t pid);
+
+#endif
