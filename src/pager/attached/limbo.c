@@ -45,10 +45,10 @@ static uint64_t find_place(const struct attached *attached, uint64_t start, uint
 	return place;
 }
 
-void limbo_put(struct attached *attached, uint64_t start, uint64_t end)
+void limbo_put(struct attached *attached, uint64_t start, uint64_t end, bool unmapped)
 {
 	struct limbo *limbo = &attached->changes.limbo;
-	struct limbo_item item = {.start = start, .end = end};
+	struct limbo_item item = {.start = start, .end = end, .unmapped = unmapped};
 
 	assert_writing(&attached->lock);
 	item.at = find_place(attached, start, end - start);
@@ -61,7 +61,8 @@ void limbo_put(struct attached *attached, uint64_t start, uint64_t end)
 	limbo->items[limbo->count++] = item;
 }
 
-uint64_t limbo_find(const struct attached *attached, uint64_t start, uint64_t length)
+const struct limbo_item *limbo_find(const struct attached *attached, uint64_t start,
+				    uint64_t length)
 {
 	const struct limbo *limbo = &attached->changes.limbo;
 
@@ -70,9 +71,9 @@ uint64_t limbo_find(const struct attached *attached, uint64_t start, uint64_t le
 		const struct limbo_item *item = &limbo->items[i];
 
 		if (item->start <= start && start + length <= item->end)
-			return item->at + (start - item->start);
+			return item;
 	}
-	return 0;
+	return NULL;
 }
 
 bool limbo_overlaps(const struct attached *attached, uint64_t start, uint64_t end)

@@ -19,15 +19,22 @@ struct limbo {
 	struct limbo_item {
 		uint64_t start, end; /* where they were, addresses */
 		uint64_t at;	     /* where they are */
+		bool unmapped;	     /* an UNMAP was read; else something else has moved there */
 	} * items;		     /* oldest first */
 	size_t count, capacity;
 };
 
 /* Takes what the regions have in [start, end) there. Nothing of it may be leaving. Without memory
  * or a place for it the process is killed, with a word. */
-void limbo_put(struct attached *attached, uint64_t start, uint64_t end);
-/* Where that is which was in all of [start, start + length), the newest; 0: nothing. */
-uint64_t limbo_find(const struct attached *attached, uint64_t start, uint64_t length);
+void limbo_put(struct attached *attached, uint64_t start, uint64_t end, bool unmapped);
+/* What was in all of [start, start + length), the newest; NULL: nothing. */
+const struct limbo_item *limbo_find(const struct attached *attached, uint64_t start,
+				    uint64_t length);
+/* Where that is which was at the address. */
+static inline uint64_t limbo_place(const struct limbo_item *item, uint64_t address)
+{
+	return item->at + (address - item->start);
+}
 /* Something that was in [start, end) is there. */
 bool limbo_overlaps(const struct attached *attached, uint64_t start, uint64_t end);
 /* Nothing will come for it: its bytes are forgotten. */

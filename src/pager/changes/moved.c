@@ -128,10 +128,10 @@ static void compare_marked(void *argument, uint64_t start, uint64_t end)
 	struct comparing *comparing = argument;
 
 	for (uint64_t at = start; at < end; at += PAGE_BYTES) {
-		bool fits = has_mark(word_of(comparing, at));
+		desc_t word = word_of(comparing, at);
 
-		comparing->found += fits;
-		comparing->wrong += !fits;
+		comparing->found += has_mark(word);
+		comparing->wrong += !desc_is_swapped(word);
 	}
 }
 
@@ -190,17 +190,19 @@ static bool still_stands(const struct attached *attached, uint64_t start, uint64
 
 /*
  * From where the slots go that belong to what has moved: from its old addresses, or from limbo, if
- * what was there left before something else came. Where both are, which fits the page table.
+ * what was there left before something else came. Where both are, which fits the page table. Where
+ * both fit: what an UNMAP has put into limbo is most likely gone.
  */
 static uint64_t find_source(const struct attached *attached, const struct remap *remap)
 {
-	uint64_t kept = limbo_find(attached, remap->from, remap->length);
-	uint64_t end = remap->from + remap->length;
+	const struct limbo_item *item = limbo_find(attached, remap->from, remap->length);
+	uint64_t end = remap->from + remap->length, kept;
 	struct comparing old, now;
 	bool is_there;
 
-	if (!kept)
+	if (!item)
 		return remap->from;
+	kept = limbo_place(item, remap->from);
 	old = compare(attached, kept, remap->to, remap->to + remap->length);
 	if (is_emptied(&old))
 		return remap->from;
@@ -209,7 +211,7 @@ static uint64_t find_source(const struct attached *attached, const struct remap 
 	now = compare(attached, remap->from, remap->to, remap->to + remap->length);
 	if (count_wrong(&old) != count_wrong(&now))
 		return count_wrong(&old) < count_wrong(&now) ? kept : remap->from;
-	is_there = still_stands(attached, remap->from, end);
+	is_there = !item->unmapped && still_stands(attached, remap->from, end);
 	return is_there ? kept : remap->from;
 }
 
@@ -222,7 +224,7 @@ void moved_apply(struct attached *attached, const struct remap *remap)
 	doubts_believe(attached, remap->to, end);
 	/* What freed the destination has not been read yet, though it happened before. */
 	if (has_region(attached, remap->to, end) && !is_alone(attached))
-		limbo_put(attached, remap->to, end);
+		limbo_put(attached, remap->to, end, false);
 	done.source = find_source(attached, remap);
 	mapping_move(attached, done.source, remap->to, remap->length);
 	note(attached, &done);
@@ -275,7 +277,7 @@ static void unmap_moved(struct attached *attached, uint64_t start, uint64_t end)
 	if (still_stands(attached, start, end))
 		attached->changes.moved.spared = true;
 	else
-		limbo_put(attached, start, end);
+		limbo_put(attached, start, end, true);
 }
 
 static bool is_leaving_from(const struct attached *attached, uint64_t start, uint64_t end)
