@@ -149,6 +149,8 @@ static _Noreturn void keep(const struct keepers *keepers)
 		{.fd = keepers->owner, .events = POLLIN},
 	};
 
+	/* Locks are not inherited, and one that starts later has a copy of what the owner locks. */
+	mlockall(MCL_CURRENT | MCL_ONFAULT);
 	setsid();
 	(void)!chdir("/");
 	rename_self();

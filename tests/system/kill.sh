@@ -20,6 +20,18 @@ has_keepers() {
 	[ "$(keepers_of "$1" | wc -l)" = 2 ]
 }
 
+locked() {
+	awk '/^VmLck/ { print $2 }' "/proc/$1/status"
+}
+
+# What the owner keeps in locked memory, its keepers do.
+keepers_lock() {
+	[ "$(locked "$1")" = 0 ] && return
+	for one in $(keepers_of "$1"); do
+		[ "$(locked "$one")" != 0 ] || return 1
+	done
+}
+
 # What `pkill -9 vswap` and `pkill -9 -f vswap` would find of this job.
 named() {
 	for one in $1 $(keepers_of "$1"); do
@@ -49,6 +61,7 @@ kill_two_keepers() {
 		trouble="no new keepers"
 		[ -d "/proc/$1" ] || trouble="the owner has ended with its keepers"
 	fi
+	wait_for 5 keepers_lock "$1" || trouble="new keepers have not locked their memory"
 	hit "$1"
 }
 
