@@ -232,6 +232,19 @@ AGENT static int part_chunk(struct channel *channel, struct aim *aim, uint32_t a
 	return 1;
 }
 
+/*
+ * mlockall locks all that the program has, staging too. Then what is locked would move there, and
+ * what is not would not.
+ */
+AGENT static void unlock_staging(const struct channel *channel)
+{
+	const long bytes = (long)(CHANNEL_BATCH * PAGE_BYTES);
+
+	call(__NR_munlock, (long)channel->staging, bytes, 0, 0);
+	if (channel->code_staging)
+		call(__NR_munlock, (long)channel->code_staging, bytes, 0, 0);
+}
+
 AGENT static void move_batch(struct channel *channel)
 {
 	uint32_t count = channel->count, parting = channel->part;
@@ -265,9 +278,9 @@ AGENT static void empty_staging(const struct channel *channel)
 	if (!bytes || channel->empty_pages > CHANNEL_BATCH)
 		return;
 	if (channel->empty)
-		call(__NR_madvise, (long)channel->empty, bytes, MADV_DONTNEED, 0);
+		call(__NR_madvise, (long)channel->empty, bytes, MADV_DONTNEED_LOCKED, 0);
 	if (channel->code_empty)
-		call(__NR_madvise, (long)channel->code_empty, bytes, MADV_DONTNEED, 0);
+		call(__NR_madvise, (long)channel->code_empty, bytes, MADV_DONTNEED_LOCKED, 0);
 }
 
 /*
@@ -411,8 +424,10 @@ AGENT static void obey(struct channel *channel)
 	}
 	if (verb == CHANNEL_MOVE || verb == CHANNEL_EMPTY)
 		empty_staging(channel);
-	if (verb == CHANNEL_MOVE)
+	if (verb == CHANNEL_MOVE) {
+		unlock_staging(channel);
 		move_batch(channel);
+	}
 	if (verb == CHANNEL_BURY)
 		bury(channel);
 }

@@ -248,7 +248,32 @@ static bool return_kept(struct attached *attached)
 	return returned;
 }
 
-/* Staging was empty before: what stands in it has left. */
+static bool says_moved(int result)
+{
+	return result >= 0 && result != CHANNEL_NOT_TRIED;
+}
+
+/*
+ * Staging was empty before, so what stands in it has left, whatever the agent says: it may have
+ * been revoked before it could say so. But mlockall fills staging with zeros: a page that is at its
+ * place still has not left.
+ */
+static int doubt_moved(struct attached *attached)
+{
+	struct batch *batch = &attached->batch;
+	int error = 0;
+
+	for (unsigned int i = 0; i < batch->count && !error; i++) {
+		bool stays = false;
+
+		if (!batch->moved[i] || says_moved(batch->result[i]))
+			continue;
+		error = maps_present_pages(attached->target.pagemap, batch->address[i], 1, &stays);
+		batch->moved[i] = !stays;
+	}
+	return error;
+}
+
 static int find_moved(struct attached *attached)
 {
 	const struct target *target = &attached->target;
@@ -262,6 +287,8 @@ static int find_moved(struct attached *attached)
 					   batch->count, batch->is_code);
 	for (unsigned int i = 0; i < batch->count; i++)
 		batch->moved[i] |= batch->is_code[i];
+	if (!error)
+		error = doubt_moved(attached);
 	if (!error)
 		page_marks_settle(attached);
 	return error ? error : read_staging(attached);
