@@ -107,9 +107,10 @@ static int refuse_argument(char *message, const struct argument *argument, const
 static int parse_number(struct json_object *value, const struct argument *argument,
 			uint64_t *number, char *message)
 {
-	/* json-c saturates: a negative number reads as 0 here and below 0 as int64. */
-	if (!json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 0)
-		return refuse_argument(message, argument, "a whole number, not negative");
+	/* json-c saturates, at most at INT64_MAX here, which no number of ours is. */
+	if (!json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 0 ||
+	    json_object_get_int64(value) == INT64_MAX)
+		return refuse_argument(message, argument, "a whole number, 0 to 2^63 - 2");
 	*number = json_object_get_uint64(value);
 	return 0;
 }
@@ -206,7 +207,8 @@ static int parse_members(struct json_object *object, struct request *request, ch
 	    !json_object_is_type(value, json_type_string))
 		return refuse(message, "\"request\" is missing");
 	for (unsigned int i = 0; i < REQUEST_KINDS; i++) {
-		if (strcmp(json_object_get_string(value), forms[i].name))
+		if (strlen(forms[i].name) != (size_t)json_object_get_string_len(value) ||
+		    memcmp(json_object_get_string(value), forms[i].name, strlen(forms[i].name)))
 			continue;
 		request->kind = (enum request_kind)i;
 		return parse_arguments(object, &forms[i], request, message);

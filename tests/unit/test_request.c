@@ -109,6 +109,9 @@ static void test_refused(void **state)
 		"{\"request\":\"limit\",\"bytes\":\"1\"}",
 		"{\"request\":\"limit\",\"bytes\":-1}",
 		"{\"request\":\"limit\",\"bytes\":1.5}",
+		"{\"request\":\"limit\",\"bytes\":18446744073709551615}",
+		"{\"request\":\"limit\",\"bytes\":99999999999999999999999}",
+		"{\"request\":\"report\\u0000s\"}",
 		"{\"request\":\"where\",\"bytes\":1}",
 		"{\"request\":\"report\"} {\"request\":\"report\"}",
 		"{\"request\":\"group\"}",
@@ -146,7 +149,7 @@ static void test_round_trip(void **state)
 		{.kind = REQUEST_THAW},
 		{.kind = REQUEST_DETACH},
 		{.kind = REQUEST_DETACH, .lose = true},
-		{.kind = REQUEST_WHERE, .address = UINT64_MAX >> 1, .pid = INT32_MAX},
+		{.kind = REQUEST_WHERE, .address = INT64_MAX - 1, .pid = INT32_MAX},
 		{.kind = REQUEST_WHERE, .address = 0},
 	};
 	unsigned int kinds = 0;
