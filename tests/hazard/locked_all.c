@@ -33,7 +33,7 @@ static void lock_all(char *at, int flags)
 		press();
 	expect(resident(at, PAGES) == PAGES, "%zu locked pages have left",
 	       PAGES - resident(at, PAGES));
-	expect_leave(later, PAGES / 4, "memory from after mlockall");
+	expect_leave(later, PAGES * 3 / 4, "memory from after mlockall");
 	check(later, PAGES, 2, "memory from after mlockall");
 	expect(!munlockall(), "munlockall: %m");
 	expect_leave(at, 16, "memory that was locked");
