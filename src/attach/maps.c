@@ -248,6 +248,7 @@ int maps_each_registered(pid_t pid, maps_run_fn run, void *argument)
 {
 	FILE *file = open_proc(pid, "smaps");
 	struct mapping seen = {0};
+	bool any = false;
 	char *line = NULL;
 	size_t size = 0;
 	int error = 0;
@@ -256,7 +257,7 @@ int maps_each_registered(pid_t pid, maps_run_fn run, void *argument)
 		return errno == ENOENT ? -ESRCH : -errno;
 	while (getline(&line, &size, file) > 0) {
 		if (strncmp(line, "VmFlags:", 8))
-			parse_line(line, &seen);
+			any |= parse_line(line, &seen);
 		else if (has_flag(line + 8, "um"))
 			run(argument, seen.start, seen.end);
 	}
@@ -264,7 +265,8 @@ int maps_each_registered(pid_t pid, maps_run_fn run, void *argument)
 		error = -EIO;
 	free(line);
 	fclose(file);
-	return error;
+	/* As in maps_read. */
+	return error || any ? error : -ESRCH;
 }
 
 struct point {

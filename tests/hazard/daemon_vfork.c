@@ -41,7 +41,7 @@ int main(void)
 	fresh = anonymous(64) + 40 * PAGE;
 	anonymous(1);
 	fill(at, PAGES, 31);
-	must_evict(at, PAGES);
+	evict_most(at, PAGES);
 	pid = (pid_t)syscall(SYS_fork);
 	if (!pid) {
 		if (!syscall(SYS_fork))

@@ -268,6 +268,7 @@ static void test_empty(void **state)
 	assert_int_equal(ioctl(userfault, UFFDIO_REGISTER, &range), 0);
 	assert_int_equal(ioctl(userfault, UFFDIO_WRITEPROTECT, &mark), 0);
 	assert_int_equal(maps_marked(pagemap, (uintptr_t)pages + PAGE, 2), 1);
+	assert_int_equal(maps_marked(pagemap, (uintptr_t)&pagemap & -PAGE, 1), -ENXIO);
 	assert_int_equal(maps_empty(pagemap, (uintptr_t)pages, 4), 4);
 	assert_int_equal(maps_empty(pagemap, (uintptr_t)pages + PAGE, 1), 1);
 	assert_int_equal(madvise(pages + 2 * PAGE, PAGE, MADV_GUARD_INSTALL), 0);

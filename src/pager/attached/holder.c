@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "pager/attached/holder.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "base/proc.h"
@@ -31,6 +33,33 @@ bool holder_is_known(struct pager *pager, pid_t pid, const struct attached *but)
 			!pager->listing.items[i]->task.dead;
 	pthread_mutex_unlock(&pager->listing.lock);
 	return known;
+}
+
+bool holder_is(const struct attached *attached, pid_t pid)
+{
+	unsigned long long stack_start = 0;
+	const char *stat, *stack;
+	char text[PROC_STAT];
+
+	if (attached->task.has_agent && proc_same_memory(pid, attached->target.agent_tid))
+		return true;
+	errno = 0;
+	stat = proc_stat(pid, 0, text);
+	if (!stat)
+		return errno == EMFILE || errno == ENFILE || errno == ENOMEM;
+	stack = proc_field(stat, 28);
+	if (stack)
+		sscanf(stack, "%llu", &stack_start);
+	/* None: its first thread has ended, or it is another user's. */
+	return !stack_start || !attached->task.stack_start ||
+	       stack_start == attached->task.stack_start;
+}
+
+void holder_check(struct attached *attached)
+{
+	assert_writing(&attached->lock);
+	if (attached->task.pid && !holder_is(attached, attached->task.pid))
+		attached->task.pid = 0;
 }
 
 void holder_set(struct attached *attached, pid_t pid)

@@ -16,6 +16,11 @@ struct pager;
 pid_t holder_of(pid_t thread);
 /* It is known as that of an address space; `but` does not count (may be NULL). */
 bool holder_is_known(struct pager *pager, pid_t pid, const struct attached *but);
+/* The process still has it: it has not called exec since. True if that cannot be told, as when no
+ * descriptor is left. Any lock. */
+bool holder_is(const struct attached *attached, pid_t pid);
+/* Where it has, it is not known any more. Memory lock held for writing. */
+void holder_check(struct attached *attached);
 /* From now on it is this one's. Memory lock held for writing. */
 void holder_set(struct attached *attached, pid_t pid);
 

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "pager/attached/mapping.h"
 
+#include <errno.h>
 #include "attach/maps.h"
 #include "pager/attached/batch.h"
+#include "pager/attached/holder.h"
 #include "pager/attached/lock.h"
+#include "pager/attached/pagemap.h"
 #include "pager/attached/region.h"
 #include "pager/attached/say.h"
 #include "pager/attached/state.h"
@@ -110,6 +113,21 @@ pid_t mapping_task(const struct attached *attached)
 	return attached->task.has_agent ? attached->target.agent_tid : attached->task.pid;
 }
 
+int mapping_own_registered(const struct attached *attached, struct region_list *list)
+{
+	struct registered registered = {.list = list};
+	int pagemap = attached->pager->evict.marks ? pagemap_of(attached) : -1;
+	int error;
+
+	if (pagemap >= 0)
+		error = maps_marking(pagemap, 0, MEMORY_END, note_registered, &registered);
+	else
+		error = maps_each_registered(mapping_task(attached), note_registered, &registered);
+	if (!error && pagemap < 0 && !holder_is(attached, attached->task.pid))
+		error = -ESRCH;
+	return error ? error : registered.error;
+}
+
 void mapping_forget_others(struct attached *attached, const struct region_list *registered)
 {
 	uint64_t from, to;
@@ -118,12 +136,12 @@ void mapping_forget_others(struct attached *attached, const struct region_list *
 		mapping_forget(attached, from, to);
 }
 
-/* What happens while smaps is read has an event in flight. */
+/* What happens while they are read has an event in flight. */
 bool mapping_forget_unregistered(struct attached *attached)
 {
 	struct region_list registered = {0};
 	bool sure = !userfault_is_changing(attached->task.userfault) &&
-		    !mapping_registered(mapping_task(attached), &registered) &&
+		    !mapping_own_registered(attached, &registered) &&
 		    !userfault_is_changing(attached->task.userfault);
 
 	assert_writing(&attached->lock);

@@ -21,7 +21,7 @@ void mapping_forget(struct attached *attached, uint64_t start, uint64_t end);
 void mapping_move(struct attached *attached, uint64_t from, uint64_t to, uint64_t length);
 
 /* What is a region and not registered any more is forgotten: shmat(SHM_REMAP) takes mappings away,
- * and no event tells. False: events are in flight, nothing was done. Reads smaps: slow. */
+ * and no event tells. False: events are in flight, nothing was done. Slow. */
 bool mapping_forget_unregistered(struct attached *attached);
 /* The same, and takes the lock. */
 bool mapping_forget_strangers(struct attached *attached);
@@ -34,5 +34,8 @@ pid_t mapping_task(const struct attached *attached);
 /* What the kernel has registered in a process with a userfaultfd, into an empty list (region_free).
  * Reads smaps: slow. 0 or -errno. No lock. */
 int mapping_registered(pid_t pid, struct region_list *registered);
+/* The same of the address space, whichever process has it by now; all that is a region if it is
+ * registered still, perhaps more. Memory lock held. */
+int mapping_own_registered(const struct attached *attached, struct region_list *registered);
 
 #endif

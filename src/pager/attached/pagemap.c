@@ -10,11 +10,6 @@
 #include "pager/attached/state.h"
 #include "pager/attached/userfault.h"
 
-int pagemap_of(const struct attached *attached)
-{
-	return attached->task.has_agent ? attached->target.pagemap : attached->task.pagemap;
-}
-
 int pagemap_open(pid_t thread)
 {
 	char path[48];

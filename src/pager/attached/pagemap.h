@@ -14,11 +14,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
-
-struct attached;
+#include "pager/attached/attached.h"
 
 /* The descriptor; -1: none is proved. Any lock. */
-int pagemap_of(const struct attached *attached);
+static inline int pagemap_of(const struct attached *attached)
+{
+	return attached->task.has_agent ? attached->target.pagemap : attached->task.pagemap;
+}
 /* Of a process's or a thread's memory as it is now, to be closed; -1. */
 int pagemap_open(pid_t thread);
 /* It was proved: takes it over. Any lock. */

@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "base/message.h"
+#include "pager/attached/holder.h"
 #include "pager/attached/state.h"
 
 void pager_say(struct pager *pager, const char *format, ...)
@@ -25,10 +26,14 @@ void pager_say(struct pager *pager, const char *format, ...)
 
 void pager_kill(struct attached *attached)
 {
-	if (attached->task.pidfd >= 0)
+	pid_t pid = attached->task.pid;
+	bool known = pid > 0 && holder_is(attached, pid);
+
+	/* Else whoever has its memory is found (doomed.h). */
+	if (known && attached->task.pidfd >= 0)
 		syscall(SYS_pidfd_send_signal, attached->task.pidfd, SIGKILL, NULL, 0);
-	else if (attached->task.pid > 0)
-		kill(attached->task.pid, SIGKILL);
+	else if (known)
+		kill(pid, SIGKILL);
 	attached->task.dead = true;
 }
 

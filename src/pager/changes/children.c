@@ -221,7 +221,7 @@ void children_look(struct attached *child)
 
 	assert_writing(&child->lock);
 	if (child->task.pid && !maps_read(child->task.pid, &maps) &&
-	    !userfault_is_changing(child->task.userfault)) {
+	    !userfault_is_changing(child->task.userfault) && holder_is(child, child->task.pid)) {
 		child->changes.needs_look = false;
 		drop_unmapped(child, &maps);
 	}
@@ -262,11 +262,11 @@ static void follow_moves(const struct attached *parent, const struct unborn *unb
 	struct birthplace place = {.child = unborn->child};
 	unsigned int first = 0;
 
-	if (!moved->count || !unborn->child->task.pid)
+	if (!moved->count)
 		return;
 	if (unborn->moves > moved->forgotten)
 		first = (unsigned int)(unborn->moves - moved->forgotten);
-	if (!mapping_registered(unborn->child->task.pid, &place.registered)) {
+	if (!mapping_own_registered(unborn->child, &place.registered)) {
 		for (unsigned int i = first; i--;)
 			undo_move(&place, &moved->items[i]);
 		for (unsigned int i = first; i < moved->count; i++)

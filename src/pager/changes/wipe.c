@@ -12,12 +12,12 @@
  */
 #include "pager/changes/wipe.h"
 
-#include <fcntl.h>
-#include <stdio.h>
 #include <unistd.h>
 #include "attach/maps.h"
 #include "base/proc.h"
+#include "pager/attached/holder.h"
 #include "pager/attached/mapping.h"
+#include "pager/attached/pagemap.h"
 #include "pager/attached/state.h"
 #include "pager/attached/userfault.h"
 
@@ -66,7 +66,8 @@ static pid_t find_parent(const struct attached *child)
 	pthread_mutex_lock(&pager->listing.lock);
 	for (size_t i = 0; i < pager->listing.count && pid; i++)
 		if (pager->listing.items[i]->task.pid == pid &&
-		    pager->listing.items[i]->task.stack_start == child->task.stack_start)
+		    pager->listing.items[i]->task.stack_start == child->task.stack_start &&
+		    holder_is(pager->listing.items[i], pid))
 			found = pid;
 	pthread_mutex_unlock(&pager->listing.lock);
 	return found;
@@ -111,15 +112,14 @@ bool wipe_child(struct attached *child)
 {
 	struct look look = {.child = child};
 	struct maps none = {0};
-	char path[64];
 	bool done;
 
 	assert_writing(&child->lock);
-	snprintf(path, sizeof(path), "/proc/%d/pagemap", child->task.pid);
-	look.pagemap = open(path, O_RDONLY | O_CLOEXEC);
+	look.pagemap = pagemap_open(child->task.pid);
 	if (look.pagemap < 0)
 		return false;
-	done = !maps_check_flags(child->task.pid, &none, wipe, &look);
+	done = !maps_check_flags(child->task.pid, &none, wipe, &look) &&
+	       holder_is(child, child->task.pid);
 	region_free(&look.parents);
 	close(look.pagemap);
 	return done;

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "pager/attached/holder.h"
 #include "pager/attached/kick.h"
 #include "pager/attached/pagemap.h"
 #include "pager/attached/say.h"
@@ -129,9 +130,12 @@ static void serve(struct server *server, struct fault *fault, int suspect)
 static void answer(struct server *server, struct fault *fault)
 {
 	struct attached *attached = fault->attached;
-	int suspect = pagemap_suspect(attached, fault->thread, fault->address);
 	enum fault_result result;
+	int suspect;
 
+	if (attached->changes.needs_wipe || attached->changes.needs_look)
+		holder_check(attached);
+	suspect = pagemap_suspect(attached, fault->thread, fault->address);
 	if (attached->changes.needs_wipe)
 		children_first_fault(attached);
 	if (attached->changes.needs_look)

@@ -15,6 +15,7 @@
 #include "base/array.h"
 #include "base/clock.h"
 #include "base/proc.h"
+#include "pager/attached/holder.h"
 #include "pager/attached/state.h"
 #include "pager/attached/userfault.h"
 #include "pager/limits/marks.h"
@@ -174,17 +175,47 @@ int tree_open(struct pager *pager, pid_t root, struct group *(*inherited)(struct
 	return add(pager, root);
 }
 
+/* Who had the same memory, and has not called exec, has it still. */
+static pid_t find_heir(const struct pager *pager, const struct attached *attached, pid_t pid)
+{
+	for (size_t i = 0; i < pager->job.tree.count; i++) {
+		const struct process *other = pager->job.tree.items[i];
+
+		if (other->twin == pid && !other->attached && holder_is(attached, other->pid))
+			return other->pid;
+	}
+	return 0;
+}
+
+/*
+ * The process does not have this memory any more. Another one may (vfork, CLONE_VM): one that is
+ * not found here shows itself by its next fault (pagemap.h); bury_unknown sees when none has.
+ */
+static void part(struct pager *pager, struct process *process)
+{
+	struct attached *attached = process->attached;
+	pid_t heir;
+
+	process->attached = NULL;
+	attached->watch.process = NULL;
+	attached_set_pages(attached, 0);
+	/* The agent has gone with the process. */
+	heir = attached->task.has_agent ? 0 : find_heir(pager, attached, process->pid);
+	lock_write(&attached->lock);
+	if (attached->task.pid == process->pid)
+		attached->task.pid = 0;
+	if (!attached->task.pid)
+		holder_set(attached, heir);
+	unlock_write(&attached->lock);
+}
+
 static void remove_at(struct pager *pager, size_t at)
 {
 	struct tree *tree = &pager->job.tree;
 	struct process *process = tree->items[at];
 
-	/* Another process may have the same memory still (vfork): bury_unknown sees when it is
-	 * gone. */
-	if (process->attached) {
-		process->attached->watch.process = NULL;
-		process->attached->task.pid = 0;
-	}
+	if (process->attached)
+		part(pager, process);
 	atomic_fetch_sub(&pager->budget.resident_pages, process->pages);
 	tree->items[at] = tree->items[--tree->count];
 	forget(process);
@@ -253,6 +284,15 @@ static void look_at_shared(struct process *process, bool alone)
 		process->attached->count.shared_pages = process->shared;
 }
 
+/* It has called exec. */
+static bool has_parted(const struct process *process)
+{
+	const struct attached *attached = process->attached;
+
+	return attached->task.pid != process->pid ||
+	       (monotonic_ns() >= process->shared_ns && !holder_is(attached, process->pid));
+}
+
 /* False: the process is no more. */
 static bool look(struct pager *pager, struct process *process)
 {
@@ -264,6 +304,8 @@ static bool look(struct pager *pager, struct process *process)
 	if (process->attached &&
 	    (process->attached->task.dead || userfault_is_gone(process->attached->task.userfault)))
 		attached_bury(process->attached);
+	if (process->attached && has_parted(process))
+		part(pager, process);
 	attached = process->attached;
 	if (maps_size(attached && attached->task.has_agent ? attached->target.statm
 							   : process->statm,
