@@ -81,7 +81,7 @@ END
 
 changed() {
 	status=0
-	under 256M "vswap group work jobs --mib 48 --seconds $((seconds * 2)) & work=\$!
+	under 256M "vswap group work jobs --mib 48 --seconds $limit & work=\$!
 		wait_for='sh $work/wait'
 		\$wait_for work resident_bytes -ge $((40 << 20)) \$\$ || exit 1
 		vswap limit --group work 16M || exit 1
@@ -91,7 +91,7 @@ changed() {
 		\$wait_for work resident_bytes -ge $((24 << 20)) \$\$ || exit 1
 		vswap limit --group work none && vswap limit --group work -w 300 || exit 1
 		[ \$($figure work weight \$\$) = 300 ] && [ \$($figure work limit_bytes \$\$) = 0 ] || exit 1
-		wait \$work" || status=$?
+		kill -USR1 \$work && wait \$work" || status=$?
 	if [ "$status" = 0 ] && grep -q lowered "$work/out" && grep -q 'busy: right' "$work/out"; then
 		pass "a limit that is lowered, raised, taken away"
 	else

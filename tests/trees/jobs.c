@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Description: one job of several that share a budget: M MiB of checked data that it reads and
- * rewrites at random for some seconds, or leaves alone (--idle) and checks at the end. Says how
- * many pages it looked at and what it had resident before the last check. --daemon: leaves its
- * parent, session and terminal first, with the data that the parent wrote.
+ * rewrites at random for some seconds (SIGUSR1: that is enough), or leaves alone (--idle) and
+ * checks at the end. Says how many pages it looked at and what it had resident before the last
+ * check. --daemon: leaves its parent, session and terminal first, with the data that the parent
+ * wrote.
  */
 #include "trees.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +22,13 @@ static struct options {
 static char *data;
 static uint32_t *generations, newest;
 static unsigned long looked;
+static volatile sig_atomic_t enough;
+
+static void end_work(int signal)
+{
+	(void)signal;
+	enough = 1;
+}
 
 static void check(size_t page)
 {
@@ -58,7 +67,7 @@ static void work(size_t pages)
 	uint64_t random = options.seed;
 	double end = seconds_now() + (double)options.seconds;
 
-	while (seconds_now() < end) {
+	while (!enough && seconds_now() < end) {
 		for (unsigned int i = 0; i < 100; i++) {
 			size_t page = trees_random(&random) % pages;
 
@@ -106,6 +115,7 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
+	signal(SIGUSR1, end_work);
 	pages = options.mib * MIB_PAGES;
 	data = map_private(pages * PAGE);
 	/* In shared memory, so that a page and its generation cannot go wrong together. */
