@@ -34,27 +34,32 @@ static uint64_t next_marked(const struct attached *attached, uint64_t at, uint64
 	return end;
 }
 
-/* Joins it to one that it touches, or, where there is no place, to any. False: only to be believed.
- */
-static bool add(struct doubts *doubts, const struct doubt *doubt)
+static void join(struct doubt *old, const struct doubt *doubt)
 {
-	bool full = doubts->count == DOUBTS;
+	old->start = doubt->start < old->start ? doubt->start : old->start;
+	old->end = doubt->end > old->end ? doubt->end : old->end;
+	old->unmapped = false;
+	old->looks = 0;
+}
 
+static void add(struct doubts *doubts, const struct doubt *doubt)
+{
 	for (unsigned int i = doubts->count; i--;) {
 		struct doubt *old = &doubts->items[i];
 
-		if (doubt->unmapped || old->unmapped ||
-		    (!full && (doubt->start > old->end || doubt->end < old->start)))
-			continue;
-		old->start = doubt->start < old->start ? doubt->start : old->start;
-		old->end = doubt->end > old->end ? doubt->end : old->end;
-		old->looks = 0;
-		return true;
+		if (old->unmapped == doubt->unmapped && old->start == doubt->start &&
+		    old->end == doubt->end)
+			return;
+		if (!doubt->unmapped && !old->unmapped && doubt->start <= old->end &&
+		    doubt->end >= old->start) {
+			join(old, doubt);
+			return;
+		}
 	}
-	if (full)
-		return false;
-	doubts->items[doubts->count++] = *doubt;
-	return true;
+	if (doubts->count < DOUBTS)
+		doubts->items[doubts->count++] = *doubt;
+	else
+		join(&doubts->items[DOUBTS - 1], doubt);
 }
 
 void doubts_remove(struct attached *attached, uint64_t start, uint64_t end)
@@ -63,11 +68,11 @@ void doubts_remove(struct attached *attached, uint64_t start, uint64_t end)
 	uint64_t from = start, at = next_marked(attached, start, end);
 
 	assert_writing(&attached->lock);
-	if (at == end || pagemap_of(attached) < 0 ||
-	    !add(&attached->changes.doubts, &doubt)) {
+	if (at == end || pagemap_of(attached) < 0) {
 		mapping_empty(attached, start, end);
 		return;
 	}
+	add(&attached->changes.doubts, &doubt);
 	for (; at < end; at = next_marked(attached, from, end)) {
 		mapping_empty(attached, from, at);
 		from = at + PAGE_BYTES;
@@ -100,7 +105,9 @@ bool doubts_unmap(struct attached *attached, uint64_t start, uint64_t end)
 	pagemap = pagemap_of(attached);
 	if (pagemap < 0 || maps_each_marked(pagemap, first, end, note_standing, &standing))
 		return false;
-	return standing.any && add(&attached->changes.doubts, &doubt);
+	if (standing.any)
+		add(&attached->changes.doubts, &doubt);
+	return standing.any;
 }
 
 void doubts_believe(struct attached *attached, uint64_t start, uint64_t end)
@@ -128,9 +135,12 @@ bool doubts_are_due(const struct attached *attached)
 	return false;
 }
 
-/* What the page table says of a range. */
+/*
+ * Of a range: pages of which the words say that they have marks, then those that have them. In this
+ * order: the evictor makes words without the lock, once it knows of the mark.
+ */
 struct evidence {
-	struct region_list marked, registered;
+	struct region_list said, marked, registered;
 	int error;
 };
 
@@ -155,11 +165,26 @@ static void note_registered(void *argument, uint64_t start, uint64_t end)
 	note_run(evidence, &evidence->registered, start, end);
 }
 
+static void note_said(const struct attached *attached, const struct doubt *doubt,
+		      struct evidence *evidence)
+{
+	uint64_t at = doubt->start, end = doubt->end, stop;
+
+	while ((at = next_marked(attached, at, end)) < end) {
+		stop = at + PAGE_BYTES;
+		while (stop < end && next_marked(attached, stop, stop + PAGE_BYTES) == stop)
+			stop += PAGE_BYTES;
+		note_run(evidence, &evidence->said, at, stop);
+		at = stop;
+	}
+}
+
 /* False if it cannot be had now, or something may have changed meanwhile. */
 static bool look(struct attached *attached, const struct doubt *doubt, struct evidence *evidence)
 {
 	int pagemap = pagemap_of(attached);
 
+	note_said(attached, doubt, evidence);
 	return pagemap >= 0 &&
 	       !maps_each_marked(pagemap, doubt->start, doubt->end, note_marked, evidence) &&
 	       !maps_marking(pagemap, doubt->start, doubt->end, note_registered, evidence) &&
@@ -177,19 +202,20 @@ static void forget_unregistered(struct attached *attached, const struct doubt *d
 }
 
 /* Words whose marks are gone. True if others have theirs still. */
-static bool drop_gone(struct attached *attached, const struct doubt *doubt,
-		      const struct region_list *marked)
+static bool drop_gone(struct attached *attached, const struct evidence *evidence)
 {
-	uint64_t at = doubt->start, end = doubt->end;
 	bool stand = false;
 
-	while ((at = next_marked(attached, at, end)) < end) {
-		const struct region *run = region_find(marked, at);
+	for (size_t i = 0; i < evidence->said.count; i++) {
+		const struct region *said = &evidence->said.items[i];
+		uint64_t from, to, gone = 0;
 
-		if (!run)
-			mapping_empty(attached, at, at + PAGE_BYTES);
-		stand |= run != NULL;
-		at = run ? run->end : at + PAGE_BYTES;
+		for (uint64_t at = said->start;
+		     region_gap(&evidence->marked, at, said->end, &from, &to); at = to) {
+			mapping_empty(attached, from, to);
+			gone += to - from;
+		}
+		stand |= gone < said->end - said->start;
 	}
 	return stand;
 }
@@ -201,13 +227,13 @@ static bool decide(struct attached *attached, struct doubt *doubt, bool stopped)
 	bool done = false;
 
 	if (look(attached, doubt, &evidence)) {
-		if (doubt->unmapped)
-			forget_unregistered(attached, doubt, &evidence.registered);
-		done = !drop_gone(attached, doubt, &evidence.marked) || doubt->unmapped ||
-		       stopped || ++doubt->looks == LOOKS;
+		forget_unregistered(attached, doubt, &evidence.registered);
+		done = !drop_gone(attached, &evidence) || doubt->unmapped || stopped ||
+		       ++doubt->looks == LOOKS;
 		doubt->next_ns =
 			monotonic_ns() + ((uint64_t)LOOK_NS << (LONGER_SHIFT * doubt->looks));
 	}
+	region_free(&evidence.said);
 	region_free(&evidence.marked);
 	region_free(&evidence.registered);
 	return done;

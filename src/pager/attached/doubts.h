@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* More REMOVEs are looked at as one, more UNMAPs are believed. */
+/* What does not fit is looked at together with what lies between. */
 #define DOUBTS 16u
 
 struct attached;
@@ -25,8 +25,8 @@ struct attached;
 struct doubts {
 	struct doubt {
 		uint64_t start, end;
-		bool unmapped;	    /* by an UNMAP; else by a REMOVE */
-		unsigned int looks; /* at a REMOVE's marks, so far ... */
+		bool unmapped;	    /* all of it, by one UNMAP */
+		unsigned int looks; /* at the marks so far ... */
 		uint64_t next_ns;   /* ... and when the next one is due */
 	} items[DOUBTS];
 	unsigned int count;
