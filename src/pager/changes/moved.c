@@ -215,10 +215,34 @@ static uint64_t find_source(const struct attached *attached, const struct remap 
 	return is_there ? kept : remap->from;
 }
 
+/*
+ * A part of what has moved may have come to limbo alone, by an UNMAP of what had been there before
+ * (unmap_moved). It follows to [start, end), if the page table there shows it. `offset`: how far it
+ * has moved.
+ */
+static void follow_part(struct attached *attached, uint64_t start, uint64_t end, uint64_t offset)
+{
+	const struct limbo *limbo = &attached->changes.limbo;
+
+	for (size_t i = limbo->count; i--;) {
+		const struct limbo_item *item = &limbo->items[i];
+		uint64_t from = item->start + offset > start ? item->start + offset : start;
+		uint64_t to = item->end + offset < end ? item->end + offset : end;
+		struct comparing old;
+
+		if (from >= to || has_region(attached, from, to))
+			continue;
+		old = compare(attached, limbo_place(item, from - offset), from, to);
+		if (old.found && !count_wrong(&old))
+			mapping_move(attached, limbo_place(item, from - offset), from, to - from);
+	}
+}
+
 void moved_apply(struct attached *attached, const struct remap *remap)
 {
 	struct remap done = *remap;
 	uint64_t end = remap->to + remap->length;
+	uint64_t from, to;
 
 	assert_writing(&attached->lock);
 	doubts_believe(attached, remap->to, end);
@@ -227,6 +251,8 @@ void moved_apply(struct attached *attached, const struct remap *remap)
 		limbo_put(attached, remap->to, end, false);
 	done.source = find_source(attached, remap);
 	mapping_move(attached, done.source, remap->to, remap->length);
+	for (uint64_t at = remap->to; region_gap(&attached->regions, at, end, &from, &to); at = to)
+		follow_part(attached, from, to, remap->to - remap->from);
 	note(attached, &done);
 }
 
