@@ -6,8 +6,10 @@
 #include <sys/resource.h>
 #include "hazard.h"
 
-#define PAGES	  2048
-#define GUARDED	  256	      /* of the first pages of the second area */
+#define PAGES	  1024
+#define GUARDED	  256 /* of the first pages of the second area */
+#define ROW	  40  /* areas, more than are kept in mind */
+#define ROW_PAGES 8
 #define ADDRESSES (1ul << 32) /* far more than this program has */
 
 #ifndef SYS_mseal
@@ -52,8 +54,34 @@ static size_t guard_some(char *at)
 	return GUARDED;
 }
 
+/* Areas with a page behind each that can never be unmapped. False: this kernel seals nothing. */
+static bool make_row(char *row[ROW])
+{
+	for (size_t i = 0; i < ROW; i++) {
+		char *behind;
+
+		row[i] = anonymous(ROW_PAGES + 1);
+		behind = row[i] + ROW_PAGES * PAGE;
+		expect(!mprotect(behind, PAGE, PROT_NONE), "mprotect: %m");
+		if (syscall(SYS_mseal, behind, PAGE, 0))
+			return false;
+		fill(row[i], ROW_PAGES, i);
+	}
+	return true;
+}
+
+static void refuse_row(char *row[ROW])
+{
+	for (size_t i = 0; i < ROW; i++)
+		expect(munmap(row[i], (ROW_PAGES + 1) * PAGE), "a sealed page was unmapped");
+	for (size_t i = 0; i < ROW; i++)
+		check(row[i], ROW_PAGES, i, "after many that were refused");
+}
+
 int main(void)
 {
+	bool has_row;
+	char *row[ROW];
 	size_t dropped;
 	char *first = anonymous(PAGES), *second = anonymous(PAGES + 1);
 
@@ -62,11 +90,14 @@ int main(void)
 	expect(!mprotect(second + PAGES * PAGE, PAGE, PROT_NONE), "mprotect: %m");
 	fill(first, PAGES, 31);
 	fill(second, PAGES, 32);
+	has_row = make_row(row);
 	evict_most(first, PAGES);
 	evict_most(second, PAGES);
 	no_addresses(first);
 	dropped = guard_some(second);
 	sealed(second);
+	if (has_row)
+		refuse_row(row);
 	press();
 	check(first, PAGES, 31, "after a refused mmap");
 	check_zero(second, dropped, "what guards dropped");

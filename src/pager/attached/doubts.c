@@ -112,15 +112,17 @@ bool doubts_unmap(struct attached *attached, uint64_t start, uint64_t end)
 
 void doubts_believe(struct attached *attached, uint64_t start, uint64_t end)
 {
-	const struct doubts *doubts = &attached->changes.doubts;
+	struct doubts *doubts = &attached->changes.doubts;
 
 	assert_writing(&attached->lock);
 	for (unsigned int i = 0; i < doubts->count; i++) {
-		const struct doubt *doubt = &doubts->items[i];
+		struct doubt *doubt = &doubts->items[i];
 
-		if (doubt->unmapped)
-			mapping_forget(attached, doubt->start > start ? doubt->start : start,
-				       doubt->end < end ? doubt->end : end);
+		if (!doubt->unmapped || doubt->start >= end || doubt->end <= start)
+			continue;
+		mapping_forget(attached, doubt->start > start ? doubt->start : start,
+			       doubt->end < end ? doubt->end : end);
+		doubt->unmapped = false; /* not of what has moved there now */
 	}
 }
 

@@ -128,6 +128,25 @@ int mapping_own_registered(const struct attached *attached, struct region_list *
 	return error ? error : registered.error;
 }
 
+static void note_any(void *argument, uint64_t start, uint64_t end)
+{
+	bool *any = argument;
+
+	(void)start;
+	(void)end;
+	*any = true;
+}
+
+bool mapping_is_registered(const struct attached *attached, uint64_t address)
+{
+	int pagemap = attached->pager->evict.marks ? pagemap_of(attached) : -1;
+	bool any = false;
+
+	if (pagemap < 0)
+		return maps_is_registered(mapping_task(attached), address);
+	return !maps_marking(pagemap, address, address + PAGE_BYTES, note_any, &any) && any;
+}
+
 void mapping_forget_others(struct attached *attached, const struct region_list *registered)
 {
 	uint64_t from, to;

@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "pager/changes/moved.h"
 
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "attach/maps.h"
 #include "base/page.h"
 #include "base/proc.h"
 #include "pager/attached/batch.h"
 #include "pager/attached/doubts.h"
+#include "pager/attached/holder.h"
 #include "pager/attached/limbo.h"
 #include "pager/attached/mapping.h"
+#include "pager/attached/pagemap.h"
 #include "pager/attached/region.h"
 #include "pager/attached/state.h"
 #include "pager/attached/userfault.h"
@@ -70,7 +68,7 @@ static bool has_twin(struct attached *attached)
  */
 static bool is_alone(struct attached *attached)
 {
-	return attached->task.pid &&
+	return attached->task.pid && holder_is(attached, attached->task.pid) &&
 	       proc_threads(attached->task.pid) == (attached->task.has_agent ? 2 : 1) &&
 	       !has_twin(attached);
 }
@@ -145,11 +143,8 @@ static struct comparing compare(const struct attached *attached, uint64_t slots,
 		.start = start,
 		.end = end,
 	};
-	char path[64];
-	int pagemap;
+	int pagemap = pagemap_of(attached);
 
-	snprintf(path, sizeof(path), "/proc/%d/pagemap", mapping_task(attached));
-	pagemap = open(path, O_RDONLY | O_CLOEXEC);
 	if (pagemap < 0)
 		return comparing;
 	for (uint64_t at = start; at < end; at += PAGE_BYTES) {
@@ -160,7 +155,6 @@ static struct comparing compare(const struct attached *attached, uint64_t slots,
 	if (maps_present(pagemap, start, end, compare_present, &comparing) ||
 	    maps_each_marked(pagemap, start, end, compare_marked, &comparing))
 		comparing.expected = comparing.found = comparing.wrong = 0;
-	close(pagemap);
 	return comparing;
 }
 
@@ -185,7 +179,7 @@ static bool still_stands(const struct attached *attached, uint64_t start, uint64
 {
 	struct comparing here = compare(attached, start, start, end);
 
-	return !is_emptied(&here) && maps_is_registered(mapping_task(attached), start);
+	return !is_emptied(&here) && mapping_is_registered(attached, start);
 }
 
 /*
