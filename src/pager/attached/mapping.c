@@ -13,6 +13,9 @@
 #include "pager/attached/userfault.h"
 #include "space/space.h"
 
+/* The kernel scans no further: nothing is mapped in the last page before MEMORY_END. */
+#define SCAN_END (MEMORY_END - PAGE_BYTES)
+
 /* The agent knows addresses only: it must not go on with those whose pages are
  * somebody else's from now on. The writer's lock keeps it out until it is told. */
 static void withdraw(struct attached *attached, uint64_t start, uint64_t end)
@@ -120,7 +123,7 @@ int mapping_own_registered(const struct attached *attached, struct region_list *
 	int error;
 
 	if (pagemap >= 0)
-		error = maps_marking(pagemap, 0, MEMORY_END, note_registered, &registered);
+		error = maps_marking(pagemap, 0, SCAN_END, note_registered, &registered);
 	else
 		error = maps_each_registered(mapping_task(attached), note_registered, &registered);
 	if (!error && pagemap < 0 && !holder_is(attached, attached->task.pid))
