@@ -132,7 +132,7 @@ storm_rages() {
 }
 
 storm_loop() {
-	start timeout -s KILL 400 "$storm" --seconds 360 --mib 64 --threads 3 --only -fork
+	start timeout -s KILL 400 "$storm" --seconds 360 --mib 64 --threads 3 --only -fork,twin
 	parent=$program
 	wait_for 20 storm_rages
 	loop "storm" || { kill -KILL "$program" 2>/dev/null; return; }

@@ -16,8 +16,6 @@
 /* What an agent's way out waits for is said after the first; after the second it stays, ns. */
 #define TELL_NS	    2000000000ull
 #define TOO_LONG_NS 60000000000ull
-/* Which try does not trust the list of regions any more. */
-#define STRANGERS_TRY 3
 
 /* All is back: from now on it lives without us. */
 static void unregister_all(struct attached *attached)
@@ -40,6 +38,9 @@ static int last_stop(struct target *target, void *argument)
 	if (!moved_settle(attached))
 		error = -EAGAIN;
 	doubts_settle(attached, true);
+	/* What is swapped and not registered any more cannot come back. */
+	if (attached_swapped_pages(attached))
+		mapping_forget_unregistered(attached);
 	if (attached_swapped_pages(attached))
 		error = -EAGAIN;
 	if (!error)
@@ -92,9 +93,6 @@ int release(struct attached *attached, bool lose, char message[MESSAGE_BYTES])
 	/* A child without an agent has a process to stop all the same. */
 	attached->target.pid = pid;
 	for (int tries = 0; tries < 50 && error == -EAGAIN; tries++) {
-		/* What is swapped and not registered any more cannot come back. */
-		if (tries == STRANGERS_TRY)
-			mapping_forget_strangers(attached);
 		error = attach_stop(&attached->target, STOP_PATIENCE_MS, last_stop, attached);
 		if (error == -ETIMEDOUT)
 			error = -EAGAIN;
