@@ -45,8 +45,8 @@ desc_t slot_lock(slot_t *slot)
 
 bool slot_trylock(slot_t *slot, desc_t expected)
 {
-	assert(!(expected & DESC_LOCK));
-	return atomic_compare_exchange_strong_explicit(slot, &expected, expected | DESC_LOCK,
+	return !(expected & DESC_LOCK) &&
+	       atomic_compare_exchange_strong_explicit(slot, &expected, expected | DESC_LOCK,
 						       memory_order_acquire, memory_order_relaxed);
 }
 

@@ -13,7 +13,8 @@ void space_wait(unsigned int *rounds);
  * returns the word as it was, without DESC_LOCK. */
 desc_t slot_lock(slot_t *slot);
 
-/* The same, but only if the word is still `expected`; false otherwise. */
+/* The same, but only if the word is still `expected`; false otherwise, and when somebody held the
+ * lock as `expected` was read. */
 bool slot_trylock(slot_t *slot, desc_t expected);
 
 /* Stores `word` and releases. */

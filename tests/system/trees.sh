@@ -51,6 +51,7 @@ prefork() {
 	else
 		fail "17 processes that share $mib MiB" "peak at ${peak:-no} bytes" "$work/stats"
 	fi
+	status=0
 	under $((mib / 4))M "$trees/prefork" --mib "$mib" --children 16 --seconds 2 --cold 0 \
 		--writers 1 || status=$?
 	judge "a server whose children all write" $status 'pages checked'

@@ -48,6 +48,7 @@ static void test_lock(void **state)
 
 	assert_true(slot_lock(&slot) == (DESC_RESIDENT | DESC_REFERENCED));
 	assert_false(slot_trylock(&slot, DESC_RESIDENT | DESC_REFERENCED));
+	assert_false(slot_trylock(&slot, DESC_RESIDENT | DESC_REFERENCED | DESC_LOCK));
 	assert_false(slot_change(&slot, DESC_RESIDENT | DESC_REFERENCED, 0));
 	slot_unlock(&slot, DESC_ZERO);
 	assert_false(slot_change(&slot, DESC_RESIDENT, DESC_BAD));

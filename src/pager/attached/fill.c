@@ -145,7 +145,7 @@ static unsigned int lock_run(slot_t *const *slots, unsigned int pages, desc_t *w
 	for (i = 0; i < pages; i++) {
 		desc_t word = atomic_load_explicit(slots[i], memory_order_acquire);
 
-		if (word & DESC_LOCK || !desc_is_swapped(word))
+		if (!desc_is_swapped(word))
 			break;
 		if (i && (word ^ words[0]) & DESC_MARKED)
 			break;
@@ -321,7 +321,7 @@ enum fault_result fill_give_up(struct attached *attached, uint64_t address)
 	assert_reading(&attached->lock);
 	if (!slot || !desc_is_swapped(word))
 		return FAULT_DONE;
-	if (word & DESC_LOCK || !slot_trylock(slot, word))
+	if (!slot_trylock(slot, word))
 		return FAULT_CHANGING;
 	return poison(attached, slot, word, address, true);
 }

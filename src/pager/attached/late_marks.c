@@ -29,7 +29,7 @@ static int put(struct attached *attached, uint64_t address)
 	if (!desc_is_swapped(word) || word & DESC_MARKED ||
 	    !region_find(&attached->regions, address))
 		return 0;
-	if (word & DESC_LOCK || !slot_trylock(slot, word))
+	if (!slot_trylock(slot, word))
 		return -EAGAIN;
 	error = userfault_mark(attached->task.userfault, address, 1);
 	slot_unlock(slot, error ? word : word | DESC_MARKED);

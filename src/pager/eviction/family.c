@@ -33,7 +33,7 @@ static desc_t share_stored(const struct attached *attached, slot_t *slot, const 
 
 	if (desc_state(word) != DESC_STORED && desc_state(word) != DESC_SHARED)
 		return 0;
-	if (word & DESC_LOCK || !slot_trylock(slot, word))
+	if (!slot_trylock(slot, word))
 		return 0;
 	same = store_holds(attached->pager->store, word, page);
 	slot_unlock(slot, word);
