@@ -3,6 +3,7 @@
 #include "storm.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -155,6 +156,23 @@ void region_moved(struct worker *worker, struct region *region, char *base, size
 		pages_check_some(worker, region, kept, pages - kept);
 }
 
+/* The kernel begins anew when a signal comes in the middle of it (where pages may be merged), with
+ * what has not moved yet, and onto addresses that somebody may have got meanwhile. */
+void *remap_once(char *base, size_t old_size, size_t new_size, int flags, void *to)
+{
+	sigset_t all, mask;
+	void *moved;
+	int error;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &mask);
+	moved = mremap(base, old_size, new_size, flags, to);
+	error = errno;
+	pthread_sigmask(SIG_SETMASK, &mask, NULL);
+	errno = error;
+	return moved;
+}
+
 /*
  * Under a pager a mapping that was just made inside another stays one of its own for some
  * milliseconds, for good if it was touched before, and mremap over both says EFAULT: a limit that
@@ -165,7 +183,7 @@ void *remap_patiently(char *base, size_t old_size, size_t new_size, int flags, v
 	char *moved = MAP_FAILED;
 
 	for (int tries = 0; tries < 200; tries++) {
-		moved = mremap(base, old_size, new_size, flags, to);
+		moved = remap_once(base, old_size, new_size, flags, to);
 		if (moved != MAP_FAILED || errno != EFAULT)
 			break;
 		usleep(1000);

@@ -203,7 +203,7 @@ void op_remap_several(struct worker *worker)
 		MADV_DONTDUMP);
 	to = place_told(worker, pages);
 	storm_record(worker, "mremap of several from here", from, pages);
-	if (mremap(from, pages * PAGE, pages * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to) {
+	if (remap_once(from, pages * PAGE, pages * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to) {
 		region_moved(worker, region, to, pages);
 		return;
 	}

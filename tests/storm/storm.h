@@ -182,7 +182,9 @@ struct region *run_any(struct worker *worker, size_t most, bool write, size_t *f
 /* ---- mappings.c ---- */
 /* The region's model follows it to `base`, with `pages` of it. */
 void region_moved(struct worker *worker, struct region *region, char *base, size_t pages);
-/* mremap, tried for some time while it says EFAULT. */
+/* mremap that no signal interrupts. */
+void *remap_once(char *base, size_t old_size, size_t new_size, int flags, void *to);
+/* The same, tried for some time while it says EFAULT. */
 void *remap_patiently(char *base, size_t old_size, size_t new_size, int flags, void *to);
 
 /* ---- operations, one table in operations.c ---- */
