@@ -120,6 +120,7 @@ static void run_check(struct worker *worker, const struct run *run)
 	for (unsigned int i = 0; i < run->count; i++) {
 		const char *page = run->at + i * PAGE;
 
+		beat_on(worker);
 		if (content_wrong(page, options.seed, generations[i]) == PAGE_WORDS)
 			continue;
 		content_explain("forkstorm", page, options.seed, generations[i],

@@ -19,11 +19,16 @@ struct slot *self;
 struct worker workers[MAX_WORKERS];
 atomic_bool process_stop;
 
+void beat_on(const struct worker *worker)
+{
+	atomic_fetch_add_explicit(&self->worker[worker->index].beat, 1, memory_order_relaxed);
+}
+
 void beat(struct worker *worker, const char *operation)
 {
 	atomic_store_explicit(&self->worker[worker->index].operation, operation,
 			      memory_order_relaxed);
-	atomic_fetch_add_explicit(&self->worker[worker->index].beat, 1, memory_order_relaxed);
+	beat_on(worker);
 }
 
 void fail(struct worker *worker, const char *format, ...)

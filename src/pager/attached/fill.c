@@ -109,6 +109,42 @@ static bool give_zeros(struct attached *attached, slot_t *slot, desc_t word, uin
 	return true;
 }
 
+/* Pages behind one that was dropped, as far as they were, too; how many. Their slots are locked, and
+ * their words say that they have marks: the kernel puts no zero page where one still stands. */
+static unsigned int give_more_zeros(struct attached *attached, slot_t *const *slots,
+				    const desc_t *words, unsigned int pages, uint64_t address,
+				    bool quiet)
+{
+	int done = pages ? userfault_zero(attached->task.userfault, address, pages, quiet) : 0;
+
+	if (done <= 0)
+		return 0;
+	for (int i = 0; i < done; i++) {
+		slot_unlock(slots[i], DESC_RESIDENT | DESC_REFERENCED);
+		space_drop(attached->pager->space, words[i]);
+	}
+	attached_count_pages(attached, done);
+	return (unsigned int)done;
+}
+
+/* The first page of a run was dropped; false: it was not. All that is locked is given up. */
+static bool fill_zeros(struct attached *attached, struct fill_buffers *buffers, uint64_t address,
+		       slot_t *const *slots, const desc_t *words, unsigned int locked,
+		       enum fault_result *result)
+{
+	unsigned int more = 0;
+
+	if (!give_zeros(attached, slots[0], words[0], address, buffers->quiet, result))
+		return false;
+	if (*result == FAULT_DONE)
+		more = give_more_zeros(attached, slots + 1, words + 1,
+				       (locked < ZERO_RUN_READ ? locked : ZERO_RUN_READ) - 1,
+				       address + PAGE_BYTES, buffers->quiet);
+	release(slots, words, 1 + more, locked);
+	buffers->installed = 1 + more;
+	return true;
+}
+
 /* Bytes that cannot be had: this page alone raises SIGBUS from now on. The slot is locked. */
 static enum fault_result poison(struct attached *attached, slot_t *slot, desc_t word,
 				uint64_t address, bool for_good)
@@ -198,12 +234,12 @@ enum fault_result fill_swapped(struct attached *attached, struct fill_buffers *b
 		return FAULT_CHANGING; /* somebody has the slot: look again */
 	left = page_marks_count_left(attached, address, words[0], locked);
 	if (!left) {
-		release(slots, words, 1, locked);
-		left = locked = 1;
-		if (give_zeros(attached, slots[0], words[0], address, buffers->quiet, &zeros)) {
-			*filled = buffers->installed = zeros == FAULT_DONE;
+		if (fill_zeros(attached, buffers, address, slots, words, locked, &zeros)) {
+			*filled = zeros == FAULT_DONE ? buffers->installed : 0;
 			return zeros;
 		}
+		release(slots, words, 1, locked);
+		left = locked = 1;
 	}
 	count = read_run(attached->pager->store, words, left, buffers->pages);
 	release(slots, words, count, locked);

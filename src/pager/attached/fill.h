@@ -6,6 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Pages of zeros for a read: the kernel's zero page costs no memory, but longer runs of it would be
+ * written to, unbraked, behind our back. */
+#define ZERO_RUN_READ 8u
+
 struct attached;
 struct store_fetch;
 

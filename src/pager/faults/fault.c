@@ -20,10 +20,6 @@
 #include "pager/attached/userfault.h"
 #include "pager/faults/fetch.h"
 
-/* A read fault on an untouched page maps the kernel's zero page, which costs no memory;
- * longer runs of it would be written to, unbraked, behind our back. */
-#define ZERO_RUN_READ 8u
-
 /* How far a run may reach: not over the region's end (one mapping an ioctl). */
 static unsigned int run_limit(struct attached *attached, uint64_t address, bool overdue)
 {
