@@ -120,7 +120,7 @@ static void run_check(struct worker *worker, const struct run *run)
 	for (unsigned int i = 0; i < run->count; i++) {
 		const char *page = run->at + i * PAGE;
 
-		beat_on(worker);
+		beat("check");
 		if (content_wrong(page, options.seed, generations[i]) == PAGE_WORDS)
 			continue;
 		content_explain("forkstorm", page, options.seed, generations[i],
@@ -169,7 +169,6 @@ void arena_check(struct worker *worker)
 		struct run run = whole_block(worker, b);
 
 		run_check(worker, &run);
-		beat(worker, "check all");
 	}
 }
 

@@ -19,16 +19,12 @@ struct slot *self;
 struct worker workers[MAX_WORKERS];
 atomic_bool process_stop;
 
-void beat_on(const struct worker *worker)
-{
-	atomic_fetch_add_explicit(&self->worker[worker->index].beat, 1, memory_order_relaxed);
-}
+static _Thread_local struct worker *own; /* this thread's */
 
-void beat(struct worker *worker, const char *operation)
+void beat(const char *operation)
 {
-	atomic_store_explicit(&self->worker[worker->index].operation, operation,
-			      memory_order_relaxed);
-	beat_on(worker);
+	atomic_store_explicit(&self->worker[own->index].operation, operation, memory_order_relaxed);
+	atomic_fetch_add_explicit(&self->worker[own->index].beat, 1, memory_order_relaxed);
 }
 
 void fail(struct worker *worker, const char *format, ...)
@@ -88,7 +84,7 @@ void step(struct worker *worker)
 {
 	unsigned int kind = below(worker, 1000);
 
-	beat(worker, "step");
+	beat("step");
 	pthread_mutex_lock(&worker->lock);
 	if (kind < 20)
 		fork_operation(worker);
@@ -110,7 +106,8 @@ void *worker_main(void *argument)
 {
 	struct worker *worker = argument;
 
-	beat(worker, "start");
+	own = worker;
+	beat("start");
 	while (!atomic_load(&shared->stop) && !atomic_load(&process_stop))
 		step(worker);
 	reap(worker, true);
@@ -194,6 +191,7 @@ int main(int argc, char **argv)
 	if (argc == 3 && !strcmp(argv[1], "--leaf"))
 		return leaf_main(strtoull(argv[2], NULL, 10));
 	parse(argc, argv);
+	own = worker;
 	sigaction(SIGSEGV, &action, NULL);
 	sigaction(SIGBUS, &action, NULL);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -212,7 +210,7 @@ int main(int argc, char **argv)
 	join_threads(worker);
 	reap(worker, true);
 	while (!reap_orphans(true)) {
-		beat(worker, "wait for orphans");
+		beat("wait for orphans");
 		usleep(1000);
 	}
 	for (unsigned int w = 0; w < MAX_WORKERS; w++) {

@@ -102,9 +102,8 @@ extern atomic_bool process_stop; /* this process's threads are to end */
 
 /* forkstorm.c */
 void step(struct worker *worker);
-void beat(struct worker *worker, const char *operation);
-/* The same in the middle of one: slow is not still. */
-void beat_on(const struct worker *worker);
+/* This thread's worker goes on, with that. */
+void beat(const char *operation);
 void *worker_main(void *argument);
 /* Ends this process and the run. */
 void fail(struct worker *worker, const char *format, ...)

@@ -91,7 +91,7 @@ void reap(struct worker *worker, bool all)
 	reap_once(worker);
 	while (all && worker->child_count) {
 		/* Whether they hang, their own beats say. */
-		beat(worker, "wait");
+		beat("wait");
 		usleep(500);
 		reap_once(worker);
 	}
@@ -164,7 +164,7 @@ void join_threads(struct worker *worker)
 		if (other == worker || !other->running)
 			continue;
 		while (atomic_load(&self->worker[w].active)) {
-			beat(worker, "join");
+			beat("join");
 			usleep(200);
 		}
 		pthread_join(other->thread, NULL);
@@ -305,7 +305,7 @@ void fork_operation(struct worker *worker)
 	lock_others(worker, held);
 	copy_state(slot, worker);
 	slot->birth = atomic_load(&shared->generation);
-	beat(worker, "fork");
+	beat("fork");
 	pid = fork();
 	if (!pid)
 		child_main(worker, slot, held);
@@ -339,7 +339,7 @@ void exec_operation(struct worker *worker)
 	if (!slot)
 		return;
 	snprintf(seed, sizeof(seed), "%llu", (unsigned long long)trees_random(&worker->random));
-	beat(worker, "exec");
+	beat("exec");
 	pid = quick ? vfork() : fork();
 	if (!pid) {
 		execl("/proc/self/exe", "forkstorm", "--leaf", seed, (char *)NULL);
