@@ -18,6 +18,7 @@
 struct client {
 	int descriptor; /* -1: free */
 	uint64_t used;	/* control.clock of its last sign of life */
+	bool busy; /* its answer is under way; nothing more is read from it, the place is taken */
 	size_t in_length, out_start, out_length;
 	char in[REQUEST_BYTES];
 	char out[CLIENT_OUT];
@@ -258,17 +259,20 @@ static bool peer_is_trusted(int descriptor)
 /* A free place, or the one that has been quiet longest: idle clients must not lock others out. */
 static struct client *place_for_client(struct control *control)
 {
-	struct client *oldest = &control->clients[0];
+	struct client *oldest = NULL;
 
 	for (int i = 0; i < CONTROL_CLIENTS; i++) {
 		struct client *client = &control->clients[i];
 
+		if (client->busy)
+			continue;
 		if (client->descriptor < 0)
 			return client;
-		if (client->used < oldest->used)
+		if (!oldest || client->used < oldest->used)
 			oldest = client;
 	}
-	client_close(oldest);
+	if (oldest)
+		client_close(oldest);
 	return oldest;
 }
 
@@ -281,6 +285,10 @@ static void accept_client(struct control *control, int descriptor)
 		return;
 	}
 	client = place_for_client(control);
+	if (!client) {
+		close(descriptor);
+		return;
+	}
 	client->descriptor = descriptor;
 	client->used = ++control->clock;
 }
@@ -305,10 +313,13 @@ static void answer_line(struct control *control, struct client *client, const ch
 	char message[MESSAGE_BYTES];
 	struct request request;
 
-	if (request_parse(line, length, &request, message))
+	if (request_parse(line, length, &request, message)) {
 		client_fail(client, message);
-	else
-		control->answer(control->argument, client, &request);
+		return;
+	}
+	client->busy = true;
+	control->answer(control->argument, client, &request);
+	client->busy = false;
 }
 
 /* Takes complete lines, one at a time, while the answers are being read. */
@@ -356,7 +367,7 @@ unsigned int control_polls(struct control *control, struct pollfd *polls)
 	for (int i = 0; i < CONTROL_CLIENTS; i++) {
 		struct client *client = &control->clients[i];
 
-		if (client->descriptor >= 0)
+		if (client->descriptor >= 0 && !client->busy)
 			polls[count++] = (struct pollfd){
 				.fd = client->descriptor,
 				.events = client->out_length ? POLLOUT : POLLIN,
@@ -375,7 +386,8 @@ static struct client *client_of(struct control *control, int descriptor)
 
 void control_serve(struct control *control, const struct pollfd *polls, unsigned int count)
 {
-	/* Clients first: a descriptor number that accept reuses is not in `polls` then. */
+	/* Clients first: a descriptor number that accept reuses is not in `polls` then (or, after
+	 * control_serve_others, of one that says nothing yet, which does no harm). */
 	for (unsigned int i = 1; i < count; i++) {
 		struct client *client = client_of(control, polls[i].fd);
 
@@ -390,4 +402,13 @@ void control_serve(struct control *control, const struct pollfd *polls, unsigned
 	}
 	if (polls[0].revents)
 		accept_clients(control);
+}
+
+void control_serve_others(struct control *control)
+{
+	struct pollfd polls[CONTROL_POLLS];
+	unsigned int count = control_polls(control, polls);
+
+	if (poll(polls, count, 0) > 0)
+		control_serve(control, polls, count);
 }

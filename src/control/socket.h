@@ -30,7 +30,8 @@ struct json_object;
 struct control;
 struct client;
 
-/* Answers one request by client_send or client_fail, before it returns. */
+/* Answers one request by client_send or client_fail, before it returns. It may call
+ * control_serve_others, and so be called for another client meanwhile. */
 typedef void (*control_fn)(void *argument, struct client *client, const struct request *request);
 
 /* The folder of user `uid`'s sockets: `which` 0, 1, ... in the order to look, one perhaps twice;
@@ -53,6 +54,9 @@ void control_close(struct control *control);
 unsigned int control_polls(struct control *control, struct pollfd *polls);
 /* Serves what poll found, calling the answer function. */
 void control_serve(struct control *control, const struct pollfd *polls, unsigned int count);
+
+/* Those who wait by now, in the middle of an answer that takes long: its client is left out. */
+void control_serve_others(struct control *control);
 
 /* Takes `object` (puts it), sends it as one line. */
 void client_send(struct client *client, struct json_object *object);

@@ -127,25 +127,37 @@ static int answer_where(struct asked *asked)
 static const struct {
 	answer_fn answer;
 	bool afterwards; /* also when the program has been detached */
+	bool meanwhile;	 /* also when the pager is at work for long: nothing changes by it */
 } answers[REQUEST_KINDS] = {
-	[REQUEST_REPORT] = {.answer = answer_report, .afterwards = true},
+	[REQUEST_REPORT] = {.answer = answer_report, .afterwards = true, .meanwhile = true},
 	[REQUEST_LIMIT] = {.answer = answer_limit},
 	[REQUEST_FOLLOW] = {.answer = answer_follow},
 	[REQUEST_GROUP] = {.answer = answer_group},
 	[REQUEST_THAW] = {.answer = answer_thaw},
 	[REQUEST_DETACH] = {.answer = answer_detach},
-	[REQUEST_WHERE] = {.answer = answer_where},
+	[REQUEST_WHERE] = {.answer = answer_where, .meanwhile = true},
 };
+
+/* Why this cannot be answered now; false: it can. */
+static bool refuse(struct asked *asked)
+{
+	const struct owner *owner = asked->owner;
+
+	if (!owner->pager && !answers[asked->request->kind].afterwards)
+		explain(asked->message, 0, "the program has just been detached");
+	else if (owner->at_work && !answers[asked->request->kind].meanwhile)
+		explain(asked->message, 0, "vswap is %s; try again when that is done",
+			owner->at_work);
+	else
+		return false;
+	return true;
+}
 
 void answer(void *argument, struct client *client, const struct request *request)
 {
-	struct asked asked = {.owner = argument,
-			      .client = client,
-			      .request = request,
-			      .message = "the program has just been detached"};
+	struct asked asked = {.owner = argument, .client = client, .request = request};
 
-	if ((asked.owner->pager || answers[request->kind].afterwards) &&
-	    !answers[request->kind].answer(&asked))
+	if (!refuse(&asked) && !answers[request->kind].answer(&asked))
 		reply_ok(&asked);
 	else
 		client_fail(client, asked.message);

@@ -72,7 +72,9 @@ int owner_open(struct owner **out, const struct owner_config *config, pid_t pid,
 				     .backends = config->backends,
 				     .backend_count = config->backend_count,
 				     .no_children = config->no_children,
-				     .say = say};
+				     .say = say,
+				     .meanwhile = work_meanwhile,
+				     .meanwhile_argument = owner};
 	sigset_t set;
 	int result;
 

@@ -50,6 +50,18 @@ void work_remember(struct owner *owner)
 	owner->was_attached |= report.attached != 0;
 }
 
+void work_meanwhile(void *argument)
+{
+	struct owner *owner = argument;
+	const char *at_work = owner->at_work;
+
+	if (!owner->control)
+		return;
+	owner->at_work = at_work ? at_work : "letting a process go";
+	control_serve_others(owner->control);
+	owner->at_work = at_work;
+}
+
 struct long_work {
 	struct owner *owner;
 	struct client *client;	  /* NULL: a signal asked */
@@ -80,9 +92,11 @@ int work_detach(struct owner *owner, struct client *client, bool lose, char mess
 	int result;
 
 	owner->detach_wanted = true;
+	owner->at_work = "detaching";
 	work_remember(owner);
 	result = pager_detach(owner->pager, lose, work_progress, &work, message);
 	progress_end(&work.progress);
+	owner->at_work = NULL;
 	owner->detach_wanted = false;
 	if (result)
 		return result;
@@ -97,8 +111,11 @@ int work_thaw(struct owner *owner, struct client *client, char message[MESSAGE_B
 {
 	struct long_work work = {
 		.owner = owner, .client = client, .progress = {.what = "bringing in"}};
-	int result = pager_thaw(owner->pager, work_progress, &work, message);
+	int result;
 
+	owner->at_work = "thawing";
+	result = pager_thaw(owner->pager, work_progress, &work, message);
 	progress_end(&work.progress);
+	owner->at_work = NULL;
 	return result;
 }

@@ -18,6 +18,9 @@ void work_report(struct owner *owner, struct report *report);
 int work_detach(struct owner *owner, struct client *client, bool lose, char message[MESSAGE_BYTES]);
 int work_thaw(struct owner *owner, struct client *client, char message[MESSAGE_BYTES]);
 
+/* The pager is at something long: others are answered as far as that goes. `argument`: the owner. */
+void work_meanwhile(void *argument);
+
 /* Once something was attached, reports say so for good. */
 void work_remember(struct owner *owner);
 

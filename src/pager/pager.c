@@ -340,6 +340,7 @@ static bool wait_for_debugger(struct pager *pager, pid_t pid, pager_progress_fn 
 		  (int)pid, name, debugger);
 	while (proc_status_number(pid, pid, "TracerPid") == debugger) {
 		usleep(DEBUGGER_LOOK_US);
+		pager_meanwhile(pager);
 		if (progress)
 			progress(argument, 0, 0);
 	}

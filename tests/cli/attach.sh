@@ -197,6 +197,10 @@ if wait_for 20 [ -s "$work/debugger" ]; then
 	check "vswap says that it waits for the debugger" \
 		wait_for 20 grep -q "under a debugger" "$work/attach.err"
 	check "and waits" kill -0 $owner
+	answered=0
+	timeout 10 "$VSWAP" stat "$pid" >"$work/stat" 2>&1 || answered=$?
+	check "stat is answered meanwhile" [ $answered = 0 ]
+	refused 1 "try again" "another budget is not" "$VSWAP" limit 64M "$pid"
 	exec 8>&-
 	check "when that has ended, attach ends with 0" ends_with 0 $owner
 else

@@ -19,6 +19,11 @@ struct pager_config {
 	 * no newline. Any thread. */
 	void (*say)(void *argument, const char *line);
 	void *say_argument;
+	/* Called every 200 ms while the control thread is at something long: pages are brought
+	 * back, a process is let go. It may look at the pager, and change nothing. Control thread;
+	 * may be NULL. */
+	void (*meanwhile)(void *argument);
+	void *meanwhile_argument;
 };
 
 #endif

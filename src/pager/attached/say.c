@@ -24,6 +24,12 @@ void pager_say(struct pager *pager, const char *format, ...)
 		pager->config.say(pager->config.say_argument, line);
 }
 
+void pager_meanwhile(struct pager *pager)
+{
+	if (pager->config.meanwhile)
+		pager->config.meanwhile(pager->config.meanwhile_argument);
+}
+
 void pager_kill(struct attached *attached)
 {
 	pid_t pid = attached->task.pid;

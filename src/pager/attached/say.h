@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is told to the user, and the end of a process that cannot be served truthfully. Any thread.
+/* What is told to the user, who else is heard meanwhile, and the end of a process that cannot be served truthfully. Any thread.
  */
 #ifndef PAGER_ATTACHED_SAY_H
 #define PAGER_ATTACHED_SAY_H
@@ -8,6 +8,11 @@ struct attached;
 struct pager;
 
 void pager_say(struct pager *pager, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Where the control thread is at something long, every PAGER_MEANWHILE_NS: others are heard. No
+ * lock. */
+#define PAGER_MEANWHILE_NS 200000000ull
+void pager_meanwhile(struct pager *pager);
 
 /* Kills the process behind it: its memory can no longer be told truthfully. */
 void pager_kill(struct attached *attached);

@@ -467,12 +467,19 @@ enum fault_result fetch_ask_once(struct attached *attached, uint64_t address, sl
 int fetch_wait(struct pager *pager, uint64_t timeout_ns, const char **device)
 {
 	struct fetch_pool *pool = pager->serve.fetch;
-	uint64_t end_ns = monotonic_ns() + timeout_ns;
+	uint64_t end_ns = monotonic_ns() + timeout_ns, next_ns;
 	int result;
 
 	pthread_mutex_lock(&pool->lock);
-	while (pool->once_waits && monotonic_ns() < end_ns)
-		wait_until(&pool->answered, &pool->lock, end_ns);
+	while (pool->once_waits && monotonic_ns() < end_ns) {
+		next_ns = monotonic_ns() + PAGER_MEANWHILE_NS;
+		wait_until(&pool->answered, &pool->lock, next_ns < end_ns ? next_ns : end_ns);
+		if (monotonic_ns() < next_ns)
+			continue;
+		pthread_mutex_unlock(&pool->lock);
+		pager_meanwhile(pager);
+		pthread_mutex_lock(&pool->lock);
+	}
 	result = pool->once_waits ? -ETIMEDOUT : pool->once_result;
 	for (unsigned int i = 0; pool->once_waits && i < REQUESTS; i++) {
 		if (pool->requests[i].once)

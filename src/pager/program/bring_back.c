@@ -5,13 +5,12 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "pager/attached/say.h"
 #include "pager/attached/state.h"
 #include "pager/changes/moved.h"
 #include "pager/faults/fetch.h"
 #include "pager/faults/starve.h"
 
-/* How often progress is told. */
-#define PROGRESS_NS 200000000ull
 /* A device that does not answer for so long does not answer. */
 #define ANSWER_NS 5000000000ull
 /* Pages that cannot be read are tried again after this, microseconds. */
@@ -85,6 +84,23 @@ static unsigned int bring_back_run(struct attached *attached, uint64_t address, 
 	return passed;
 }
 
+/* Now and then: how far it is. */
+static void tell(struct attached *attached, struct bring_back *work)
+{
+	uint64_t left;
+
+	if (monotonic_ns() - work->told_ns < PAGER_MEANWHILE_NS)
+		return;
+	pager_meanwhile(attached->pager);
+	if (work->progress) {
+		lock_read(&attached->lock);
+		left = attached_swapped_pages(attached);
+		unlock_read(&attached->lock);
+		work->progress(work->argument, left);
+	}
+	work->told_ns = monotonic_ns();
+}
+
 /* Once over all of it. */
 static void bring_back_pass(struct attached *attached, struct bring_back *work)
 {
@@ -92,20 +108,12 @@ static void bring_back_pass(struct attached *attached, struct bring_back *work)
 
 	work->unreadable = 0;
 	while (!attached->task.dead && !work->stuck) {
-		uint64_t left = 0;
 		uint32_t cluster;
-		bool tell;
 
 		lock_read(&attached->lock);
 		cluster = memory_next(attached->memory, at, &base);
-		tell = work->progress && monotonic_ns() - work->told_ns > PROGRESS_NS;
-		if (tell)
-			left = attached_swapped_pages(attached);
 		unlock_read(&attached->lock);
-		if (tell) {
-			work->progress(work->argument, left);
-			work->told_ns = monotonic_ns();
-		}
+		tell(attached, work);
 		if (cluster == SPACE_NO_CLUSTER)
 			return;
 		if (base > at)
@@ -146,8 +154,7 @@ int bring_back_pages(struct attached *attached, struct bring_back *work)
 		}
 		if (work->hasty || monotonic_ns() - progress_ns > FETCH_PATIENCE_NS)
 			return -EIO;
-		if (work->progress)
-			work->progress(work->argument, least);
+		tell(attached, work);
 		usleep(AGAIN_US);
 	}
 }

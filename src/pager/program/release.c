@@ -65,6 +65,7 @@ static int agent_out(struct attached *attached, char message[MESSAGE_BYTES])
 	unlock_write(&attached->lock);
 	attached_barrier(attached);
 	do {
+		pager_meanwhile(attached->pager);
 		error = attach_leave(&attached->target, message);
 		waited = monotonic_ns() - since;
 		if (error == -ETIMEDOUT && waited > TELL_NS && !told) {
@@ -93,6 +94,7 @@ int release(struct attached *attached, bool lose, char message[MESSAGE_BYTES])
 	/* A child without an agent has a process to stop all the same. */
 	attached->target.pid = pid;
 	for (int tries = 0; tries < 50 && error == -EAGAIN; tries++) {
+		pager_meanwhile(attached->pager);
 		error = attach_stop(&attached->target, STOP_PATIENCE_MS, last_stop, attached);
 		if (error == -ETIMEDOUT)
 			error = -EAGAIN;
