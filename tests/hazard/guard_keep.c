@@ -8,9 +8,6 @@
 
 #define PAGES 1024
 #define EVERY 16
-#ifndef MADV_GUARD_INSTALL
-#define MADV_GUARD_INSTALL 102
-#endif
 
 static sigjmp_buf back;
 

@@ -7,10 +7,6 @@
 
 #define PAGES  4096
 #define ROUNDS 4
-#ifndef MADV_GUARD_INSTALL
-#define MADV_GUARD_INSTALL 102
-#define MADV_GUARD_REMOVE  103
-#endif
 
 static atomic_bool stop;
 

@@ -6,10 +6,6 @@
 #include "hazard.h"
 
 #define PAGES 1024
-#ifndef MADV_GUARD_INSTALL
-#define MADV_GUARD_INSTALL 102
-#define MADV_GUARD_REMOVE  103
-#endif
 
 static void advise(char *at, size_t pages, int what)
 {

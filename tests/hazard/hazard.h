@@ -24,6 +24,15 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Younger than some C libraries. */
+#ifndef SYS_mseal
+#define SYS_mseal 462
+#endif
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#define MADV_GUARD_REMOVE  103
+#endif
+
 #define PAGE 4096ul
 
 /* Far above the budget of the runs (system/hazards.sh). */

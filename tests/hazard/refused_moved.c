@@ -7,13 +7,6 @@
 
 #define AREAS 16
 #define PAGES 64
-#ifndef SYS_mseal
-#define SYS_mseal 462
-#endif
-#ifndef MADV_GUARD_INSTALL
-#define MADV_GUARD_INSTALL 102
-#define MADV_GUARD_REMOVE  103
-#endif
 
 static atomic_bool stop;
 

@@ -12,13 +12,6 @@
 #define ROW_PAGES 8
 #define ADDRESSES (1ul << 32) /* far more than this program has */
 
-#ifndef SYS_mseal
-#define SYS_mseal 462
-#endif
-#ifndef MADV_GUARD_INSTALL
-#define MADV_GUARD_INSTALL 102
-#define MADV_GUARD_REMOVE  103
-#endif
 
 static void no_addresses(char *at)
 {

@@ -60,6 +60,17 @@ static inline void show_text(const char *where, const char *what, const char *te
 	fflush(stdout);
 }
 
+static inline void in_child(void (*work)(void))
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		work();
+		_exit(0);
+	}
+	wait_good(pid, "a child");
+}
+
 /* An unlinked file with so many pages of contents. */
 static inline int file_of(size_t pages, uint64_t seed)
 {

@@ -9,17 +9,6 @@
 
 static char *at; /* limits to set, limits as they were */
 
-static void in_child(void (*work)(void))
-{
-	pid_t pid = fork();
-
-	if (!pid) {
-		work();
-		_exit(0);
-	}
-	wait_good(pid, "a child with limits");
-}
-
 static void limit(int which, rlim_t bytes)
 {
 	struct rlimit *set = (struct rlimit *)at;

@@ -21,17 +21,6 @@ static void cold(void)
 	leave(at, 2);
 }
 
-static void in_child(void (*work)(void))
-{
-	pid_t pid = fork();
-
-	if (!pid) {
-		work();
-		_exit(0);
-	}
-	wait_good(pid, "a child");
-}
-
 static void maps(void)
 {
 	union bpf_attr *attributes = (union bpf_attr *)at;
