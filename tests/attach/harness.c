@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "attach/maps.h"
 #include "base/kernel.h"
 
 struct board *board;
@@ -325,6 +326,7 @@ unsigned int pager_evict(struct pager *pager, unsigned int first, unsigned int c
 	struct target *target = &pager->target;
 	struct channel *channel = target->channel;
 	uint64_t staging = target->staging[pager->staging];
+	bool moved[CHANNEL_BATCH];
 	unsigned int left = 0;
 
 	check(count <= CHANNEL_BATCH && first + count <= PAGES, "a batch");
@@ -342,11 +344,13 @@ unsigned int pager_evict(struct pager *pager, unsigned int first, unsigned int c
 	if (!command(pager, CHANNEL_MOVE, 2000))
 		count = 0;
 	check(!unregister_range(target->userfault, staging, CHANNEL_BATCH * PAGE), "unregister");
+	/* The kernel may have moved pages of which it says EEXIST (docs/kernel-facts.md). */
+	check(!maps_present_pages(target->pagemap, staging, CHANNEL_BATCH, moved), "pagemap");
 	for (unsigned int i = 0; i < count; i++) {
 		struct iovec to = {pager->store[first + i], PAGE};
 		struct iovec from = {(void *)(staging + i * PAGE), PAGE};
 
-		if (channel->result[i])
+		if (!moved[i])
 			continue;
 		check(process_vm_readv(target->agent_tid, &to, 1, &from, 1, 0) == (ssize_t)PAGE,
 		      "read of staging: %s", strerror(errno));
@@ -358,10 +362,17 @@ unsigned int pager_evict(struct pager *pager, unsigned int first, unsigned int c
 	return left;
 }
 
-void pager_drop(struct pager *pager)
+static void stop_server(struct pager *pager)
 {
+	if (pager->stop)
+		return;
 	pager->stop = true;
 	pthread_join(pager->server, NULL);
+}
+
+void pager_drop(struct pager *pager)
+{
+	stop_server(pager);
 	free(pager->store);
 	keep_child(pager, -1);
 	attach_forget(&pager->target);
@@ -383,6 +394,7 @@ int pager_leave(struct pager *pager, char message[MESSAGE_BYTES])
 	pthread_mutex_unlock(&pager->lock);
 	error = unregister_range(pager->target.userfault, pager->memory, PAGES * PAGE);
 	check(!error, "unregister: %s", strerror(-error));
+	stop_server(pager); /* its descriptor is closed with the agent's leave */
 	error = attach_leave(&pager->target, message);
 	pager_drop(pager);
 	return error;

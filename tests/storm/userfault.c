@@ -44,6 +44,8 @@ static size_t move(int fd, const char *to, const char *from, size_t pages)
 			return pages;
 		if (range.move > 0)
 			done += range.move / PAGE;
+		else if (errno == EEXIST)
+			done++; /* nobody but this call has put it there */
 		else if (errno != EAGAIN)
 			break;
 	}
