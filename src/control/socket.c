@@ -18,7 +18,9 @@
 struct client {
 	int descriptor; /* -1: free */
 	uint64_t used;	/* control.clock of its last sign of life */
-	bool busy; /* its answer is under way; nothing more is read from it, the place is taken */
+	bool busy;  /* its answer is under way; nothing more is read from it, the place is taken */
+	bool later; /* nor from it: `request` waits for control_resume */
+	struct request request;
 	size_t in_length, out_start, out_length;
 	char in[REQUEST_BYTES];
 	char out[CLIENT_OUT];
@@ -159,6 +161,7 @@ static void client_close(struct client *client)
 	if (client->descriptor >= 0)
 		close(client->descriptor);
 	client->descriptor = -1;
+	client->later = false;
 	client->in_length = client->out_start = client->out_length = 0;
 }
 
@@ -307,19 +310,22 @@ static void accept_clients(struct control *control)
 	}
 }
 
+static void answer_request(struct control *control, struct client *client)
+{
+	client->busy = true;
+	client->later = !control->answer(control->argument, client, &client->request);
+	client->busy = false;
+}
+
 static void answer_line(struct control *control, struct client *client, const char *line,
 			size_t length)
 {
 	char message[MESSAGE_BYTES];
-	struct request request;
 
-	if (request_parse(line, length, &request, message)) {
+	if (request_parse(line, length, &client->request, message))
 		client_fail(client, message);
-		return;
-	}
-	client->busy = true;
-	control->answer(control->argument, client, &request);
-	client->busy = false;
+	else
+		answer_request(control, client);
 }
 
 /* Takes complete lines, one at a time, while the answers are being read. */
@@ -327,7 +333,7 @@ static void answer_lines(struct control *control, struct client *client)
 {
 	char *newline;
 
-	while (client->descriptor >= 0 && !client->out_length &&
+	while (client->descriptor >= 0 && !client->out_length && !client->later &&
 	       (newline = memchr(client->in, '\n', client->in_length))) {
 		size_t length = (size_t)(newline - client->in);
 		char line[REQUEST_BYTES];
@@ -367,7 +373,7 @@ unsigned int control_polls(struct control *control, struct pollfd *polls)
 	for (int i = 0; i < CONTROL_CLIENTS; i++) {
 		struct client *client = &control->clients[i];
 
-		if (client->descriptor >= 0 && !client->busy)
+		if (client->descriptor >= 0 && !client->busy && !client->later)
 			polls[count++] = (struct pollfd){
 				.fd = client->descriptor,
 				.events = client->out_length ? POLLOUT : POLLIN,
@@ -402,6 +408,30 @@ void control_serve(struct control *control, const struct pollfd *polls, unsigned
 	}
 	if (polls[0].revents)
 		accept_clients(control);
+}
+
+/* Who has lost patience has told its user that nothing was done. */
+static bool has_gone(const struct client *client)
+{
+	char byte;
+
+	return !recv(client->descriptor, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+}
+
+void control_resume(struct control *control)
+{
+	for (int i = 0; i < CONTROL_CLIENTS; i++) {
+		struct client *client = &control->clients[i];
+
+		if (!client->later)
+			continue;
+		if (has_gone(client)) {
+			client_close(client);
+			continue;
+		}
+		answer_request(control, client);
+		answer_lines(control, client);
+	}
 }
 
 void control_serve_others(struct control *control)

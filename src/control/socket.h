@@ -31,8 +31,9 @@ struct control;
 struct client;
 
 /* Answers one request by client_send or client_fail, before it returns. It may call
- * control_serve_others, and so be called for another client meanwhile. */
-typedef void (*control_fn)(void *argument, struct client *client, const struct request *request);
+ * control_serve_others, and so be called for another client meanwhile. False: not now, but when
+ * control_resume asks again. */
+typedef bool (*control_fn)(void *argument, struct client *client, const struct request *request);
 
 /* The folder of user `uid`'s sockets: `which` 0, 1, ... in the order to look, one perhaps twice;
  * false when there are no more. Creates nothing. */
@@ -55,6 +56,8 @@ unsigned int control_polls(struct control *control, struct pollfd *polls);
 /* Serves what poll found, calling the answer function. */
 void control_serve(struct control *control, const struct pollfd *polls, unsigned int count);
 
+/* Requests that were put off are answered, if they can be now. */
+void control_resume(struct control *control);
 /* Those who wait by now, in the middle of an answer that takes long: its client is left out. */
 void control_serve_others(struct control *control);
 

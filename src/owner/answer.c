@@ -138,27 +138,20 @@ static const struct {
 	[REQUEST_WHERE] = {.answer = answer_where, .meanwhile = true},
 };
 
-/* Why this cannot be answered now; false: it can. */
-static bool refuse(struct asked *asked)
+bool answer(void *argument, struct client *client, const struct request *request)
 {
-	const struct owner *owner = asked->owner;
+	struct asked asked = {.owner = argument,
+			      .client = client,
+			      .request = request,
+			      .message = "the program has just been detached"};
+	const struct owner *owner = argument;
 
-	if (!owner->pager && !answers[asked->request->kind].afterwards)
-		explain(asked->message, 0, "the program has just been detached");
-	else if (owner->at_work && !answers[asked->request->kind].meanwhile)
-		explain(asked->message, 0, "vswap is %s; try again when that is done",
-			owner->at_work);
-	else
+	if (owner->at_work && !answers[request->kind].meanwhile)
 		return false;
-	return true;
-}
-
-void answer(void *argument, struct client *client, const struct request *request)
-{
-	struct asked asked = {.owner = argument, .client = client, .request = request};
-
-	if (!refuse(&asked) && !answers[request->kind].answer(&asked))
+	if ((owner->pager || answers[request->kind].afterwards) &&
+	    !answers[request->kind].answer(&asked))
 		reply_ok(&asked);
 	else
 		client_fail(client, asked.message);
+	return true;
 }

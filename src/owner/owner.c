@@ -272,6 +272,8 @@ int owner_loop(struct owner *owner)
 		wait_and_serve(owner, sleep_us);
 		if (owner->detach_wanted)
 			detach_by_signal(owner);
+		if (owner->control)
+			control_resume(owner->control);
 		if (owner->detached) {
 			control_close(owner->control);
 			owner->control = NULL;

@@ -197,12 +197,17 @@ if wait_for 20 [ -s "$work/debugger" ]; then
 	check "vswap says that it waits for the debugger" \
 		wait_for 20 grep -q "under a debugger" "$work/attach.err"
 	check "and waits" kill -0 $owner
-	answered=0
-	timeout 10 "$VSWAP" stat "$pid" >"$work/stat" 2>&1 || answered=$?
+	"$VSWAP" limit 64M "$pid" >"$work/limit" 2>&1 8>&- 9>&- &
+	waiting=$! answered=0
+	for _ in 1 2 3; do
+		timeout 10 "$VSWAP" stat "$pid" >"$work/stat" 2>&1 || answered=$?
+	done
 	check "stat is answered meanwhile" [ $answered = 0 ]
-	refused 1 "try again" "another budget is not" "$VSWAP" limit 64M "$pid"
+	check "another budget waits" kill -0 $waiting
 	exec 8>&-
 	check "when that has ended, attach ends with 0" ends_with 0 $owner
+	wait $waiting || true
+	check "and who waited is told" grep -q "just been detached" "$work/limit"
 else
 	exec 8>&-
 	skip "a debugger" "it cannot trace the process"
