@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The storm under budgets far below what it uses. STORM_PAGES pages in all (default 10^6),
+# The storm under budgets far below what it uses. STORM_PAGES pages in all (default 700000),
 # STORM_SEED to repeat one.
 . "$(dirname "$0")/../lib.sh"
 need_vswap
 
-pages=${STORM_PAGES:-1000000}
+pages=${STORM_PAGES:-700000}
 seed=${STORM_SEED:-$(date +%s)}
 limit=${STORM_TIMEOUT:-$((300 + pages / 2000))}
 

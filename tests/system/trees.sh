@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: MIT
 # Whole jobs under one budget: storms of forks, servers with many children, short processes, daemons,
 # two jobs at once, compilers, Python's multiprocessing, Redis saving, PostgreSQL. All data is
-# checked. TREES_PAGES (default 600000) pages are checked by fork storms, TREES_SEED
+# checked. TREES_PAGES (default 450000) pages are checked by fork storms, TREES_SEED
 # repeats them; TREES_MIB (96) is what the server with children holds, TREES_PROCESSES
 # (1000) how many short ones there are. TREES="storm redis" runs some cases only.
 . "$(dirname "$0")/../lib.sh"
 need_vswap
 
 trees=$BUILD/tests/trees
-pages=${TREES_PAGES:-600000}
+pages=${TREES_PAGES:-450000}
 seed=${TREES_SEED:-$(date +%s)}
 mib=${TREES_MIB:-96}
 processes=${TREES_PROCESSES:-1000}
