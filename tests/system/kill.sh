@@ -75,9 +75,16 @@ kill_all() {
 	hit "$1" $(keepers_of "$1")
 }
 
+# Lives, and should not. Where nobody is left to kill it, that is only who has memory that was served.
+survives() {
+	[ "$way" != all ] || grep -q '^VmFlags:.* um' "/proc/$1/smaps" 2>/dev/null
+}
+
 nobody_lives() {
 	"$survivors" look "$1" >"$work/seen"
-	[ $(($? & 2)) = 0 ]
+	for one in $(awk '$2 == "alive" { print $1 }' "$work/seen"); do
+		! survives "$one" || return 1
+	done
 }
 
 # one_round WAY: sets $trouble if something was wrong.
