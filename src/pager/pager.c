@@ -354,9 +354,11 @@ int pager_detach(struct pager *pager, bool lose, pager_progress_fn progress, voi
 	int error = bring_back_all(pager, lose, progress, argument, message);
 
 	while (!error && (attached = next_to_release(pager))) {
+		pid_t pid = attached->task.pid;
+
+		/* It is freed when it was let go. */
 		error = release(attached, lose, message);
-		if (error == -EPERM &&
-		    wait_for_debugger(pager, attached->task.pid, progress, argument))
+		if (error == -EPERM && wait_for_debugger(pager, pid, progress, argument))
 			error = 0;
 	}
 	if (error)

@@ -215,6 +215,31 @@ else
 fi
 check "its data is right" victim_ends_well
 
+# ---- let go while a debugger is at the agent alone ----
+victim_start memory 96
+"$VSWAP" attach -m 48M "$pid" 2>"$work/attach.err" 9>&- &
+owner=$! started="$started $owner"
+wait_for 20 is_attached "$pid"
+agent=$(ls "/proc/$pid/task" | grep -v "^$pid\$" | head -n 1)
+rm -f "$work/debugger" "$work/debugger.input"
+mkfifo "$work/debugger.input"
+"$victim" debug "$agent" <"$work/debugger.input" >"$work/debugger" 9>&- &
+debugger=$! started="$started $debugger"
+exec 8>"$work/debugger.input"
+if wait_for 20 [ -s "$work/debugger" ]; then
+	"$VSWAP" detach "$pid" >"$work/detach" 2>&1 8>&- 9>&- &
+	waiting=$! started="$started $!"
+	check "vswap waits for it" wait_for 20 grep -q "waiting to let go" "$work/attach.err"
+	exec 8>&-
+	check "when that has ended, detach succeeds" ends_with 0 $waiting
+	check "and attach ends" ends_with 0 $owner
+else
+	exec 8>&-
+	skip "a debugger of the agent" "it cannot trace the thread"
+	kill -TERM $owner
+fi
+check "its data is right" victim_ends_well
+
 victim_start memory 96
 "$VSWAP" attach -m 48M "$pid" 2>"$work/attach.err" 9>&- &
 owner=$! started="$started $owner"

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 #include "base/clock.h"
 #include "pager/attached/doubts.h"
 #include "pager/attached/mapping.h"
@@ -16,6 +17,7 @@
 /* What an agent's way out waits for is said after the first; after the second it stays, ns. */
 #define TELL_NS	    2000000000ull
 #define TOO_LONG_NS 60000000000ull
+#define TRACED_US   50000
 
 /* All is back: from now on it lives without us. */
 static void unregister_all(struct attached *attached)
@@ -68,13 +70,16 @@ static int agent_out(struct attached *attached, char message[MESSAGE_BYTES])
 		pager_meanwhile(attached->pager);
 		error = attach_leave(&attached->target, message);
 		waited = monotonic_ns() - since;
-		if (error == -ETIMEDOUT && waited > TELL_NS && !told) {
+		if ((error == -ETIMEDOUT || error == -EPERM) && waited > TELL_NS && !told) {
 			told = true;
 			pager_say(attached->pager, "waiting to let go of process %d: %s",
 				  attached->task.pid, message);
 		}
-	} while (error == -ETIMEDOUT && waited < TOO_LONG_NS);
-	if (error != -ETIMEDOUT)
+		/* Somebody traces a thread of it, perhaps the agent alone. */
+		if (error == -EPERM)
+			usleep(TRACED_US);
+	} while ((error == -ETIMEDOUT || error == -EPERM) && waited < TOO_LONG_NS);
+	if (error != -ETIMEDOUT && error != -EPERM)
 		return error;
 	/* All is back, so it does no harm there. */
 	pager_say(attached->pager,
