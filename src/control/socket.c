@@ -259,24 +259,35 @@ static bool peer_is_trusted(int descriptor)
 	return peer.uid == geteuid() || peer.uid == 0;
 }
 
-/* A free place, or the one that has been quiet longest: idle clients must not lock others out. */
-static struct client *place_for_client(struct control *control)
+/* The one that has been quiet longest; among those that wait for an answer only if need be. */
+static struct client *quietest(struct control *control, bool later)
 {
 	struct client *oldest = NULL;
 
 	for (int i = 0; i < CONTROL_CLIENTS; i++) {
 		struct client *client = &control->clients[i];
 
-		if (client->busy)
-			continue;
-		if (client->descriptor < 0)
-			return client;
-		if (!oldest || client->used < oldest->used)
+		if (!client->busy && client->later == later &&
+		    (!oldest || client->used < oldest->used))
 			oldest = client;
 	}
-	if (oldest)
-		client_close(oldest);
 	return oldest;
+}
+
+/* A free place, or another's: idle clients must not lock others out. NULL: all are busy. */
+static struct client *place_for_client(struct control *control)
+{
+	struct client *client;
+
+	for (int i = 0; i < CONTROL_CLIENTS; i++)
+		if (control->clients[i].descriptor < 0 && !control->clients[i].busy)
+			return &control->clients[i];
+	client = quietest(control, false);
+	if (!client)
+		client = quietest(control, true);
+	if (client)
+		client_close(client);
+	return client;
 }
 
 static void accept_client(struct control *control, int descriptor)
@@ -413,9 +424,9 @@ void control_serve(struct control *control, const struct pollfd *polls, unsigned
 /* Who has lost patience has told its user that nothing was done. */
 static bool has_gone(const struct client *client)
 {
-	char byte;
+	struct pollfd peer = {.fd = client->descriptor};
 
-	return !recv(client->descriptor, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	return poll(&peer, 1, 0) > 0 && peer.revents & (POLLHUP | POLLERR);
 }
 
 void control_resume(struct control *control)
