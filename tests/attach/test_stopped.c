@@ -59,13 +59,13 @@ static void stays_stopped(int signal)
 	for (int i = 0; i < 3; i++) {
 		check(!pager_attach(&pager, pid, message), "%s", message);
 		let_pass(20);
-		check(state_of(pid) == 'T', "state %c after attach", state_of(pid));
+		wait_until(is_stopped, &pid, "its stop after attach");
 		check(!attach_stop(&pager.target, 1000, NULL, NULL), "stop");
 		let_pass(20);
-		check(state_of(pid) == 'T', "state %c after a stop", state_of(pid));
+		wait_until(is_stopped, &pid, "its stop after a stop");
 		check(!pager_leave(&pager, message), "%s", message);
 		let_pass(20);
-		check(state_of(pid) == 'T', "state %c after leave", state_of(pid));
+		wait_until(is_stopped, &pid, "its stop after leave");
 	}
 	check(board->counter == before, "it ran");
 	memset(&info, 0, sizeof(info));
@@ -79,7 +79,7 @@ static void stays_stopped(int signal)
 	kill(pid, signal);
 	wait_until(is_stopped, &pid, "the stop");
 	check(!pager_leave(&pager, message), "%s", message);
-	check(state_of(pid) == 'T', "state %c at the end", state_of(pid));
+	wait_until(is_stopped, &pid, "it to stand again");
 	before = board->counter;
 	kill(pid, SIGCONT);
 	wait_until(counts_on, &before, "it to go on");
