@@ -25,7 +25,7 @@ struct owner {
 	int pidfd;
 	int signals;
 	bool gone;	    /* the program has ended */
-	bool at_work;	    /* the pager is, for long: only what changes nothing is answered */
+	bool at_work;	    /* the pager is, for long, and others are heard meanwhile */
 	bool detached;	    /* and goes on without us */
 	bool detach_wanted; /* a signal asked for it */
 	bool impatient;	    /* another one while it was under way */

@@ -53,13 +53,11 @@ void work_remember(struct owner *owner)
 void work_meanwhile(void *argument)
 {
 	struct owner *owner = argument;
-	bool at_work = owner->at_work;
-
 	if (!owner->control)
 		return;
 	owner->at_work = true;
 	control_serve_others(owner->control);
-	owner->at_work = at_work;
+	owner->at_work = false;
 }
 
 struct long_work {
@@ -92,11 +90,9 @@ int work_detach(struct owner *owner, struct client *client, bool lose, char mess
 	int result;
 
 	owner->detach_wanted = true;
-	owner->at_work = true;
 	work_remember(owner);
 	result = pager_detach(owner->pager, lose, work_progress, &work, message);
 	progress_end(&work.progress);
-	owner->at_work = false;
 	owner->detach_wanted = false;
 	if (result)
 		return result;
@@ -111,11 +107,8 @@ int work_thaw(struct owner *owner, struct client *client, char message[MESSAGE_B
 {
 	struct long_work work = {
 		.owner = owner, .client = client, .progress = {.what = "bringing in"}};
-	int result;
+	int result = pager_thaw(owner->pager, work_progress, &work, message);
 
-	owner->at_work = true;
-	result = pager_thaw(owner->pager, work_progress, &work, message);
 	progress_end(&work.progress);
-	owner->at_work = false;
 	return result;
 }

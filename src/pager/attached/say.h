@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What is told to the user, who else is heard meanwhile, and the end of a process that cannot be served truthfully. Any thread.
- */
+/* What is told to the user, who is heard in the middle of long work, and the end of a process that
+ * cannot be served truthfully. Any thread, but where it says so. */
 #ifndef PAGER_ATTACHED_SAY_H
 #define PAGER_ATTACHED_SAY_H
 
@@ -9,8 +9,7 @@ struct pager;
 
 void pager_say(struct pager *pager, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Where the control thread is at something long, every PAGER_MEANWHILE_NS: others are heard. No
- * lock. */
+/* At something long, every PAGER_MEANWHILE_NS: others are heard. Control thread, no lock held. */
 #define PAGER_MEANWHILE_NS 200000000ull
 void pager_meanwhile(struct pager *pager);
 

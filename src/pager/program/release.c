@@ -17,7 +17,8 @@
 /* What an agent's way out waits for is said after the first; after the second it stays, ns. */
 #define TELL_NS	    2000000000ull
 #define TOO_LONG_NS 60000000000ull
-#define TRACED_US   50000
+/* A thread that somebody traces is tried again after this, microseconds. */
+#define TRACED_US 50000
 
 /* All is back: from now on it lives without us. */
 static void unregister_all(struct attached *attached)
@@ -51,6 +52,12 @@ static int last_stop(struct target *target, void *argument)
 	return error;
 }
 
+/* A thread does not stop, or somebody else traces one, perhaps the agent alone. */
+static bool is_held_up(int error)
+{
+	return error == -ETIMEDOUT || error == -EPERM;
+}
+
 /*
  * The channel goes with the agent, and the lock's gate is in it. Something may be registered that
  * is no region (register.c): its events must still be read, or their threads could not be stopped.
@@ -70,16 +77,15 @@ static int agent_out(struct attached *attached, char message[MESSAGE_BYTES])
 		pager_meanwhile(attached->pager);
 		error = attach_leave(&attached->target, message);
 		waited = monotonic_ns() - since;
-		if ((error == -ETIMEDOUT || error == -EPERM) && waited > TELL_NS && !told) {
+		if (is_held_up(error) && waited > TELL_NS && !told) {
 			told = true;
 			pager_say(attached->pager, "waiting to let go of process %d: %s",
 				  attached->task.pid, message);
 		}
-		/* Somebody traces a thread of it, perhaps the agent alone. */
 		if (error == -EPERM)
 			usleep(TRACED_US);
-	} while ((error == -ETIMEDOUT || error == -EPERM) && waited < TOO_LONG_NS);
-	if (error != -ETIMEDOUT && error != -EPERM)
+	} while (is_held_up(error) && waited < TOO_LONG_NS);
+	if (!is_held_up(error))
 		return error;
 	/* All is back, so it does no harm there. */
 	pager_say(attached->pager,
