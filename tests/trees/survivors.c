@@ -187,6 +187,8 @@ static _Noreturn void run(const char *path, size_t mib, int each)
 {
 	pthread_t thread;
 
+	/* What a program may ignore does not end it. */
+	signal(SIGIO, SIG_IGN);
 	open_file(path);
 	enrol();
 	pages = mib * MIB_PAGES;
