@@ -137,21 +137,40 @@ AGENT static int gate_enter(struct gate *gate)
 	}
 }
 
+AGENT static long protect(const struct channel *channel, uint64_t start, uint32_t pages,
+			  uint64_t mode)
+{
+	struct uffdio_writeprotect protect;
+
+	protect.range.start = start;
+	protect.range.len = pages * PAGE_BYTES;
+	protect.mode = mode;
+	return call(__NR_ioctl, channel->userfault, (long)UFFDIO_WRITEPROTECT, (long)&protect, 0);
+}
+
+/*
+ * Nothing is to move that nobody registered: it would be missed at once, and read as zeros. To
+ * protect nothing is to ask. 0, -ENOENT, or -EAGAIN: an event is in flight.
+ */
+AGENT static long ask(const struct channel *channel, uint64_t start, uint32_t pages)
+{
+	return channel->mark ? protect(channel, start, pages, UFFDIO_WRITEPROTECT_MODE_DONTWAKE)
+			     : 0;
+}
+
 /*
  * Marks what has just moved (marks.h), before anybody else can see that it left: a guard that came
  * and went in between would not be noticed. Nothing comes in meanwhile, since the gate is held.
  */
 AGENT static int16_t mark(const struct channel *channel, uint64_t start, uint32_t pages)
 {
-	struct uffdio_writeprotect protect;
+	long error;
 
 	if (!channel->mark || !pages)
 		return CHANNEL_MOVED;
-	protect.range.start = start;
-	protect.range.len = pages * PAGE_BYTES;
-	protect.mode = UFFDIO_WRITEPROTECT_MODE_WP;
-	if (call(__NR_ioctl, channel->userfault, (long)UFFDIO_WRITEPROTECT, (long)&protect, 0))
-		return CHANNEL_MOVED;
+	error = protect(channel, start, pages, UFFDIO_WRITEPROTECT_MODE_WP);
+	if (error)
+		return error == -ENOENT ? CHANNEL_ASTRAY : CHANNEL_MOVED;
 	return CHANNEL_MARKED;
 }
 
@@ -178,6 +197,13 @@ AGENT static int move_chunk(struct channel *channel, struct aim *aim, uint32_t a
 		while (at + run < end &&
 		       channel->from[at + run] == channel->from[at] + run * PAGE_BYTES)
 			run++;
+		error = ask(channel, channel->from[at], run);
+		if (error == -EAGAIN)
+			return 0;
+		for (; error == -ENOENT && run; run--)
+			channel->result[at++] = CHANNEL_STRANGER;
+		if (!run)
+			continue;
 		move.dst = aim->staging[aim->kind] + at * PAGE_BYTES;
 		move.src = channel->from[at];
 		move.len = run * PAGE_BYTES;

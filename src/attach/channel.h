@@ -35,8 +35,10 @@ enum channel_verb {
 enum channel_result {
 	CHANNEL_MOVED = 0,
 	CHANNEL_NOT_TRIED = 1,
-	CHANNEL_PARTED = 2, /* moved; until then it was shared by fork, or had been */
-	CHANNEL_MARKED = 4, /* and it left a mark (marks.h): a bit beside _MOVED and _PARTED */
+	CHANNEL_PARTED = 2,   /* moved; until then it was shared by fork, or had been */
+	CHANNEL_MARKED = 4,   /* and it left a mark (marks.h): a bit beside _MOVED and _PARTED */
+	CHANNEL_STRANGER = 8, /* stays: nobody registered it */
+	CHANNEL_ASTRAY = 16,  /* moved, and right afterwards nobody had it registered */
 };
 
 /* Why the agent did nothing at all with a command. */
@@ -47,8 +49,8 @@ enum channel_refusal {
 };
 
 /*
- * What the agent sees of the memory lock (pager/attached/lock.h has the protocol). Each word is written by
- * one side; `closed` and `moving` are futexes.
+ * What the agent sees of the memory lock (pager/attached/lock.h has the protocol). Each word is
+ * written by one side; `closed` and `moving` are futexes.
  */
 struct gate {
 	uint32_t closed;      /* owner: a writer has the lock, or waits for it */
@@ -79,7 +81,7 @@ struct channel {
 	uint32_t part; /* MOVE: pages that fork left shared are made the program's own first */
 	uint64_t from[CHANNEL_BATCH];
 	uint32_t word[CHANNEL_WORDS];
-	int16_t result[CHANNEL_BATCH]; /* CHANNEL_MOVED, _PARTED, _MARKED, -errno not moved; a hint:
+	int16_t result[CHANNEL_BATCH]; /* enum channel_result, or -errno: it stays; a hint:
 					  the truth is what stands in staging after the revoke */
 };
 

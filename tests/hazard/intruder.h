@@ -46,23 +46,31 @@ static inline int steal_userfault(pid_t agent)
 	return stolen;
 }
 
-/* The mapping that is shared with the owner, and how long it is. NULL: none. */
-static inline void *find_channel(size_t *bytes)
+/* What it has mapped of the file that it shares with the owner, with these permissions, and how long
+ * that is. NULL: nothing. */
+static inline void *find_shared(const char *permissions, size_t *bytes)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");
 	unsigned long start, end;
-	char line[512];
+	char line[512], has[5];
 	void *found = NULL;
 
 	while (maps && !found && fgets(line, sizeof(line), maps))
 		if (strstr(line, "memfd:vswap-agent") &&
-		    sscanf(line, "%lx-%lx", &start, &end) == 2) {
+		    sscanf(line, "%lx-%lx %4s", &start, &end, has) == 3 &&
+		    !strcmp(has, permissions)) {
 			found = (void *)start;
 			*bytes = end - start;
 		}
 	if (maps)
 		fclose(maps);
 	return found;
+}
+
+/* The channel is written by both (attach/channel.h). */
+static inline void *find_channel(size_t *bytes)
+{
+	return find_shared("rw-s", bytes);
 }
 
 #endif

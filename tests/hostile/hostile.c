@@ -85,7 +85,7 @@ static void scribble(void)
 static void patch_agent(void)
 {
 	size_t bytes;
-	char *channel = find_channel(&bytes);
+	char *channel = find_shared(draw() % 2 ? "rw-s" : "r-xs", &bytes);
 
 	if (!channel || draw() % 20)
 		return;

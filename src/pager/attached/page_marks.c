@@ -8,15 +8,15 @@
 #include "pager/attached/page_marks.h"
 
 #include <errno.h>
+#include <unistd.h>
 #include "attach/maps.h"
 #include "base/clock.h"
 #include "pager/attached/late_marks.h"
+#include "pager/attached/mapping.h"
 #include "pager/attached/pagemap.h"
 #include "pager/attached/state.h"
 #include "pager/attached/userfault.h"
 
-/* Page-table entries that are looked at at once. */
-#define SPAN_BYTES (2ull << 20)
 /* Longest wait for events that are in flight. */
 #define CHANGING_NS 2000000u
 
@@ -46,8 +46,11 @@ static int mark_run(struct attached *attached, unsigned int first, unsigned int 
 	*pages = count_run(batch, first);
 	if (*pages)
 		error = userfault_mark(attached->task.userfault, batch->address[first], *pages);
-	for (unsigned int i = first; !error && i < first + *pages; i++)
-		batch->marked[i] = true;
+	for (unsigned int i = first; i < first + *pages; i++) {
+		batch->marked[i] = !error;
+		if (error == -ENOENT)
+			batch->result[i] = CHANNEL_ASTRAY;
+	}
 	return error;
 }
 
@@ -114,48 +117,42 @@ bool page_marks_dropped(struct attached *attached, uint64_t address, desc_t word
 	return word & DESC_MARKED && !page_marks_count_left(attached, address, word, 1);
 }
 
-/* Pages of a batch, from one on, that lie within SPAN_BYTES, going up. */
-struct span {
-	const struct batch *batch;
-	unsigned int first, count, found;
-};
-
-static void note_marking(void *argument, uint64_t start, uint64_t end)
-{
-	struct span *span = argument;
-
-	for (unsigned int i = span->first; i < span->first + span->count; i++)
-		span->found += span->batch->address[i] >= start && span->batch->address[i] < end;
-}
-
-static struct span next_span(const struct batch *batch, unsigned int first)
-{
-	struct span span = {.batch = batch, .first = first, .count = 1};
-	const uint64_t *address = batch->address;
-
-	for (unsigned int i = first + 1; i < batch->count; i++, span.count++)
-		if (address[i] < address[i - 1] || address[i] - address[first] >= SPAN_BYTES)
-			break;
-	return span;
-}
-
-bool page_marks_batch_is_ours(struct attached *attached)
+bool page_marks_strangers(const struct attached *attached)
 {
 	const struct batch *batch = &attached->batch;
-	int pagemap = attached->target.pagemap;
-	struct span span;
 
-	if (!attached->pager->evict.marks)
-		return true;
-	for (unsigned int first = 0; first < batch->count; first += span.count) {
-		uint64_t last;
+	for (unsigned int i = 0; i < batch->count; i++)
+		if (!batch->moved[i] && batch->result[i] == CHANNEL_STRANGER)
+			return true;
+	return false;
+}
 
-		span = next_span(batch, first);
-		last = batch->address[first + span.count - 1];
-		if (maps_marking(pagemap, batch->address[first], last + PAGE_BYTES, note_marking,
-				 &span) ||
-		    span.found != span.count)
-			return false;
+/* Its own memory stands there, not somebody's (SHM_REMAP) or nobody's. Before Linux 6.11 none can
+ * tell. */
+static bool is_private(int maps, uint64_t address)
+{
+	struct mapping now;
+	int error = maps < 0 ? -ENOTTY : maps_query(maps, address, &now);
+
+	return error ? error == -ENOTTY : now.pageable || now.joins;
+}
+
+bool page_marks_went_astray(const struct attached *attached)
+{
+	const struct batch *batch = &attached->batch;
+	int maps = -1;
+	bool found = false, opened = false;
+
+	for (unsigned int i = 0; i < batch->count && !found; i++) {
+		if (!batch->moved[i] || batch->result[i] <= 0 ||
+		    !(batch->result[i] & CHANNEL_ASTRAY))
+			continue;
+		if (!opened)
+			maps = maps_open(mapping_task(attached));
+		opened = true;
+		found = is_private(maps, batch->address[i]);
 	}
-	return true;
+	if (maps >= 0)
+		close(maps);
+	return found;
 }

@@ -14,9 +14,16 @@ struct attached;
  * any fault on the batch is answered. */
 void page_marks_settle(struct attached *attached);
 
-/* All pages of the batch lie in memory that is registered. Else what has become of some was not
- * told yet, or no event tells: what is there now may be somebody else's. Evictor, no lock held. */
-bool page_marks_batch_is_ours(struct attached *attached);
+/* Some pages stayed because nobody registered them: what has become of them was not told yet, or no
+ * event tells (SHM_REMAP). What is there now is somebody else's. Evictor, no lock held. */
+bool page_marks_strangers(const struct attached *attached);
+
+/*
+ * Some page has left memory that nobody had registered right afterwards, so may not have been ours:
+ * its place may have been read as zeros since. Between the agent's question and the move it was
+ * replaced without an event. Evictor, no lock held, after page_marks_settle.
+ */
+bool page_marks_went_astray(const struct attached *attached);
 
 /*
  * How many of the pages are as they were left, all of which are swapped, locked, and marked like

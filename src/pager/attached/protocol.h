@@ -25,7 +25,7 @@
  *
  * So `resident` may be wrong in one direction only: the page may be gone, and was
  * then dropped by the program itself, which makes zeros right. What is present there now
- * leaves only if it is registered (page_marks_batch_is_ours). The other
+ * leaves only if it is registered (agent.c:ask). The other
  * direction (a page is present of which we know nothing) is harmless: it is not
  * evicted until a stop of all threads has recorded it.
  *

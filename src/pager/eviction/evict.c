@@ -250,7 +250,7 @@ static bool return_kept(struct attached *attached)
 
 static bool says_moved(int result)
 {
-	return result >= 0 && result != CHANNEL_NOT_TRIED;
+	return result >= 0 && !(result & (CHANNEL_NOT_TRIED | CHANNEL_STRANGER));
 }
 
 /*
@@ -291,6 +291,8 @@ static int find_moved(struct attached *attached)
 		error = doubt_moved(attached);
 	if (!error)
 		page_marks_settle(attached);
+	if (!error && page_marks_went_astray(attached))
+		error = -ESTALE;
 	return error ? error : read_staging(attached);
 }
 
@@ -353,6 +355,23 @@ static bool is_gone_soon(const struct attached *attached)
 	return gone;
 }
 
+/* What has left cannot be given back as it was: the process must not go on, if it has not ended. */
+static void end_process(struct attached *attached, int error)
+{
+	if (error == -ESTALE || !is_gone_soon(attached)) {
+		pager_say(
+			attached->pager,
+			error == -ESTALE
+				? "process %d: pages left memory that it was mapping anew, and "
+				  "nobody told: killed, so that it never reads wrong bytes"
+				: "process %d: pages that left it cannot be read (%s): killed, so "
+				  "that it never reads wrong bytes",
+			attached->task.pid, strerror(-error));
+		pager_kill(attached);
+	}
+	attached->task.dead = true;
+}
+
 static enum evict_result run_batch(struct attached *attached, unsigned int want,
 				   const struct page_list *only)
 {
@@ -360,7 +379,7 @@ static enum evict_result run_batch(struct attached *attached, unsigned int want,
 	pid_t last_id = robust_last_id(attached->pager->evict.loadavg);
 	enum evict_result result = prepare(attached, want);
 	uint64_t changes;
-	bool is_ours, sent;
+	bool sent;
 	int error;
 
 	if (result != EVICT_DONE)
@@ -375,19 +394,10 @@ static enum evict_result run_batch(struct attached *attached, unsigned int want,
 		return EVICT_NOTHING;
 	}
 
-	is_ours = page_marks_batch_is_ours(attached);
-	sent = is_ours && move(attached);
+	sent = move(attached);
 	error = sent ? find_moved(attached) : 0;
 	if (error) {
-		/* Only the end of the process may do this; anything else must not go on. */
-		if (!is_gone_soon(attached)) {
-			pager_say(attached->pager,
-				  "process %d: pages that left it cannot be read (%s): killed, so "
-				  "that it never reads wrong bytes",
-				  attached->task.pid, strerror(-error));
-			pager_kill(attached);
-		}
-		attached->task.dead = true;
+		end_process(attached, error);
 		batch_set_state(batch, BATCH_IDLE);
 		return EVICT_GONE;
 	}
@@ -401,7 +411,7 @@ static enum evict_result run_batch(struct attached *attached, unsigned int want,
 	servers_kick_deferred(attached->pager);
 	/* An event is to say why, or nobody does: then all its mappings are looked at, which is
 	 * slow. */
-	if (!is_ours && mapping_forget_strangers(attached))
+	if (page_marks_strangers(attached) && mapping_forget_strangers(attached))
 		evict_rest(attached, STRANGERS_NS);
 
 	/* Again: others may have come meanwhile, and what was tried may be swapped still. */
