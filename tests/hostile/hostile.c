@@ -85,7 +85,7 @@ static void scribble(void)
 static void patch_agent(void)
 {
 	size_t bytes;
-	char *channel = find_shared(draw() % 2 ? "rw-s" : "r-xs", &bytes);
+	char *channel = find_shared(draw() % 2 ? "rw-s" : "r-xp", &bytes);
 
 	if (!channel || draw() % 20)
 		return;

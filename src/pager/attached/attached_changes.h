@@ -21,6 +21,7 @@ struct unborn {
 struct attached_changes {
 	bool needs_look;     /* child: its mappings have not been looked at since its birth */
 	bool needs_wipe;     /* child: look for MADV_WIPEONFORK before its first fault */
+	uint64_t search_ns;  /* its process is not searched for in all of /proc before then */
 	_Atomic bool forked; /* it has relatives, or had */
 
 	/* Server: children whose FORK was read, while events that were in flight with it are. */

@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "base/proc.h"
+#include "pager/attached/pagemap.h"
 #include "pager/attached/state.h"
 
 pid_t holder_of(pid_t thread)
@@ -22,7 +23,7 @@ pid_t holder_of(pid_t thread)
 	return process;
 }
 
-bool holder_is_known(struct pager *pager, pid_t pid, const struct attached *but)
+bool holder_is_proved(struct pager *pager, pid_t pid, const struct attached *but)
 {
 	bool known = false;
 
@@ -30,6 +31,7 @@ bool holder_is_known(struct pager *pager, pid_t pid, const struct attached *but)
 	for (size_t i = 0; i < pager->listing.count && !known; i++)
 		known = pager->listing.items[i] != but &&
 			pager->listing.items[i]->task.pid == pid &&
+			pagemap_is_proved(pager->listing.items[i]) &&
 			!pager->listing.items[i]->task.dead;
 	pthread_mutex_unlock(&pager->listing.lock);
 	return known;

@@ -14,8 +14,8 @@ struct pager;
 
 /* The process of a thread, or the first of its parents that has the same memory. */
 pid_t holder_of(pid_t thread);
-/* It is known as that of an address space; `but` does not count (may be NULL). */
-bool holder_is_known(struct pager *pager, pid_t pid, const struct attached *but);
+/* It is proved to be that of an address space; `but` does not count (may be NULL). */
+bool holder_is_proved(struct pager *pager, pid_t pid, const struct attached *but);
 /* The process still has it: it has not called exec since. True if that cannot be told, as when no
  * descriptor is left. Any lock. */
 bool holder_is(const struct attached *attached, pid_t pid);

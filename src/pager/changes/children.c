@@ -15,6 +15,7 @@
 #include "pager/attached/holder.h"
 #include "pager/attached/mapping.h"
 #include "pager/attached/pagemap.h"
+#include "pager/attached/proof.h"
 #include "pager/attached/say.h"
 #include "pager/attached/state.h"
 #include "pager/attached/userfault.h"
@@ -28,6 +29,8 @@
 #define PAUSE_US   200
 /* Most other processes that are remembered meanwhile. */
 #define OTHERS 32
+/* So many pages of a region are tried, for one that is missing. */
+#define LOOKS 8
 
 /* Of a process, from /proc/PID/stat. */
 struct birth {
@@ -64,40 +67,23 @@ void children_note_stack(struct attached *attached)
 	attached->task.stack_start = birth.stack_start;
 }
 
-static bool is_absent(const struct attached *child, uint64_t page)
-{
-	const slot_t *slot = memory_look(child->memory, page);
-
-	return !slot || desc_state(atomic_load(slot)) == DESC_ABSENT;
-}
-
-static bool is_present(int pagemap, uint64_t page)
-{
-	bool present;
-
-	return !maps_present_pages(pagemap, page, 1, &present) && present;
-}
-
-enum proof {
-	PROOF_NONE, /* no page for it */
-	PROOF_NO,
-	PROOF_YES,
-};
-
-/* Installs a page of zeros where there would be zeros anyway: is it the process that has it now?
- * All that was in flight at the FORK has been read: it could say that the page is another one. */
-static enum proof prove_by_page(const struct attached *child, int pagemap, uint64_t page)
-{
-	if (!is_absent(child, page) || is_present(pagemap, page) ||
-	    userfault_zero(child->task.userfault, page, 1, false) != 1)
-		return PROOF_NONE;
-	return is_present(pagemap, page) ? PROOF_YES : PROOF_NO;
-}
-
 /* What moved while it was forked may be elsewhere in the child (follow_moves). */
 static bool has_moved(const struct attached *parent, const struct region *region)
 {
 	return moved_into(parent, region->start, region->end);
+}
+
+/* Stacks have pages that were never touched at their beginning, heaps at their end. */
+static enum proof prove_by_region(const struct attached *child, int pagemap,
+				  const struct region *region)
+{
+	uint64_t pages = (region->end - region->start) >> PAGE_SHIFT;
+	enum proof proof = PROOF_NONE;
+
+	for (uint64_t i = 0; i <= LOOKS && proof == PROOF_NONE; i++)
+		proof = proof_at(child, pagemap,
+				 region->start + ((pages - 1) * i / LOOKS << PAGE_SHIFT));
+	return proof;
 }
 
 static enum proof prove(const struct attached *parent, struct attached *child, pid_t pid)
@@ -107,16 +93,9 @@ static enum proof prove(const struct attached *parent, struct attached *child, p
 
 	if (pagemap < 0)
 		return PROOF_NONE;
-	/* Stacks have such pages at their beginning, heaps at their end. */
-	for (size_t i = 0; i < child->regions.count && proof == PROOF_NONE; i++) {
-		const struct region *region = &child->regions.items[i];
-
-		if (has_moved(parent, region))
-			continue;
-		proof = prove_by_page(child, pagemap, region->start);
-		if (proof == PROOF_NONE)
-			proof = prove_by_page(child, pagemap, region->end - PAGE_BYTES);
-	}
+	for (size_t i = 0; i < child->regions.count && proof == PROOF_NONE; i++)
+		if (!has_moved(parent, &child->regions.items[i]))
+			proof = prove_by_region(child, pagemap, &child->regions.items[i]);
 	if (proof == PROOF_YES)
 		pagemap_keep(child, pagemap);
 	else
@@ -148,7 +127,7 @@ static bool is_newborn(void *argument, pid_t pid)
 
 	if (!read_birth(pid, &birth) || birth.stack_start != parent->task.stack_start ||
 	    birth.started < newborn->ticks || is_other(newborn, pid) ||
-	    holder_is_known(parent->pager, pid, NULL) || proc_same_memory(parent->task.pid, pid))
+	    holder_is_proved(parent->pager, pid, NULL) || proc_same_memory(parent->task.pid, pid))
 		return false;
 	switch (prove(parent, newborn->child, pid)) {
 	case PROOF_YES:
@@ -220,7 +199,7 @@ void children_look(struct attached *child)
 	struct maps maps = {0};
 
 	assert_writing(&child->lock);
-	if (child->task.pid && !maps_read(child->task.pid, &maps) &&
+	if (child->task.pid && pagemap_is_proved(child) && !maps_read(child->task.pid, &maps) &&
 	    !userfault_is_changing(child->task.userfault) && holder_is(child, child->task.pid)) {
 		child->changes.needs_look = false;
 		drop_unmapped(child, &maps);
@@ -336,7 +315,7 @@ void children_first_fault(struct attached *child)
 {
 	assert_writing(&child->lock);
 	/* If it cannot be read although its thread waits for us, it is dying. */
-	if (child->task.pid)
+	if (child->task.pid && pagemap_is_proved(child))
 		child->changes.needs_wipe = !wipe_child(child);
 }
 

@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "pager/attached/holder.h"
 #include "pager/attached/kick.h"
-#include "pager/attached/pagemap.h"
+#include "pager/attached/proof.h"
 #include "pager/attached/say.h"
 #include "pager/attached/state.h"
 #include "pager/attached/userfault.h"
@@ -103,7 +103,7 @@ static void finish(struct server *server, struct fault *fault, enum fault_result
  * takes this CPU at once: while other servers are awake, and wait for the lock, it is woken
  * afterwards only.
  */
-static void serve(struct server *server, struct fault *fault, int suspect)
+static void serve(struct server *server, struct fault *fault)
 {
 	struct attached *attached = fault->attached;
 	struct fill_buffers *buffers = server->buffers;
@@ -111,14 +111,12 @@ static void serve(struct server *server, struct fault *fault, int suspect)
 
 	if (!attached_own_slot(attached, fault->address)) {
 		unlock_write(&attached->lock);
-		pagemap_close(suspect);
 		return;
 	}
 	lock_downgrade(&attached->lock);
 	buffers->quiet = server->polite;
 	buffers->installed = 1;
 	result = fault_serve(fault, buffers);
-	pagemap_settle(attached, suspect, fault->address);
 	unlock_read(&attached->lock);
 	if (buffers->quiet && result == FAULT_DONE)
 		userfault_wake(attached->task.userfault, fault->address, buffers->installed);
@@ -131,20 +129,22 @@ static void answer(struct server *server, struct fault *fault)
 {
 	struct attached *attached = fault->attached;
 	enum fault_result result;
-	int suspect;
 
 	if (attached->changes.needs_wipe || attached->changes.needs_look)
 		holder_check(attached);
-	suspect = pagemap_suspect(attached, fault->thread, fault->address);
+	if (!proof_find(attached, fault->thread, fault->address)) {
+		unlock_write(&attached->lock);
+		put_aside_changing(server, fault);
+		return;
+	}
 	if (attached->changes.needs_wipe)
 		children_first_fault(attached);
 	if (attached->changes.needs_look)
 		children_look(attached);
 	if (region_find(&attached->regions, fault->address)) {
-		serve(server, fault, suspect);
+		serve(server, fault);
 		return;
 	}
-	pagemap_close(suspect);
 	result = fault_serve_growth(fault, server->buffers);
 	unlock_write(&attached->lock);
 	finish(server, fault, result);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "pager/attached/mapping.h"
+#include "pager/attached/pagemap.h"
 #include "pager/attached/state.h"
 #include "pager/attached/userfault.h"
 #include "pager/changes/children.h"
@@ -82,6 +83,8 @@ static int adopting_stop(struct target *target, void *argument)
 
 	lock_write(&attached->lock);
 	error = find_registered(attached, target, &registered);
+	if (!error && !pagemap_is_proved(attached))
+		pagemap_keep(attached, pagemap_open(target->agent_tid));
 	/* Nothing is in flight, since every thread stands still. */
 	if (!error && (!children_settle(attached) || !moved_settle(attached)))
 		error = -EAGAIN;

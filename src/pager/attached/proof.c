@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+#include "pager/attached/proof.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+#include "attach/maps.h"
+#include "base/clock.h"
+#include "base/proc.h"
+#include "pager/attached/holder.h"
+#include "pager/attached/pagemap.h"
+#include "pager/attached/state.h"
+#include "pager/attached/userfault.h"
+
+/* Most processes that are tried at once. */
+#define SUSPECTS 64
+/* All processes of the machine are looked at for this part of the time at most. */
+#define SEARCH_SHARE 50
+
+struct suspect {
+	pid_t process;
+	int pagemap;
+	bool was_marked; /* the page there, at first */
+	bool follows;	 /* so far, all that was done here was seen there */
+};
+
+struct search {
+	struct attached *attached;
+	uint64_t page;
+	struct suspect items[SUSPECTS];
+	unsigned int count;
+};
+
+static bool is_suspect(const struct search *search, pid_t process)
+{
+	for (unsigned int i = 0; i < search->count; i++)
+		if (search->items[i].process == process)
+			return true;
+	return false;
+}
+
+/* The page is missing there, as it is here. */
+static bool may_be_it(const struct search *search, pid_t thread, struct suspect *suspect)
+{
+	int marked = maps_marked(suspect->pagemap, search->page, 1);
+
+	suspect->was_marked = marked > 0;
+	if (!search->attached->pager->evict.marks)
+		return maps_is_registered(thread, search->page);
+	return marked >= 0 && maps_empty(suspect->pagemap, search->page, 1) == 1;
+}
+
+static void add(struct search *search, pid_t thread)
+{
+	struct suspect suspect = {.process = thread > 0 ? holder_of(thread) : 0, .follows = true};
+
+	if (suspect.process <= 0 || search->count == SUSPECTS ||
+	    is_suspect(search, suspect.process) ||
+	    holder_is_proved(search->attached->pager, suspect.process, search->attached))
+		return;
+	suspect.pagemap = pagemap_open(thread);
+	if (suspect.pagemap < 0)
+		return;
+	if (may_be_it(search, thread, &suspect))
+		search->items[search->count++] = suspect;
+	else
+		close(suspect.pagemap);
+}
+
+static bool add_relative(void *argument, int pid)
+{
+	struct search *search = argument;
+
+	if (holder_is(search->attached, pid))
+		add(search, pid);
+	return search->count == SUSPECTS;
+}
+
+/* Whoever has the same ancestor and has not called exec. */
+static void add_relatives(struct search *search)
+{
+	struct attached *attached = search->attached;
+	uint64_t since = monotonic_ns();
+	int folder;
+
+	if (since < attached->changes.search_ns)
+		return;
+	folder = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (folder < 0)
+		return;
+	proc_each_number(folder, add_relative, search);
+	close(folder);
+	attached->changes.search_ns = monotonic_ns() + (monotonic_ns() - since) * SEARCH_SHARE;
+}
+
+static int flip(struct search *search, bool on)
+{
+	int userfault = search->attached->task.userfault;
+	int error = on ? userfault_mark(userfault, search->page, 1)
+		       : userfault_unmark(userfault, search->page);
+
+	for (unsigned int i = 0; i < search->count && !error; i++)
+		search->items[i].follows &=
+			maps_marked(search->items[i].pagemap, search->page, 1) == on;
+	return error;
+}
+
+static struct suspect *who_follows(struct search *search)
+{
+	for (unsigned int i = 0; i < search->count; i++)
+		if (search->items[i].follows)
+			return &search->items[i];
+	return NULL;
+}
+
+/* The mark of the page's word is taken away and put back, if it was there: it tells that the page
+ * was not dropped. NULL with 0: it is none of them; -EAGAIN: not now. Word locked. */
+static struct suspect *prove(struct search *search, desc_t *word, int *error)
+{
+	struct suspect *found = NULL;
+
+	*error = flip(search, false);
+	if (*error)
+		return NULL;
+	*error = flip(search, true);
+	if (!*error)
+		*error = flip(search, false);
+	if (!*error)
+		found = who_follows(search);
+	if (desc_is_swapped(*word) && *word & DESC_MARKED && (!found || found->was_marked) &&
+	    userfault_mark(search->attached->task.userfault, search->page, 1))
+		*word &= ~DESC_MARKED;
+	return found;
+}
+
+/* The slot of the page, locked, if its word means something. */
+static bool lock_word(struct search *search, slot_t **slot, desc_t *word)
+{
+	struct attached *attached = search->attached;
+
+	*slot = NULL;
+	*word = DESC_ABSENT;
+	if (!region_find(&attached->regions, search->page) ||
+	    !memory_look(attached->memory, search->page))
+		return true;
+	if (!attached_own_slot(attached, search->page))
+		return false;
+	*slot = memory_look(attached->memory, search->page);
+	*word = atomic_load(*slot);
+	return slot_trylock(*slot, *word);
+}
+
+static void take(struct attached *attached, struct suspect *found)
+{
+	pid_t pid = attached->task.pid;
+
+	pagemap_keep(attached, found->pagemap);
+	found->pagemap = -1;
+	if (!pid || !proc_same_memory(pid, found->process))
+		holder_set(attached, found->process);
+}
+
+/* 0: it is found; -ESRCH: it is none of them; -EAGAIN: not now. */
+static int try(struct search *search)
+{
+	struct suspect *found;
+	slot_t *slot;
+	desc_t word;
+	int error = 0;
+
+	if (!search->count)
+		return -ESRCH;
+	if (!search->attached->pager->evict.marks) {
+		found = who_follows(search);
+	} else {
+		if (!lock_word(search, &slot, &word))
+			return -EAGAIN;
+		found = prove(search, &word, &error);
+		if (slot)
+			slot_unlock(slot, word);
+	}
+	if (!found)
+		return error == -EAGAIN ? error : -ESRCH;
+	take(search->attached, found);
+	return 0;
+}
+
+static void close_all(struct search *search)
+{
+	for (unsigned int i = 0; i < search->count; i++)
+		if (search->items[i].pagemap >= 0)
+			close(search->items[i].pagemap);
+	search->count = 0;
+}
+
+bool proof_find(struct attached *attached, pid_t thread, uint64_t address)
+{
+	struct search search;
+	int error;
+
+	assert_writing(&attached->lock);
+	if (pagemap_of(attached) >= 0 && (attached->task.pid || attached->task.has_agent))
+		return true;
+	search.attached = attached;
+	search.page = address;
+	search.count = 0;
+	add(&search, attached->task.pid);
+	add(&search, thread);
+	error = try(&search);
+	close_all(&search);
+	if (error == -ESRCH) {
+		add_relatives(&search);
+		error = try(&search);
+		close_all(&search);
+	}
+	return error != -EAGAIN;
+}
+
+enum proof proof_at(const struct attached *attached, int pagemap, uint64_t page)
+{
+	const slot_t *slot = memory_look(attached->memory, page);
+	int userfault = attached->task.userfault;
+	bool came, went;
+
+	assert_writing(&attached->lock);
+	if ((slot && desc_state(atomic_load(slot)) != DESC_ABSENT) ||
+	    maps_empty(pagemap, page, 1) != 1 || userfault_unmark(userfault, page))
+		return PROOF_NONE;
+	went = maps_marked(pagemap, page, 1) == 0;
+	if (userfault_mark(userfault, page, 1))
+		return PROOF_NONE;
+	came = maps_marked(pagemap, page, 1) == 1;
+	if (userfault_unmark(userfault, page))
+		return PROOF_NONE;
+	return went && came && maps_marked(pagemap, page, 1) == 0 ? PROOF_YES : PROOF_NO;
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Description: a child that is not its parent's (CLONE_PARENT) lives in another PID namespace,
+ * where it has the number that a relative has here, or one that nobody has. It is not taken for the
+ * relative: it has what that one has unmapped, and what is under MADV_WIPEONFORK is empty.
+ */
+#include "hazard.h"
+#include <linux/sched.h>
+#include <sched.h>
+
+#define PAGES 2048
+#define WIPED 256
+
+struct shared {
+	atomic_bool unmapped, done;
+};
+
+static struct shared *shared;
+static char *at;
+
+/* The child's end is told to nobody: its parent does not know of it. `number`: in its innermost
+ * namespace; 0: any. */
+static pid_t clone_sibling(pid_t number)
+{
+	struct clone_args arguments = {.flags = CLONE_PARENT};
+
+	if (number) {
+		arguments.set_tid = (uintptr_t)&number;
+		arguments.set_tid_size = 1;
+	}
+	return (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
+}
+
+static void wait_for(atomic_bool *what)
+{
+	double end = seconds_now() + 30;
+
+	while (!*what && seconds_now() < end)
+		pause_ms(5);
+	if (!*what)
+		_exit(1);
+}
+
+/* Has unmapped the second half. */
+static pid_t make_relative(void)
+{
+	pid_t pid = clone_sibling(0);
+
+	if (pid)
+		return pid;
+	munmap(at + PAGES / 2 * PAGE, PAGES / 2 * PAGE);
+	shared->unmapped = true;
+	wait_for(&shared->done);
+	_exit(0);
+}
+
+/* Has a relative's number in a namespace of its own. */
+static void make_namesake(pid_t relative)
+{
+	pid_t pid = clone_sibling(relative);
+
+	if (pid)
+		_exit(pid < 0 ? 77 : 0);
+	check(at, PAGES, 40, "of one with a relative's number");
+	_exit(0);
+}
+
+static void make_wiped(void)
+{
+	char *wiped = anonymous(WIPED);
+	pid_t pid;
+
+	expect(!madvise(wiped, WIPED * PAGE, MADV_WIPEONFORK), "WIPEONFORK: %m");
+	fill(wiped, WIPED, 41);
+	must_evict(wiped, WIPED);
+	pid = clone_sibling(0);
+	expect(pid >= 0, "clone3: %m");
+	if (!pid)
+		check_zero(wiped, WIPED, "the wiped range");
+	_exit(0);
+}
+
+/* The first process of a namespace. What its child clones becomes its own. */
+static void be_first(pid_t relative)
+{
+	int status, bad = 0;
+	pid_t pid = fork();
+
+	expect(pid >= 0, "fork: %m");
+	if (!pid && relative)
+		make_namesake(relative);
+	if (!pid)
+		execl("/proc/self/exe", "other_numbers", "wiped", NULL);
+	while (waitpid(-1, &status, __WALL) > 0)
+		if (status && !bad)
+			bad = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+	_exit(bad);
+}
+
+static void run(pid_t relative, const char *who)
+{
+	pid_t pid = fork(), first;
+
+	expect(pid >= 0, "fork: %m");
+	if (pid)
+		return wait_good(pid, who);
+	if (unshare(CLONE_NEWPID))
+		skip("unshare: %m");
+	first = fork();
+	if (!first)
+		be_first(relative);
+	wait_good(first, who);
+	_exit(0);
+}
+
+int main(int count, char **arguments)
+{
+	pid_t relative;
+
+	(void)arguments;
+	hazard_start();
+	if (count > 1)
+		make_wiped();
+	run(0, "one whose parent has a range that fork empties");
+	shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	expect(shared != MAP_FAILED, "mmap: %m");
+	at = anonymous(PAGES);
+	fill(at, PAGES, 40);
+	evict_most(at, PAGES);
+	relative = make_relative();
+	expect(relative > 0, "clone3: %m");
+	wait_for(&shared->unmapped);
+	run(relative, "one with a relative's number");
+	shared->done = true;
+	return 0;
+}
