@@ -41,6 +41,13 @@ static void look_from_the_first(struct fixture *f)
 	f->store->holes.debt = SEGMENT_BYTES;
 }
 
+/* What put_raw has put there. */
+static void expect_random(struct fixture *f, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++)
+		expect(f, i, RANDOM + 8 * i);
+}
+
 static void test_filled_again(void **state)
 {
 	struct fixture *f = *state;
@@ -56,8 +63,7 @@ static void test_filled_again(void **state)
 		store_check(f->store);
 	}
 	assert_int_equal(store_ram_bytes(f->store), before);
-	for (unsigned int i = 0; i < 2000; i++)
-		expect(f, i, RANDOM + 8 * i);
+	expect_random(f, 2000);
 }
 
 static void test_neighbours_are_one_hole(void **state)
@@ -148,8 +154,7 @@ static void test_hints_are_proved(void **state)
 	assert_int_equal(desc_segment(word_of(f, 0)), id);
 	put_raw(f, 300, 10, 1, 0);
 	store_check(f->store);
-	for (unsigned int i = 0; i < 250; i++)
-		expect(f, i, RANDOM + 8 * i);
+	expect_random(f, 250);
 }
 
 /* A segment that was closed early has room behind its end, as far as it has memory. */
@@ -168,8 +173,7 @@ static void test_room_behind_the_end(void **state)
 	assert_int_not_equal(desc_segment(word_of(f, 203)), id);
 	assert_in_range(grains_taken(f, id) * STORE_GRAIN, SEGMENT_BYTES / 16,
 			segment_of(f->store, id)->used);
-	for (unsigned int i = 0; i < 204; i++)
-		expect(f, i, RANDOM + 8 * i);
+	expect_random(f, 204);
 }
 
 /* Who puts has slots locked that others wait for: it does not wait for who looks for holes. */

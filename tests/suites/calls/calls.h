@@ -39,6 +39,12 @@ static inline void leave(const void *at, size_t pages)
 	fprintf(stderr, "area: %s\n", resident(at, pages) ? "stays" : "left");
 }
 
+static inline void fill_and_leave(char *at, size_t pages, uint64_t seed)
+{
+	fill(at, pages, seed);
+	leave(at, pages);
+}
+
 /* Prints whether the pages have their bytes. */
 #define show_pages(at, pages, seed) show_contents(__func__, at, pages, seed)
 

@@ -66,8 +66,7 @@ static void locked(void)
 	char *pages = area(PAGES);
 
 	limit(RLIMIT_MEMLOCK, 8 * PAGE);
-	fill(pages, PAGES, 3);
-	leave(pages, PAGES);
+	fill_and_leave(pages, PAGES, 3);
 	show(mlock(pages, 4 * PAGE));
 	show_pages(pages, PAGES, 3);
 	show(munlock(pages, 4 * PAGE));
@@ -84,8 +83,7 @@ static void descriptors(void)
 	show(last);
 	close(first);
 	close(last);
-	fill(pages, PAGES, 4);
-	leave(pages, PAGES);
+	fill_and_leave(pages, PAGES, 4);
 	show_pages(pages, PAGES, 4);
 }
 
@@ -96,8 +94,7 @@ static void file_size(void)
 
 	signal(SIGXFSZ, SIG_IGN);
 	limit(RLIMIT_FSIZE, 2 * PAGE);
-	fill(pages, PAGES, 5);
-	leave(pages, PAGES);
+	fill_and_leave(pages, PAGES, 5);
 	show(pwrite(fd, pages, PAGES * PAGE, 0));
 	show(pwrite(fd, pages, PAGE, 4 * PAGE));
 	show_pages(pages, PAGES, 5);

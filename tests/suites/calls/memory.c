@@ -197,8 +197,7 @@ static void others(void)
 	show_pages(at, PAGES, 1);
 	show(sbrk(64 * PAGE) == end);
 	end = (char *)(((uintptr_t)end + PAGE - 1) & -PAGE);
-	fill(end, 32, 5);
-	leave(end, 32);
+	fill_and_leave(end, 32, 5);
 	show_pages(end, 32, 5);
 	leave(end, 32);
 	show(sbrk(-(long)(48 * PAGE)) != (void *)-1);

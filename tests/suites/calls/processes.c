@@ -78,13 +78,11 @@ static void inherits(void)
 	char *at = area(PAGES);
 	pid_t pid;
 
-	fill(at, PAGES, 1);
-	leave(at, PAGES);
+	fill_and_leave(at, PAGES, 1);
 	pid = fork();
 	if (!pid) {
 		show_pages(at, PAGES, 1);
-		fill(at, PAGES, 2);
-		leave(at, PAGES);
+		fill_and_leave(at, PAGES, 2);
 		show_pages(at, PAGES, 2);
 		_exit(0);
 	}
@@ -111,8 +109,7 @@ static void vforks(void)
 	char *at = area(PAGES);
 	pid_t pid;
 
-	fill(at, PAGES, 3);
-	leave(at, PAGES);
+	fill_and_leave(at, PAGES, 3);
 	pid = vfork();
 	if (!pid) {
 		memset(at, 1, 8);

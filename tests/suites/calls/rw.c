@@ -10,13 +10,11 @@ static void plain(void)
 	char *at = area(PAGES);
 	int fd = file_of(PAGES, 1);
 
-	fill(at, PAGES, 2);
-	leave(at, PAGES);
+	fill_and_leave(at, PAGES, 2);
 	show(read(fd, at + 100, 3 * PAGE));
 	show(pread(fd, at, PAGES * PAGE, 0));
 	show_pages(at, PAGES, 1);
-	fill(at, PAGES, 3);
-	leave(at, PAGES);
+	fill_and_leave(at, PAGES, 3);
 	show(write(fd, at + 10, 100));
 	show(pwrite(fd, at, PAGES * PAGE, 0));
 	leave(at, PAGES);
@@ -64,11 +62,9 @@ static void direct(void)
 		show(fd);
 		return;
 	}
-	fill(at, PAGES, 6);
-	leave(at, PAGES);
+	fill_and_leave(at, PAGES, 6);
 	show(pwrite(fd, at, PAGES * PAGE, 0));
-	fill(at, PAGES, 7);
-	leave(at, PAGES);
+	fill_and_leave(at, PAGES, 7);
 	show(pread(fd, at, PAGES * PAGE, 0));
 	show_pages(at, PAGES, 6);
 	close(fd);
@@ -100,8 +96,7 @@ static void protected(void)
 	char *at = area(PAGES);
 	int fd = file_of(PAGES, 10);
 
-	fill(at, PAGES, 11);
-	leave(at, PAGES);
+	fill_and_leave(at, PAGES, 11);
 	expect(!mprotect(at, 4 * PAGE, PROT_READ), "mprotect: %m");
 	expect(!mprotect(at + 4 * PAGE, 4 * PAGE, PROT_NONE), "mprotect: %m");
 	show(pread(fd, at, PAGE, 0));
@@ -118,8 +113,7 @@ static void memory_file(void)
 	char *at = area(PAGES), *to = area(PAGES);
 	int fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
 
-	fill(at, PAGES, 12);
-	leave(at, PAGES);
+	fill_and_leave(at, PAGES, 12);
 	leave(to, PAGES);
 	show(pread(fd, to, PAGES * PAGE, (off_t)(uintptr_t)at) == (ssize_t)(PAGES * PAGE));
 	leave(at, PAGES);

@@ -148,8 +148,7 @@ static void zero_copy(void)
 
 	stream(&a, &b);
 	show(setsockopt(a, SOL_SOCKET, SO_ZEROCOPY, &one, sizeof(one)));
-	fill(at, PAGES, 4);
-	leave(at, PAGES);
+	fill_and_leave(at, PAGES, 4);
 	show(send(a, at, PAGES * PAGE, MSG_ZEROCOPY));
 	press();
 	leave(in.at, PARTS);

@@ -99,8 +99,7 @@ static void provided(void)
 	show(finish(entry));
 	fill(at, PAGES, 6);
 	expect(write(ends[1], at, PAGE) == (ssize_t)PAGE, "write: %m");
-	fill(at, PAGES, 7);
-	leave(at, PAGES);
+	fill_and_leave(at, PAGES, 7);
 	entry = io_uring_get_sqe(&ring);
 	io_uring_prep_read(entry, ends[0], NULL, PAGE, 0);
 	entry->flags |= IOSQE_BUFFER_SELECT;
