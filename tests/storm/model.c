@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #define WORDS (PAGE / 8)
+/* Mappings so near to an address are shown. */
+#define NEAR (64 * PAGE)
 
 uint64_t storm_mix(uint64_t value)
 {
@@ -147,13 +149,14 @@ void storm_record(struct worker *worker, const char *what, char *address, size_t
 	worker->history[number % HISTORY] = (struct event){what, address, pages, number};
 }
 
-static void print_history(struct worker *worker, const char *page)
+void print_history(struct worker *worker, const char *page)
 {
 	uint64_t least = worker->event_count > HISTORY ? worker->event_count - HISTORY : 0;
 	unsigned int shown = 0;
 
-	fprintf(stderr, "storm: operations on it, newest first (of the last %llu; now %llu):\n",
-		(unsigned long long)(worker->event_count - least),
+	fprintf(stderr,
+		"storm: worker %u's operations on it, newest first (of the last %llu; now %llu):\n",
+		worker->id, (unsigned long long)(worker->event_count - least),
 		(unsigned long long)worker->event_count);
 	for (uint64_t n = worker->event_count; n-- > least && shown < 24;) {
 		const struct event *e = &worker->history[n % HISTORY];
@@ -164,6 +167,20 @@ static void print_history(struct worker *worker, const char *page)
 			(unsigned long long)e->number, e->what, (void *)e->address, e->pages);
 		shown++;
 	}
+}
+
+void print_mappings(uintptr_t address)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	unsigned long start, end;
+	char line[512];
+
+	while (maps && fgets(line, sizeof line, maps))
+		if (sscanf(line, "%lx-%lx", &start, &end) == 2 && start < address + NEAR &&
+		    end + NEAR > address)
+			fprintf(stderr, "storm: mapped: %s", line);
+	if (maps)
+		fclose(maps);
 }
 
 /* What stands there instead? */

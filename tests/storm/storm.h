@@ -147,6 +147,9 @@ void worker_init(struct worker *worker, unsigned int id, size_t most_pages);
 /* ---- model.c ---- */
 uint64_t storm_mix(uint64_t value);
 void storm_record(struct worker *worker, const char *what, char *address, size_t pages);
+/* For whoever reads of a failure: what it did there; what is mapped around. */
+void print_history(struct worker *worker, const char *page);
+void print_mappings(uintptr_t address);
 void page_fill(const struct page_model *model, void *bytes);
 bool page_matches(const struct page_model *model, const void *bytes);
 void page_write(struct worker *worker, struct region *region, size_t index);

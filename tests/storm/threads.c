@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -163,6 +164,9 @@ void op_robust(struct worker *worker)
 }
 
 static __thread volatile unsigned int handled;
+static __thread struct worker *current;
+static struct worker *known[MAX_SLOTS]; /* of this process */
+static atomic_uint known_count;
 
 static void handler(int signal)
 {
@@ -177,9 +181,31 @@ static void handler(int signal)
 	atomic_fetch_add_explicit(&shared->signals, 1, memory_order_relaxed);
 }
 
+/* An access that must not fail. Another thread may have done it: what all did there is shown. */
+static void access_fails(int signal, siginfo_t *info, void *context)
+{
+	const char *page = (char *)((uintptr_t)info->si_addr & ~(PAGE - 1));
+	unsigned int count = atomic_load(&known_count);
+
+	(void)context;
+	fprintf(stderr, "storm: %s at %p (code %d)\n", strsignal(signal), info->si_addr,
+		info->si_code);
+	for (unsigned int i = 0; i < count && i < MAX_SLOTS; i++)
+		print_history(known[i], page);
+	print_mappings((uintptr_t)page);
+	storm_fail(current, "no memory there");
+}
+
 void signals_init(void)
 {
 	struct sigaction action = {.sa_handler = handler, .sa_flags = SA_ONSTACK | SA_RESTART};
+	struct sigaction last = {
+		.sa_sigaction = access_fails,
+		.sa_flags = SA_ONSTACK | SA_SIGINFO | SA_RESETHAND,
+	};
+
+	sigaction(SIGSEGV, &last, NULL);
+	sigaction(SIGBUS, &last, NULL);
 
 	sigaction(SIGUSR1, &action, NULL);
 	sigaction(SIGALRM, &action, NULL);
@@ -191,7 +217,11 @@ void signals_init(void)
 void signals_stack(struct worker *worker)
 {
 	stack_t stack = {.ss_size = SIGNAL_STACK};
+	unsigned int number = atomic_fetch_add(&known_count, 1);
 
+	current = worker;
+	if (number < MAX_SLOTS)
+		known[number] = worker;
 	worker->altstack = mmap(NULL, SIGNAL_STACK, PROT_READ | PROT_WRITE,
 				MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	stack.ss_sp = worker->altstack;
