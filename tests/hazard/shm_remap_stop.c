@@ -11,7 +11,7 @@
 #include "intruder.h"
 
 #define PAGES	   1024
-#define SECONDS	   4
+#define SECONDS	   2
 #define MORE_PAGES 8192
 
 static char *at, *more;
