@@ -156,21 +156,16 @@ void region_moved(struct worker *worker, struct region *region, char *base, size
 		pages_check_some(worker, region, kept, pages - kept);
 }
 
-/* The kernel begins anew when a signal comes in the middle of it (where pages may be merged), with
- * what has not moved yet, and onto addresses that somebody may have got meanwhile. */
+/*
+ * Where pages may be merged the kernel breaks off when a signal or a debugger's stop comes in the
+ * middle, and begins anew, although what was at a given place is gone by then: onto addresses that
+ * another thread may have got meanwhile. So none of them may be merged.
+ */
 void *remap_once(char *base, size_t old_size, size_t new_size, int flags, void *to)
 {
-	sigset_t all, mask;
-	void *moved;
-	int error;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &mask);
-	moved = mremap(base, old_size, new_size, flags, to);
-	error = errno;
-	pthread_sigmask(SIG_SETMASK, &mask, NULL);
-	errno = error;
-	return moved;
+	if (flags & MREMAP_FIXED)
+		madvise(base, old_size, MADV_UNMERGEABLE);
+	return mremap(base, old_size, new_size, flags, to);
 }
 
 /*
