@@ -160,17 +160,14 @@ AGENT static long ask(const struct channel *channel, uint64_t start, uint32_t pa
 
 /*
  * Marks what has just moved (marks.h), before anybody else can see that it left: a guard that came
- * and went in between would not be noticed. Nothing comes in meanwhile, since the gate is held.
+ * and went in between would not be noticed. Nothing comes in meanwhile, since the gate is held;
+ * once that was revoked, something else may stand there.
  */
 AGENT static int16_t mark(const struct channel *channel, uint64_t start, uint32_t pages)
 {
-	long error;
-
-	if (!channel->mark || !pages)
+	if (!channel->mark || !pages || __atomic_load_n(&channel->gate.revoked, __ATOMIC_SEQ_CST) ||
+	    protect(channel, start, pages, UFFDIO_WRITEPROTECT_MODE_WP))
 		return CHANNEL_MOVED;
-	error = protect(channel, start, pages, UFFDIO_WRITEPROTECT_MODE_WP);
-	if (error)
-		return error == -ENOENT ? CHANNEL_ASTRAY : CHANNEL_MOVED;
 	return CHANNEL_MARKED;
 }
 

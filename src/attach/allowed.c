@@ -72,6 +72,12 @@ static int read_status(pid_t pid, struct status *status)
 	return 0;
 }
 
+/* One that stops a process so that its faults are answered, say. */
+static bool is_own_thread(long tid)
+{
+	return !syscall(SYS_tgkill, getpid(), tid, 0);
+}
+
 /* The threads' own states: a filter or a debugger may be at any of them. `agent`: one is ours. */
 static int check_threads(pid_t pid, struct status *worst, bool *agent)
 {
@@ -183,6 +189,8 @@ int attach_allowed(pid_t pid, char message[MESSAGE_BYTES])
 			       "process %d is attached already: see `vswap stat %d`, or `vswap "
 			       "detach %d` first",
 			       (int)pid, (int)pid, (int)pid);
+	if (status.tracer && is_own_thread(status.tracer))
+		return explain(message, -EAGAIN, "process %d is being stopped already", (int)pid);
 	if (status.tracer)
 		return explain(message, -EBUSY,
 			       "process %d is traced by process %ld (a debugger?): end that first",

@@ -38,7 +38,6 @@ enum channel_result {
 	CHANNEL_PARTED = 2,   /* moved; until then it was shared by fork, or had been */
 	CHANNEL_MARKED = 4,   /* and it left a mark (marks.h): a bit beside _MOVED and _PARTED */
 	CHANNEL_STRANGER = 8, /* stays: nobody registered it */
-	CHANNEL_ASTRAY = 16,  /* moved, and right afterwards nobody had it registered */
 };
 
 /* Why the agent did nothing at all with a command. */

@@ -17,6 +17,8 @@ struct shared {
 
 static struct shared *shared;
 static char *at;
+static char stack[65536] __attribute__((aligned(4096)));
+static volatile unsigned int drops;
 
 /* The child's end is told to nobody: its parent does not know of it. `number`: in its innermost
  * namespace; 0: any. */
@@ -65,23 +67,55 @@ static void make_namesake(pid_t relative)
 	_exit(0);
 }
 
-static void make_wiped(void)
+/* Events without end, from before the first fault on. It calls nothing that could fault. */
+static int drop_again_and_again(void *argument)
 {
-	char *wiped = anonymous(WIPED);
+	while (true) {
+		long result;
+
+		__asm__ volatile("syscall"
+				 : "=a"(result)
+				 : "a"(SYS_madvise), "D"(argument), "S"(PAGE), "d"(MADV_DONTNEED)
+				 : "rcx", "r11", "memory");
+		drops++;
+	}
+	return 0;
+}
+
+static void be_wiped(const char *wiped, char *more, bool busy)
+{
+	if (busy) {
+		clone(drop_again_and_again, stack + sizeof(stack),
+		      CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
+			      CLONE_SYSVSEM,
+		      more);
+		while (drops < 3)
+			;
+	}
+	check_zero(wiped, WIPED, "the wiped range");
+	_exit(0);
+}
+
+static void make_wiped(bool busy)
+{
+	char *wiped = anonymous(WIPED), *more = anonymous(1);
 	pid_t pid;
 
 	expect(!madvise(wiped, WIPED * PAGE, MADV_WIPEONFORK), "WIPEONFORK: %m");
 	fill(wiped, WIPED, 41);
+	fill(more, 1, 42);
 	must_evict(wiped, WIPED);
+	fill(more, 1, 43);
+	memset(stack, 1, sizeof(stack));
 	pid = clone_sibling(0);
 	expect(pid >= 0, "clone3: %m");
 	if (!pid)
-		check_zero(wiped, WIPED, "the wiped range");
+		be_wiped(wiped, more, busy);
 	_exit(0);
 }
 
 /* The first process of a namespace. What its child clones becomes its own. */
-static void be_first(pid_t relative)
+static void be_first(pid_t relative, const char *how)
 {
 	int status, bad = 0;
 	pid_t pid = fork();
@@ -90,26 +124,26 @@ static void be_first(pid_t relative)
 	if (!pid && relative)
 		make_namesake(relative);
 	if (!pid)
-		execl("/proc/self/exe", "other_numbers", "wiped", NULL);
+		execl("/proc/self/exe", "other_numbers", how, NULL);
 	while (waitpid(-1, &status, __WALL) > 0)
 		if (status && !bad)
 			bad = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 	_exit(bad);
 }
 
-static void run(pid_t relative, const char *who)
+static void run(pid_t relative, const char *how)
 {
 	pid_t pid = fork(), first;
 
 	expect(pid >= 0, "fork: %m");
 	if (pid)
-		return wait_good(pid, who);
+		return wait_good(pid, how);
 	if (unshare(CLONE_NEWPID))
 		skip("unshare: %m");
 	first = fork();
 	if (!first)
-		be_first(relative);
-	wait_good(first, who);
+		be_first(relative, how);
+	wait_good(first, how);
 	_exit(0);
 }
 
@@ -117,11 +151,12 @@ int main(int count, char **arguments)
 {
 	pid_t relative;
 
-	(void)arguments;
 	hazard_start();
 	if (count > 1)
-		make_wiped();
-	run(0, "one whose parent has a range that fork empties");
+		make_wiped(!strcmp(arguments[1], "busy"));
+	run(0, "wiped");
+	for (int i = 0; i < 4; i++)
+		run(0, "busy");
 	shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	expect(shared != MAP_FAILED, "mmap: %m");
 	at = anonymous(PAGES);
@@ -130,7 +165,7 @@ int main(int count, char **arguments)
 	relative = make_relative();
 	expect(relative > 0, "clone3: %m");
 	wait_for(&shared->unmapped);
-	run(relative, "one with a relative's number");
+	run(relative, "namesake");
 	shared->done = true;
 	return 0;
 }

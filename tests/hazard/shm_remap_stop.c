@@ -2,7 +2,8 @@
 /*
  * Description: pages are about to leave, and the agent, stopped with the program, has still to move
  * them, when a process that shares the memory puts fresh memory in their place, by SHM_REMAP, which
- * tells nobody. Not a page of that is lost.
+ * tells nobody. Not a page of that is lost. Or the agent may just have moved them, and they are
+ * unmapped: that ends nobody.
  */
 #include <sched.h>
 #include <sys/prctl.h>
@@ -20,12 +21,17 @@ static int id;
 static atomic_uint filled, replaced; /* rounds */
 static atomic_bool stop;
 
-static void replace(void)
+static void replace(bool tells)
 {
-	char *got = shmat(id, at, SHM_REMAP);
+	char *got;
 
-	expect(got == at, "shmat: %m");
-	expect(!shmdt(at), "shmdt: %m");
+	if (tells) {
+		expect(!munmap(at, PAGES * PAGE), "munmap: %m");
+	} else {
+		got = shmat(id, at, SHM_REMAP);
+		expect(got == at, "shmat: %m");
+		expect(!shmdt(at), "shmdt: %m");
+	}
 	got = mmap(at, PAGES * PAGE, PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 	expect(got == at, "mmap: %m");
@@ -71,6 +77,16 @@ static bool stop_before_a_move(const struct channel *channel)
 	return is_about_to_move(channel);
 }
 
+/* Stops it while the agent has something to do. */
+static bool stop_in_a_move(const struct channel *channel)
+{
+	for (int i = 0; i < 1000 && !is_about_to_move(channel); i++)
+		touch_more();
+	usleep(100);
+	kill(program, SIGSTOP);
+	return true;
+}
+
 /* The other process. */
 static int replacer(void *argument)
 {
@@ -88,8 +104,9 @@ static int replacer(void *argument)
 			pause_ms(1);
 			continue;
 		}
-		if (!under_vswap() || stop_before_a_move(channel)) {
-			replace();
+		if (!under_vswap() ||
+		    (round % 2 ? stop_before_a_move(channel) : stop_in_a_move(channel))) {
+			replace(round % 2 == 0);
 			fill(at, PAGES, round);
 			replaced = round;
 		}

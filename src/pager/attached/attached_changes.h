@@ -10,7 +10,8 @@
 #include "pager/attached/limbo.h"
 #include "pager/attached/moves.h"
 
-#define UNBORN 8
+#define UNBORN	  8
+#define RELATIVES 64
 
 struct unborn {
 	struct attached *child;
@@ -19,9 +20,13 @@ struct unborn {
 };
 
 struct attached_changes {
-	bool needs_look;     /* child: its mappings have not been looked at since its birth */
-	bool needs_wipe;     /* child: look for MADV_WIPEONFORK before its first fault */
-	uint64_t search_ns;  /* its process is not searched for in all of /proc before then */
+	bool needs_look; /* child: its mappings have not been looked at since its birth */
+	bool needs_wipe; /* child: look for MADV_WIPEONFORK before its first fault */
+	/* Server: while its process is not known, who it may be (proof.h), and when all of /proc
+	 * may be looked through again. */
+	_Atomic pid_t relatives[RELATIVES];
+	atomic_uint relative_count;
+	uint64_t search_ns;
 	_Atomic bool forked; /* it has relatives, or had */
 
 	/* Server: children whose FORK was read, while events that were in flight with it are. */

@@ -33,6 +33,7 @@ struct batch {
 	bool moved[CHANNEL_BATCH];     /* valid from BATCH_READ on */
 	bool marked[CHANNEL_BATCH];    /* the same: it left a mark (marks.h) */
 	int16_t result[CHANNEL_BATCH]; /* what the agent says of each: a hint */
+	bool astray;		       /* some that moved were not registered any more */
 	bool is_code[CHANNEL_BATCH];   /* moved: to the code staging */
 	bool code;		       /* executable pages may leave, too */
 	desc_t twin[CHANNEL_BATCH];    /* of a relative that has stored the same bytes, or 0 */

@@ -37,7 +37,8 @@ static unsigned int count_run(const struct batch *batch, unsigned int first)
 	return i - first;
 }
 
-/* 0 or -errno; *pages: how many it was about. Lock held for reading. */
+/* 0 or -errno; *pages: how many it was about. That nobody registered them, though no event is in
+ * flight and their words are as they were, was told to nobody. Lock held for reading. */
 static int mark_run(struct attached *attached, unsigned int first, unsigned int *pages)
 {
 	struct batch *batch = &attached->batch;
@@ -48,8 +49,7 @@ static int mark_run(struct attached *attached, unsigned int first, unsigned int 
 		error = userfault_mark(attached->task.userfault, batch->address[first], *pages);
 	for (unsigned int i = first; i < first + *pages; i++) {
 		batch->marked[i] = !error;
-		if (error == -ENOENT)
-			batch->result[i] = CHANNEL_ASTRAY;
+		batch->astray |= error == -ENOENT;
 	}
 	return error;
 }
@@ -82,6 +82,7 @@ void page_marks_settle(struct attached *attached)
 	struct batch *batch = &attached->batch;
 	unsigned int first = batch->count;
 
+	batch->astray = false;
 	if (!attached->pager->evict.marks)
 		return;
 	for (unsigned int i = batch->count; i--;) {
@@ -132,7 +133,7 @@ bool page_marks_strangers(const struct attached *attached)
 static bool is_private(int maps, uint64_t address)
 {
 	struct mapping now;
-	int error = maps < 0 ? -ENOTTY : maps_query(maps, address, &now);
+	int error = maps_query(maps, address, &now);
 
 	return error ? error == -ENOTTY : now.pageable || now.joins;
 }
@@ -140,18 +141,14 @@ static bool is_private(int maps, uint64_t address)
 bool page_marks_went_astray(const struct attached *attached)
 {
 	const struct batch *batch = &attached->batch;
-	int maps = -1;
-	bool found = false, opened = false;
+	bool found = false;
+	int maps;
 
-	for (unsigned int i = 0; i < batch->count && !found; i++) {
-		if (!batch->moved[i] || batch->result[i] <= 0 ||
-		    !(batch->result[i] & CHANNEL_ASTRAY))
-			continue;
-		if (!opened)
-			maps = maps_open(mapping_task(attached));
-		opened = true;
-		found = is_private(maps, batch->address[i]);
-	}
+	if (!batch->astray)
+		return false;
+	maps = maps_open(mapping_task(attached));
+	for (unsigned int i = 0; i < batch->count && !found; i++)
+		found = needs_mark(batch, i) && (maps < 0 || is_private(maps, batch->address[i]));
 	if (maps >= 0)
 		close(maps);
 	return found;

@@ -13,7 +13,7 @@
 #include "pager/attached/userfault.h"
 
 /* Most processes that are tried at once. */
-#define SUSPECTS 64
+#define SUSPECTS RELATIVES
 /* All processes of the machine are looked at for this part of the time at most. */
 #define SEARCH_SHARE 50
 
@@ -27,6 +27,7 @@ struct suspect {
 struct search {
 	struct attached *attached;
 	uint64_t page;
+	pid_t after; /* processes up to this one were looked at */
 	struct suspect items[SUSPECTS];
 	unsigned int count;
 };
@@ -67,30 +68,32 @@ static void add(struct search *search, pid_t thread)
 		close(suspect.pagemap);
 }
 
+/* Whoever has the same ancestor and has not called exec. */
 static bool add_relative(void *argument, int pid)
 {
 	struct search *search = argument;
 
+	if (pid <= search->after)
+		return false;
+	search->after = pid;
 	if (holder_is(search->attached, pid))
 		add(search, pid);
 	return search->count == SUSPECTS;
 }
 
-/* Whoever has the same ancestor and has not called exec. */
-static void add_relatives(struct search *search)
+/* They are remembered: while events come one after another there may be no time to look for them
+ * again. */
+static bool add_relatives(struct search *search, int folder)
 {
-	struct attached *attached = search->attached;
-	uint64_t since = monotonic_ns();
-	int folder;
+	struct attached_changes *changes = &search->attached->changes;
+	bool more;
 
-	if (since < attached->changes.search_ns)
-		return;
-	folder = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (folder < 0)
-		return;
-	proc_each_number(folder, add_relative, search);
-	close(folder);
-	attached->changes.search_ns = monotonic_ns() + (monotonic_ns() - since) * SEARCH_SHARE;
+	lseek(folder, 0, SEEK_SET);
+	more = proc_each_number(folder, add_relative, search);
+	for (unsigned int i = 0; i < search->count; i++)
+		changes->relatives[i] = search->items[i].process;
+	changes->relative_count = search->count;
+	return more;
 }
 
 static int flip(struct search *search, bool on)
@@ -147,7 +150,7 @@ static bool lock_word(struct search *search, slot_t **slot, desc_t *word)
 		return false;
 	*slot = memory_look(attached->memory, search->page);
 	*word = atomic_load(*slot);
-	return slot_trylock(*slot, *word);
+	return desc_state(*word) != DESC_LEAVING && slot_trylock(*slot, *word);
 }
 
 static void take(struct attached *attached, struct suspect *found)
@@ -193,6 +196,46 @@ static void close_all(struct search *search)
 	search->count = 0;
 }
 
+/* Those that are easily named. As try(). */
+static int try_known(struct search *search, pid_t thread)
+{
+	struct attached *attached = search->attached;
+	int error;
+
+	add(search, attached->task.pid);
+	add(search, thread);
+	for (unsigned int i = 0; i < attached->changes.relative_count; i++)
+		add(search, attached->changes.relatives[i]);
+	error = try(search);
+	close_all(search);
+	return error;
+}
+
+/* All processes of the machine, not too often once it was none of them. The same. */
+static int try_all(struct search *search)
+{
+	struct attached *attached = search->attached;
+	uint64_t since = monotonic_ns();
+	int folder, error;
+	bool more;
+
+	if (since < attached->changes.search_ns)
+		return -ESRCH;
+	folder = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (folder < 0)
+		return -ESRCH;
+	do {
+		more = add_relatives(search, folder);
+		error = try(search);
+		close_all(search);
+	} while (error == -ESRCH && more);
+	close(folder);
+	if (error == -ESRCH)
+		attached->changes.search_ns =
+			monotonic_ns() + (monotonic_ns() - since) * SEARCH_SHARE;
+	return error;
+}
+
 bool proof_find(struct attached *attached, pid_t thread, uint64_t address)
 {
 	struct search search;
@@ -203,17 +246,22 @@ bool proof_find(struct attached *attached, pid_t thread, uint64_t address)
 		return true;
 	search.attached = attached;
 	search.page = address;
+	search.after = 0;
 	search.count = 0;
-	add(&search, attached->task.pid);
-	add(&search, thread);
-	error = try(&search);
-	close_all(&search);
-	if (error == -ESRCH) {
-		add_relatives(&search);
-		error = try(&search);
-		close_all(&search);
-	}
-	return error != -EAGAIN;
+	error = try_known(&search, thread);
+	if (error == -ESRCH)
+		return try_all(&search) != -EAGAIN;
+	/* Who it may be is looked for all the same: one that starves others is stopped (starve.c).
+	 */
+	return !error || (!attached->changes.relative_count && !try_all(&search));
+}
+
+pid_t proof_suspect(const struct attached *attached, unsigned int turn)
+{
+	unsigned int count = attached->changes.relative_count;
+	pid_t pid = count ? attached->changes.relatives[turn % count] : 0;
+
+	return pid && holder_is(attached, pid) ? pid : 0;
 }
 
 enum proof proof_at(const struct attached *attached, int pagemap, uint64_t page)

@@ -5,6 +5,7 @@
 #include "base/futex.h"
 #include "base/proc.h"
 #include "pager/attached/kick.h"
+#include "pager/attached/proof.h"
 #include "pager/attached/state.h"
 #include "pager/attached/userfault.h"
 
@@ -102,11 +103,20 @@ static int calm(struct target *target, void *argument)
 	return 0;
 }
 
+/* While it is not known, those that it may be are stopped in turn. 0: nobody. */
+static pid_t who_is(struct attached *attached)
+{
+	pid_t pid = attached->task.pid;
+
+	return pid ? pid : proof_suspect(attached, attached->serve.suspect_turn++);
+}
+
 /* The first that starves and has run for long enough since the last stop. `any`: one starves. */
 static bool choose(struct pager *pager, struct sufferer *sufferer, struct target *target, bool *any)
 {
 	uint64_t now = monotonic_ns();
 	bool found = false;
+	pid_t pid;
 
 	*any = false;
 	pthread_mutex_lock(&pager->listing.lock);
@@ -116,15 +126,15 @@ static bool choose(struct pager *pager, struct sufferer *sufferer, struct target
 		if (!attached->serve.starves || attached->task.dead)
 			continue;
 		*any = true;
-		found = attached->task.pid && now >= attached->serve.relief_ns &&
-			!userfault_is_gone(attached->task.userfault);
+		found = now >= attached->serve.relief_ns &&
+			!userfault_is_gone(attached->task.userfault) && (pid = who_is(attached));
 		if (!found)
 			continue;
 		attached->serve.starves = false;
 		*sufferer = (struct sufferer){pager, attached->task.id};
 		/* A child without an agent has a process to stop all the same. */
 		*target = (struct target){
-			.pid = attached->task.pid,
+			.pid = pid,
 			.agent_tid = attached->task.has_agent ? attached->target.agent_tid : 0,
 		};
 	}

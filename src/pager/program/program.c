@@ -85,6 +85,8 @@ static int adopting_stop(struct target *target, void *argument)
 	error = find_registered(attached, target, &registered);
 	if (!error && !pagemap_is_proved(attached))
 		pagemap_keep(attached, pagemap_open(target->agent_tid));
+	if (!error && !pagemap_is_proved(attached))
+		error = -EAGAIN;
 	/* Nothing is in flight, since every thread stands still. */
 	if (!error && (!children_settle(attached) || !moved_settle(attached)))
 		error = -EAGAIN;
