@@ -25,9 +25,9 @@
  *
  * So `resident` may be wrong in one direction only: the page may be gone, and was
  * then dropped by the program itself, which makes zeros right. What is present there now
- * leaves only if it is registered (agent.c:ask). The other
- * direction (a page is present of which we know nothing) is harmless: it is not
- * evicted until a stop of all threads has recorded it.
+ * leaves only if it is registered (agent.c:ask). The other direction (a page is present of
+ * which we know nothing) is harmless: it is not evicted until a stop of all threads has
+ * recorded it.
  *
  * Threads of the owner
  *   servers  read the userfaultfds, apply events, serve faults; one for each CPU
