@@ -54,6 +54,7 @@ struct fetch_pool {
 	pthread_mutex_t lock; /* all below; innermost, not held while reading or installing */
 	pthread_cond_t wanted, answered;
 	bool stop;
+	bool loses; /* what cannot be read is not tried again */
 	struct fetch_request requests[REQUESTS];
 	struct device devices[PAGER_BACKENDS];
 	bool once_waits; /* the control thread, for this: */
@@ -202,7 +203,7 @@ static bool try_again(struct fetch_pool *pool, struct fetch_request *request, st
 			put_off(request, 0);
 		return first;
 	}
-	if (request->once)
+	if (request->once || pool->loses)
 		return false;
 	tell_failing(pool, device, error);
 	if (!request->failing_ns) {
@@ -462,6 +463,21 @@ enum fault_result fetch_ask_once(struct attached *attached, uint64_t address, sl
 
 	assert_reading(&attached->lock);
 	return ask(attached, &wish, slot, word);
+}
+
+void fetch_lose(struct pager *pager, bool lose)
+{
+	struct fetch_pool *pool = pager->serve.fetch;
+
+	if (!pool)
+		return;
+	pthread_mutex_lock(&pool->lock);
+	pool->loses = lose;
+	for (unsigned int i = 0; i < REQUESTS && lose; i++)
+		if (pool->requests[i].state == REQUEST_WAITS && pool->requests[i].failing_ns)
+			pool->requests[i].due = monotonic_ns();
+	pthread_cond_broadcast(&pool->wanted);
+	pthread_mutex_unlock(&pool->lock);
 }
 
 int fetch_wait(struct pager *pager, uint64_t timeout_ns, const char **device)

@@ -50,4 +50,8 @@ enum fault_result fetch_ask_once(struct attached *attached, uint64_t address, sl
  * errors *device is its name. */
 int fetch_wait(struct pager *pager, uint64_t timeout_ns, const char **device);
 
+/* While pages that cannot be read are given up: no fault waits for a device that fails, since who
+ * gives them up would wait behind it, page after page. Any thread, no lock held. */
+void fetch_lose(struct pager *pager, bool lose);
+
 #endif
