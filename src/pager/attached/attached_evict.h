@@ -14,6 +14,7 @@
 
 struct attached_evict {
 	_Atomic bool paused;	     /* any thread: nothing of it may leave any more */
+	_Atomic bool lost;	     /* it died with pages that had left it, and were not read */
 	const char *_Atomic refused; /* why control is to bring all back (evict_refuse), or NULL */
 	struct kept_pages kept;
 	struct fixed fixed;

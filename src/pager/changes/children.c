@@ -289,6 +289,16 @@ void children_add(struct attached *parent, int userfault)
 		pager_lose(parent);
 		return;
 	}
+	/* Its parent has ended, and took with it what had just left both. */
+	if (parent->evict.lost) {
+		pager_say(pager,
+			  "a child of process %d is killed: its parent ended in the middle of "
+			  "fork, with pages that had left both",
+			  parent->task.pid);
+		child->task.owed = true;
+		attached_free(child);
+		return;
+	}
 	fcntl(userfault, F_SETFL, O_NONBLOCK);
 	fcntl(userfault, F_SETFD, FD_CLOEXEC);
 	child->changes.needs_wipe = child->changes.needs_look = true;

@@ -369,6 +369,7 @@ static void end_process(struct attached *attached, int error)
 			attached->task.pid, strerror(-error));
 		pager_kill(attached);
 	}
+	attached->evict.lost = true;
 	attached->task.dead = true;
 }
 
@@ -446,6 +447,7 @@ void evict_give_up(struct attached *attached)
 			  "process %d keeps pages that left it from being read: killed, so that it "
 			  "never reads wrong bytes",
 			  attached->task.pid);
+		attached->evict.lost = true;
 		pager_kill(attached);
 	} else {
 		evict_refuse(attached, "keeps its memory from being read");

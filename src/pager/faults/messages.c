@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "pager/attached/batch.h"
 #include "pager/attached/holder.h"
 #include "pager/attached/kick.h"
 #include "pager/attached/proof.h"
@@ -200,11 +201,24 @@ static void was_blocked(struct attached *attached)
 	pager_kill(attached);
 }
 
+/*
+ * Who forks goes on as soon as its FORK is read, and may end at once, and with it what of a batch
+ * stands in its staging area only: pages that the child has by then, too. So no event is read
+ * before the batch is done. (While one is in flight the kernel moves nothing more.)
+ */
+static void finish_batch(struct attached *attached)
+{
+	if (attached->task.has_agent && attached->batch.state != BATCH_IDLE &&
+	    userfault_is_changing(attached->task.userfault))
+		batch_quiesce(attached);
+}
+
 static bool next_message(struct server *server, struct attached *attached, struct uffd_msg *message)
 {
 	ssize_t got;
 	int error;
 
+	finish_batch(attached);
 	atomic_fetch_add(&server->reads, 1);
 	got = read(attached->task.userfault, message, sizeof(*message));
 	error = got < 0 ? errno : 0;
