@@ -18,7 +18,6 @@
 #include "pager/attached/kick.h"
 #include "pager/attached/say.h"
 #include "pager/attached/state.h"
-#include "pager/faults/fetch.h"
 #include "pager/job/budget.h"
 #include "pager/job/groups.h"
 #include "pager/job/tree.h"
@@ -291,7 +290,6 @@ static int bring_back_all(struct pager *pager, bool lose, pager_progress_fn prog
 	tree_refresh(pager, true);
 	groups_look(pager);
 	servers_kick(pager);
-	fetch_lose(pager, lose);
 	for (size_t i = 0; i < pager->job.tree.count; i++)
 		if (pager->job.tree.items[i]->attached)
 			thaw.total += count_swapped(pager->job.tree.items[i]->attached);
@@ -304,7 +302,6 @@ static int bring_back_all(struct pager *pager, bool lose, pager_progress_fn prog
 		if (attached && !result)
 			result = bring_back_one(attached, lose, &thaw, message);
 	}
-	fetch_lose(pager, false);
 	if (progress && !result)
 		progress(argument, thaw.total << PAGE_SHIFT, thaw.total << PAGE_SHIFT);
 	return result;

@@ -348,16 +348,3 @@ enum fault_result fill_lost(struct attached *attached, uint64_t address,
 	assert_reading(&attached->lock);
 	return slot ? poison(attached, slot, fetch->word, address, for_good) : result;
 }
-
-enum fault_result fill_give_up(struct attached *attached, uint64_t address)
-{
-	slot_t *slot = memory_look(attached->memory, address);
-	desc_t word = slot ? atomic_load(slot) : 0;
-
-	assert_reading(&attached->lock);
-	if (!slot || !desc_is_swapped(word))
-		return FAULT_DONE;
-	if (!slot_trylock(slot, word))
-		return FAULT_CHANGING;
-	return poison(attached, slot, word, address, true);
-}

@@ -53,7 +53,5 @@ enum fault_result fill_fetched(struct attached *attached, uint64_t address,
  * else the slot keeps its word, and a COPY may still put the page there. */
 enum fault_result fill_lost(struct attached *attached, uint64_t address,
 			    const struct store_fetch *fetch, bool for_good);
-/* Gives up the bytes of a swapped page, whatever they are. The same. */
-enum fault_result fill_give_up(struct attached *attached, uint64_t address);
 
 #endif

@@ -9,12 +9,12 @@
 #include "base/clock.h"
 #include "pager/attached/say.h"
 #include "pager/attached/state.h"
-#include "pager/attached/userfault.h"
+#include "pager/faults/fetch_devices.h"
 #include "pager/faults/starve.h"
 
 /* Threads, and so reads under way: enough to keep a disk busy. */
 #define FETCHERS 4u
-/* Pages that are wanted at the same time. */
+/* Pages that are wanted at the same time; the first is for the control thread alone. */
 #define REQUESTS    64u
 #define STACK_BYTES (256u << 10) /* backend.h: reading takes 80 KiB */
 /* Nothing can be installed while an event is in flight: again after this. */
@@ -41,12 +41,9 @@ struct fetch_request {
 	bool read;		       /* its bytes are here */
 	bool distrusted;	       /* the checksum did not match once */
 	uint64_t changing_ns;	       /* since when an event is in its way; 0: not */
-	bool once;		       /* the control thread asks: tell it, do not try again */
-};
-
-struct device {
-	unsigned int busy;
-	bool told_failing, told_lost, told_bad;
+	bool wanted;		       /* by a fault, or the evictor: it is tried again */
+	bool asked;		       /* by the control thread, which is told after one try */
+	bool lose;		       /* and which gives it up then */
 };
 
 struct fetch_pool {
@@ -54,12 +51,11 @@ struct fetch_pool {
 	pthread_mutex_t lock; /* all below; innermost, not held while reading or installing */
 	pthread_cond_t wanted, answered;
 	bool stop;
-	bool loses; /* what cannot be read is not tried again */
 	struct fetch_request requests[REQUESTS];
-	struct device devices[PAGER_BACKENDS];
-	bool once_waits; /* the control thread, for this: */
-	int once_result;
-	const struct device *once_device;
+	struct fetch_devices devices;
+	bool asker_waits; /* the control thread, for this: */
+	int asker_result;
+	const struct fetch_device *asker_device;
 	unsigned int thread_count;
 	pthread_t threads[FETCHERS];
 	unsigned char *bytes; /* a page for each request, and whoever has that */
@@ -70,78 +66,29 @@ static unsigned char *page_of(struct fetch_pool *pool, const struct fetch_reques
 	return pool->bytes + (size_t)(request - pool->requests) * PAGE_BYTES;
 }
 
-/* ---- devices ---- */
-
 /* NULL: it is in RAM by now. */
-static struct device *device_of(struct fetch_pool *pool, const struct fetch_request *request)
+static struct fetch_device *device_of(struct fetch_pool *pool, const struct fetch_request *request)
 {
-	const struct backend *backend = store_fetch_backend(pool->pager->store, &request->fetch);
-
-	for (unsigned int i = 0; backend && i < pool->pager->backends.count; i++)
-		if (pool->pager->backends.items[i] == backend)
-			return &pool->devices[i];
-	return NULL;
-}
-
-static const char *name_of(struct fetch_pool *pool, const struct device *device)
-{
-	return device ? pool->pager->backends.items[device - pool->devices]->name : "RAM";
-}
-
-/* One that does not answer must leave threads for the others. */
-static bool is_at_its_share(struct fetch_pool *pool, const struct device *device)
-{
-	unsigned int backends = pool->pager->backends.count;
-
-	return device && device->busy >= (backends < FETCHERS ? FETCHERS / backends : 1);
-}
-
-/* Says it once for each device. */
-static bool first_time(bool *told)
-{
-	bool before = *told;
-
-	*told = true;
-	return !before;
-}
-
-static void tell_failing(struct fetch_pool *pool, struct device *device, int error)
-{
-	if (device && first_time(&device->told_failing))
-		pager_say(pool->pager,
-			  "backend %s: reading failed (%s): it is tried again for %llu s, and who "
-			  "needs the page waits; nothing is lost yet; look at the device (dmesg)",
-			  name_of(pool, device), strerror(-error),
-			  FETCH_PATIENCE_NS / 1000000000ull);
-}
-
-static void tell_lost(struct fetch_pool *pool, struct device *device, int error)
-{
-	if (error == -EILSEQ && (!device || first_time(&device->told_bad)))
-		pager_say(pool->pager,
-			  "backend %s: bytes that were read are not those that were written (bad "
-			  "checksum): touching such a page raises SIGBUS; do not use this device "
-			  "any more",
-			  name_of(pool, device));
-	else if (error != -EILSEQ && device && first_time(&device->told_lost))
-		pager_say(
-			pool->pager,
-			"backend %s: pages could not be read for %llu s (%s): touching one raises "
-			"SIGBUS; they are kept, and come back with `vswap detach' or `vswap "
-			"thaw' once the device can be read",
-			name_of(pool, device), FETCH_PATIENCE_NS / 1000000000ull, strerror(-error));
+	return fetch_device_find(&pool->devices,
+				 store_fetch_backend(pool->pager->store, &request->fetch));
 }
 
 /* ---- one request ---- */
 
-static void end(struct fetch_pool *pool, struct fetch_request *request, int result)
+static void tell_asker(struct fetch_pool *pool, struct fetch_request *request, int result)
 {
-	if (request->once) {
-		pool->once_waits = false;
-		pool->once_result = result;
-		pool->once_device = device_of(pool, request);
-		pthread_cond_broadcast(&pool->answered);
-	}
+	if (!request->asked)
+		return;
+	request->asked = false;
+	pool->asker_waits = false;
+	pool->asker_result = result;
+	pool->asker_device = device_of(pool, request);
+	pthread_cond_broadcast(&pool->answered);
+}
+
+static void end(struct fetch_pool *pool, struct fetch_request *request)
+{
+	tell_asker(pool, request, request->error);
 	store_fetch_end(pool->pager->store, &request->fetch);
 	request->state = REQUEST_FREE;
 }
@@ -156,8 +103,10 @@ static void count_fault(struct attached *attached, const struct fetch_request *r
 	group_count_fault(attached->group);
 }
 
-/* What is known of the page reaches the program, if it still wants it. */
-static enum fault_result conclude(struct fetch_pool *pool, struct fetch_request *request)
+/* What is known of the page reaches the program, if it still wants it. `for_good`: one that could
+ * not be read is given up. */
+static enum fault_result conclude(struct fetch_pool *pool, struct fetch_request *request,
+				  bool for_good)
 {
 	struct pager *pager = pool->pager;
 	enum fault_result result = FAULT_DONE;
@@ -169,11 +118,8 @@ static enum fault_result conclude(struct fetch_pool *pool, struct fetch_request 
 		if (request->read)
 			result = fill_fetched(attached, request->address, &request->fetch,
 					      page_of(pool, request));
-		else if (!request->once)
-			result = fill_lost(attached, request->address, &request->fetch,
-					   request->error == -EILSEQ);
 		else
-			userfault_wake(attached->task.userfault, request->address, 1);
+			result = fill_lost(attached, request->address, &request->fetch, for_good);
 		unlock_read(&attached->lock);
 		starve_mark(attached, &request->changing_ns, result == FAULT_CHANGING);
 		if (result == FAULT_DONE)
@@ -189,23 +135,11 @@ static void put_off(struct fetch_request *request, uint64_t ns)
 	request->state = REQUEST_WAITS;
 }
 
-/* True: it is tried again. */
-static bool try_again(struct fetch_pool *pool, struct fetch_request *request, struct device *device,
-		      int error)
+/* Who else wants the page waits on. False: long enough. */
+static bool try_again(struct fetch_request *request)
 {
 	uint64_t now = monotonic_ns();
 
-	if (error == -EILSEQ) {
-		bool first = !request->distrusted;
-
-		request->distrusted = true;
-		if (first)
-			put_off(request, 0);
-		return first;
-	}
-	if (request->once || pool->loses)
-		return false;
-	tell_failing(pool, device, error);
 	if (!request->failing_ns) {
 		request->failing_ns = now;
 		request->pause_ns = RETRY_FIRST_NS;
@@ -218,11 +152,38 @@ static bool try_again(struct fetch_pool *pool, struct fetch_request *request, st
 	return true;
 }
 
-/* Lock held, but not while it reads. False: it is put off. */
+/* True: the page cannot be had. Else it is tried again, or nobody wants it. */
+static bool has_failed(struct fetch_pool *pool, struct fetch_request *request,
+		       struct fetch_device *device, int error)
+{
+	if (error == -EILSEQ && !request->distrusted) {
+		request->distrusted = true;
+		put_off(request, 0);
+		return false;
+	}
+	if (error == -EILSEQ) {
+		fetch_device_tell_bad(&pool->devices, device);
+		return true;
+	}
+	if (request->lose)
+		return true;
+	tell_asker(pool, request, error);
+	if (!request->wanted) {
+		end(pool, request);
+		return false;
+	}
+	fetch_device_tell_failing(&pool->devices, device, error);
+	if (try_again(request))
+		return false;
+	fetch_device_tell_lost(&pool->devices, device, error);
+	return true;
+}
+
+/* Lock held, but not while it reads. False: it is put off, or has ended. */
 static bool read_bytes(struct fetch_pool *pool, struct fetch_request *request)
 {
 	struct store *store = pool->pager->store;
-	struct device *device = device_of(pool, request);
+	struct fetch_device *device = device_of(pool, request);
 	int error;
 
 	if (device)
@@ -234,10 +195,8 @@ static bool read_bytes(struct fetch_pool *pool, struct fetch_request *request)
 	pthread_mutex_lock(&pool->lock);
 	if (device)
 		device->busy--;
-	if (error && try_again(pool, request, device, error))
+	if (error && !has_failed(pool, request, device, error))
 		return false;
-	if (error && !request->once)
-		tell_lost(pool, device, error);
 	request->read = !error;
 	request->error = error;
 	return true;
@@ -247,16 +206,18 @@ static bool read_bytes(struct fetch_pool *pool, struct fetch_request *request)
 static void work(struct fetch_pool *pool, struct fetch_request *request)
 {
 	enum fault_result result;
+	bool for_good;
 
 	request->state = REQUEST_READS;
 	if (!request->read && !request->error && !read_bytes(pool, request))
 		return;
 	request->state = REQUEST_ENDS;
+	for_good = request->lose || request->error == -EILSEQ;
 	pthread_mutex_unlock(&pool->lock);
-	result = conclude(pool, request);
+	result = conclude(pool, request, for_good);
 	pthread_mutex_lock(&pool->lock);
 	if (result == FAULT_DONE)
-		end(pool, request, request->error);
+		end(pool, request);
 	else
 		put_off(request, result == FAULT_BRAKED ? NO_MEMORY_NS : CHANGING_NS);
 }
@@ -273,7 +234,8 @@ static struct fetch_request *next(struct fetch_pool *pool, uint64_t now, uint64_
 		struct fetch_request *request = &pool->requests[i];
 
 		if (request->state != REQUEST_WAITS ||
-		    (!request->read && is_at_its_share(pool, device_of(pool, request))))
+		    (!request->read &&
+		     fetch_device_is_at_share(&pool->devices, device_of(pool, request), FETCHERS)))
 			continue;
 		if (!*due || request->due < *due)
 			*due = request->due;
@@ -349,7 +311,7 @@ int fetch_open(struct pager *pager)
 		free(pool);
 		return -ENOMEM;
 	}
-	pool->pager = pager;
+	pool->pager = pool->devices.pager = pager;
 	pthread_mutex_init(&pool->lock, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -388,38 +350,52 @@ void fetch_close(struct pager *pager)
 
 /* ---- what others call ---- */
 
+/* The request for the same page, else NULL and one that is free, if there is one. */
 static struct fetch_request *find(struct fetch_pool *pool, const struct attached *attached,
-				  uint64_t address, struct fetch_request **unused)
+				  const struct fetch_request *wish, struct fetch_request **unused)
 {
 	*unused = NULL;
 	for (unsigned int i = 0; i < REQUESTS; i++) {
 		struct fetch_request *request = &pool->requests[i];
 
-		if (request->state == REQUEST_FREE)
+		if (request->state == REQUEST_FREE && (i || wish->asked))
 			*unused = request;
-		else if (request->address == address && request->attached == attached->task.id)
+		else if (request->state != REQUEST_FREE && request->address == wish->address &&
+			 request->attached == attached->task.id)
 			return request;
 	}
 	return NULL;
 }
 
-/* Lock held. */
-static enum fault_result enter(struct fetch_pool *pool, struct attached *attached,
+/* Lock held. One that is wanted already is what both wait for. */
+static bool join(struct fetch_request *known, const struct fetch_request *wish)
+{
+	if (known->state == REQUEST_ENDS || (wish->asked && (known->read || known->error)))
+		return false;
+	known->wanted |= wish->wanted;
+	if (!known->since)
+		known->since = wish->since;
+	if (wish->asked && known->state == REQUEST_WAITS)
+		known->due = wish->due;
+	known->asked |= wish->asked;
+	known->lose |= wish->lose;
+	return true;
+}
+
+/* Lock held. FAULT_DONE: somebody else's request does it. */
+static enum fault_result enter(struct fetch_pool *pool, const struct attached *attached,
 			       const struct fetch_request *wish)
 {
 	struct fetch_request *known, *unused;
 
-	known = find(pool, attached, wish->address, &unused);
-	if (known && (wish->once || known->state == REQUEST_ENDS))
+	known = find(pool, attached, wish, &unused);
+	if (known ? !join(known, wish) : !unused)
 		return FAULT_LEAVING;
-	if (known)
-		return FAULT_DONE;
-	if (!unused)
-		return FAULT_LEAVING;
-	*unused = *wish;
-	pool->once_waits |= wish->once;
+	if (!known)
+		*unused = *wish;
+	pool->asker_waits |= wish->asked;
 	pthread_cond_signal(&pool->wanted);
-	return FAULT_FETCHED;
+	return known ? FAULT_DONE : FAULT_FETCHED;
 }
 
 static enum fault_result ask(struct attached *attached, struct fetch_request *wish, slot_t *slot,
@@ -450,34 +426,19 @@ static enum fault_result ask(struct attached *attached, struct fetch_request *wi
 enum fault_result fetch_ask(struct attached *attached, uint64_t address, slot_t *slot, desc_t word,
 			    uint64_t since)
 {
-	struct fetch_request wish = {.address = address, .since = since};
+	struct fetch_request wish = {.address = address, .since = since, .wanted = true};
 
 	assert_reading(&attached->lock);
 	return ask(attached, &wish, slot, word);
 }
 
 enum fault_result fetch_ask_once(struct attached *attached, uint64_t address, slot_t *slot,
-				 desc_t word)
+				 desc_t word, bool lose)
 {
-	struct fetch_request wish = {.address = address, .once = true};
+	struct fetch_request wish = {.address = address, .asked = true, .lose = lose};
 
 	assert_reading(&attached->lock);
 	return ask(attached, &wish, slot, word);
-}
-
-void fetch_lose(struct pager *pager, bool lose)
-{
-	struct fetch_pool *pool = pager->serve.fetch;
-
-	if (!pool)
-		return;
-	pthread_mutex_lock(&pool->lock);
-	pool->loses = lose;
-	for (unsigned int i = 0; i < REQUESTS && lose; i++)
-		if (pool->requests[i].state == REQUEST_WAITS && pool->requests[i].failing_ns)
-			pool->requests[i].due = monotonic_ns();
-	pthread_cond_broadcast(&pool->wanted);
-	pthread_mutex_unlock(&pool->lock);
 }
 
 int fetch_wait(struct pager *pager, uint64_t timeout_ns, const char **device)
@@ -487,7 +448,7 @@ int fetch_wait(struct pager *pager, uint64_t timeout_ns, const char **device)
 	int result;
 
 	pthread_mutex_lock(&pool->lock);
-	while (pool->once_waits && monotonic_ns() < end_ns) {
+	while (pool->asker_waits && monotonic_ns() < end_ns) {
 		next_ns = monotonic_ns() + PAGER_MEANWHILE_NS;
 		wait_until(&pool->answered, &pool->lock, next_ns < end_ns ? next_ns : end_ns);
 		if (monotonic_ns() < next_ns)
@@ -496,15 +457,15 @@ int fetch_wait(struct pager *pager, uint64_t timeout_ns, const char **device)
 		pager_meanwhile(pager);
 		pthread_mutex_lock(&pool->lock);
 	}
-	result = pool->once_waits ? -ETIMEDOUT : pool->once_result;
-	for (unsigned int i = 0; pool->once_waits && i < REQUESTS; i++) {
-		if (pool->requests[i].once)
-			pool->once_device = device_of(pool, &pool->requests[i]);
-		pool->requests[i].once = false; /* it goes on as a fault's would */
+	result = pool->asker_waits ? -ETIMEDOUT : pool->asker_result;
+	for (unsigned int i = 0; pool->asker_waits && i < REQUESTS; i++) {
+		if (pool->requests[i].asked)
+			pool->asker_device = device_of(pool, &pool->requests[i]);
+		pool->requests[i].asked = pool->requests[i].lose = false;
 	}
-	pool->once_waits = false;
+	pool->asker_waits = false;
 	if (result)
-		*device = name_of(pool, pool->once_device);
+		*device = fetch_device_name(&pool->devices, pool->asker_device);
 	pthread_mutex_unlock(&pool->lock);
 	return result;
 }

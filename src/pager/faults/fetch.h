@@ -36,22 +36,20 @@ int fetch_open(struct pager *pager);
 void fetch_close(struct pager *pager);
 
 /* The fault of `address`, whose slot has the swapped `word`: nothing more to do for the caller, or
- * FAULT_CHANGING, FAULT_LEAVING (all requests are in use): again. `since`: when it was read, ns; 0:
+ * FAULT_CHANGING, FAULT_LEAVING (all requests are in use, or it is
+ * about to be here): again. `since`: when it was read, ns; 0:
  * nobody waits. Memory lock held for reading. */
 enum fault_result fetch_ask(struct attached *attached, uint64_t address, slot_t *slot, desc_t word,
 			    uint64_t since);
 
 /* The same for the control thread, which wants to know what becomes of it, and then asks
- * fetch_wait, without the lock. */
+ * fetch_wait, without the lock. Who else waits for the page waits on. `lose`: it is given up if it
+ * cannot be read. */
 enum fault_result fetch_ask_once(struct attached *attached, uint64_t address, slot_t *slot,
-				 desc_t word);
-/* 0: brought in, or changed meanwhile; look again. -EILSEQ and other errors of the device, after
- * one try (with a second read for -EILSEQ): the page is as it was. -ETIMEDOUT: no answer yet. On
- * errors *device is its name. */
+				 desc_t word, bool lose);
+/* 0: brought in, or changed meanwhile; look again. -EILSEQ: given up after a second read. Other
+ * errors of the device, after one try: the page is as it was, or given up (`lose`). -ETIMEDOUT: no
+ * answer yet. On errors *device is its name. */
 int fetch_wait(struct pager *pager, uint64_t timeout_ns, const char **device);
-
-/* While pages that cannot be read are given up: no fault waits for a device that fails, since who
- * gives them up would wait behind it, page after page. Any thread, no lock held. */
-void fetch_lose(struct pager *pager, bool lose);
 
 #endif

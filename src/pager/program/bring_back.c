@@ -17,11 +17,12 @@
 #define AGAIN_US 200000
 
 /* Memory lock held for reading, given up here: the page needs its device. How many slots it went
- * past: one that cannot be read is counted, or given up. */
+ * past: one that cannot be read is counted. */
 static unsigned int bring_back_one(struct attached *attached, uint64_t address, slot_t *slot,
 				   struct bring_back *work)
 {
-	enum fault_result result = fetch_ask_once(attached, address, slot, atomic_load(slot));
+	enum fault_result result =
+		fetch_ask_once(attached, address, slot, atomic_load(slot), work->lose);
 	int error = 0;
 
 	unlock_read(&attached->lock);
@@ -31,15 +32,9 @@ static unsigned int bring_back_one(struct attached *attached, uint64_t address, 
 		usleep(100);
 	if (error == -ETIMEDOUT)
 		work->stuck = true;
-	if (!error || work->stuck)
+	/* What was given up is gone past when its slot says so. */
+	if (!error || work->stuck || work->lose || error == -EILSEQ)
 		return 0;
-	if (work->lose || error == -EILSEQ) {
-		if (!attached_lock_private(attached, address))
-			return 1;
-		result = fill_give_up(attached, address);
-		unlock_read(&attached->lock);
-		return result == FAULT_DONE;
-	}
 	work->unreadable++;
 	work->error = error;
 	return 1;
