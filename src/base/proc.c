@@ -125,14 +125,6 @@ bool proc_status_line(pid_t tid, const char *name, char *value, size_t size)
 	return found;
 }
 
-bool proc_is_frozen(pid_t pid)
-{
-	char where[64];
-
-	read_line(pid, "wchan", where, sizeof(where));
-	return strstr(where, "freez") || strstr(where, "refrigerator");
-}
-
 pid_t proc_parent(pid_t pid)
 {
 	char text[PROC_STAT];

@@ -30,9 +30,6 @@ void proc_command(pid_t pid, char *name, size_t size);
 /* The value of a line of /proc/TID/status; false if there is none. */
 bool proc_status_line(pid_t tid, const char *name, char *value, size_t size);
 
-/* True if it stands in the cgroup freezer, as far as the kernel says. */
-bool proc_is_frozen(pid_t pid);
-
 /* 0: the process is no more. */
 pid_t proc_parent(pid_t pid);
 /* How many threads it has; the same. */

@@ -160,12 +160,10 @@ int client_ask(pid_t pid, const struct request *request, client_progress_fn prog
 		return refused(answer, message);
 	return explain(
 		message, result,
-		result != -ETIMEDOUT ? "the owner of process %d ended before it answered"
-		: proc_is_frozen(pid)
-			? "process %d is frozen, or its owner is (cgroup freezer); this is done "
-			  "when it "
-			  "is thawed"
-			: "the owner of process %d does not answer; is it stopped (Ctrl-Z)?",
+		result != -ETIMEDOUT
+			? "the owner of process %d ended before it answered"
+			: "the owner of process %d does not answer: is it stopped (Ctrl-Z), or "
+			  "frozen (cgroup freezer)? This is done when it goes on",
 		(int)pid);
 }
 

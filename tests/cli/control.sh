@@ -152,7 +152,8 @@ if [ "$(id -u)" = 0 ] && mkdir "$frozen" 2>/dev/null; then
 	echo FROZEN >"$frozen/freezer.state"
 	run "$VSWAP" stat "$pid"
 	echo THAWED >"$frozen/freezer.state"
-	check "stat: what is frozen is said to be" sh -c "[ $status = 1 ] && grep -q 'process $pid is frozen' '$work/err'"
+	check "stat: one that is frozen is said to be" \
+		sh -c "[ $status = 1 ] && grep -q 'process $pid does not answer.*frozen' '$work/err'"
 	for task in $owner $pid; do echo "$task" >/sys/fs/cgroup/freezer/cgroup.procs; done
 	check "the freezer's group is empty again" wait_for 20 rmdir "$frozen"
 else
