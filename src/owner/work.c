@@ -53,6 +53,7 @@ void work_remember(struct owner *owner)
 void work_meanwhile(void *argument)
 {
 	struct owner *owner = argument;
+
 	if (!owner->control)
 		return;
 	owner->at_work = true;

@@ -117,6 +117,37 @@ static void traced(void)
 	check(wait_program(pid, 20) == 0, "the program failed");
 }
 
+static void *stop_it(void *pid)
+{
+	check(!ptrace(PTRACE_SEIZE, *(pid_t *)pid, NULL, NULL), "seize");
+	board->value = 1;
+	while (board->value)
+		usleep(1000);
+	check(!ptrace(PTRACE_INTERRUPT, *(pid_t *)pid, NULL, NULL), "interrupt");
+	waitpid(*(pid_t *)pid, NULL, __WALL);
+	check(!ptrace(PTRACE_DETACH, *(pid_t *)pid, NULL, NULL), "detach");
+	return NULL;
+}
+
+/* By another thread of ours, for a moment: it is no debugger's. */
+static void stopped_by_us(void)
+{
+	pid_t pid = start_program(simple_program);
+	char message[MESSAGE_BYTES];
+	pthread_t thread;
+
+	board->value = 0;
+	check(!pthread_create(&thread, NULL, stop_it, &pid), "a thread");
+	while (!board->value)
+		usleep(1000);
+	refused(pid, -EAGAIN, "already");
+	board->value = 0;
+	pthread_join(thread, NULL);
+	check(!attach_allowed(pid, message), "%s", message);
+	board->stop = 1;
+	check(wait_program(pid, 20) == 0, "the program failed");
+}
+
 /* As another user: not ours, and no right to serve its kernel faults. */
 static void unprivileged(void)
 {
@@ -134,6 +165,16 @@ static void unprivileged(void)
 	check(status == 0 || WEXITSTATUS(status) == SKIP, "%x", status);
 	board->stop = 1;
 	check(wait_program(pid, 20) == 0, "the program failed");
+}
+
+/* Of another user: root may. */
+static void foreign(void)
+{
+	pid_t pid = start_program(foreign_program);
+	char message[MESSAGE_BYTES];
+
+	check(!attach_allowed(pid, message), "%s", message);
+	end_program(pid);
 }
 
 int main(void)
@@ -157,11 +198,10 @@ int main(void)
 	end_program(pid);
 	attached_already();
 	traced();
+	stopped_by_us();
 	if (!getuid()) {
 		unprivileged();
-		pid = start_program(foreign_program);
-		usleep(1000);
-		end_program(pid);
+		foreign();
 	}
 	return 0;
 }

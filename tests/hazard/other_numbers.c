@@ -2,7 +2,8 @@
 /*
  * Description: a child that is not its parent's (CLONE_PARENT) lives in another PID namespace,
  * where it has the number that a relative has here, or one that nobody has. It is not taken for the
- * relative: it has what that one has unmapped, and what is under MADV_WIPEONFORK is empty.
+ * relative: it has what that one has unmapped, and what is under MADV_WIPEONFORK is empty, also
+ * while events come without end ("busy").
  */
 #include "hazard.h"
 #include <linux/sched.h>

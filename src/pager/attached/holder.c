@@ -25,16 +25,16 @@ pid_t holder_of(pid_t thread)
 
 bool holder_is_proved(struct pager *pager, pid_t pid, const struct attached *but)
 {
-	bool known = false;
+	bool proved = false;
 
 	pthread_mutex_lock(&pager->listing.lock);
-	for (size_t i = 0; i < pager->listing.count && !known; i++)
-		known = pager->listing.items[i] != but &&
+	for (size_t i = 0; i < pager->listing.count && !proved; i++)
+		proved = pager->listing.items[i] != but &&
 			pager->listing.items[i]->task.pid == pid &&
 			pagemap_is_proved(pager->listing.items[i]) &&
 			!pager->listing.items[i]->task.dead;
 	pthread_mutex_unlock(&pager->listing.lock);
-	return known;
+	return proved;
 }
 
 bool holder_is(const struct attached *attached, pid_t pid)

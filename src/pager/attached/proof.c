@@ -12,8 +12,6 @@
 #include "pager/attached/state.h"
 #include "pager/attached/userfault.h"
 
-/* Most processes that are tried at once. */
-#define SUSPECTS RELATIVES
 /* All processes of the machine are looked at for this part of the time at most. */
 #define SEARCH_SHARE 50
 
@@ -28,7 +26,7 @@ struct search {
 	struct attached *attached;
 	uint64_t page;
 	pid_t after; /* processes up to this one were looked at */
-	struct suspect items[SUSPECTS];
+	struct suspect items[RELATIVES]; /* that are tried at once */
 	unsigned int count;
 };
 
@@ -55,7 +53,7 @@ static void add(struct search *search, pid_t thread)
 {
 	struct suspect suspect = {.process = thread > 0 ? holder_of(thread) : 0, .follows = true};
 
-	if (suspect.process <= 0 || search->count == SUSPECTS ||
+	if (suspect.process <= 0 || search->count == RELATIVES ||
 	    is_suspect(search, suspect.process) ||
 	    holder_is_proved(search->attached->pager, suspect.process, search->attached))
 		return;
@@ -78,7 +76,7 @@ static bool add_relative(void *argument, int pid)
 	search->after = pid;
 	if (holder_is(search->attached, pid))
 		add(search, pid);
-	return search->count == SUSPECTS;
+	return search->count == RELATIVES;
 }
 
 /* They are remembered: while events come one after another there may be no time to look for them

@@ -358,15 +358,18 @@ static bool is_gone_soon(const struct attached *attached)
 /* What has left cannot be given back as it was: the process must not go on, if it has not ended. */
 static void end_process(struct attached *attached, int error)
 {
-	if (error == -ESTALE || !is_gone_soon(attached)) {
+	if (error == -ESTALE) {
 		pager_say(
 			attached->pager,
-			error == -ESTALE
-				? "process %d: pages left memory that it was mapping anew, and "
-				  "nobody told: killed, so that it never reads wrong bytes"
-				: "process %d: pages that left it cannot be read (%s): killed, so "
-				  "that it never reads wrong bytes",
-			attached->task.pid, strerror(-error));
+			"process %d: pages left memory that it was mapping anew, and nobody told: "
+			"killed, so that it never reads wrong bytes",
+			attached->task.pid);
+		pager_kill(attached);
+	} else if (!is_gone_soon(attached)) {
+		pager_say(attached->pager,
+			  "process %d: pages that left it cannot be read (%s): killed, so that it "
+			  "never reads wrong bytes",
+			  attached->task.pid, strerror(-error));
 		pager_kill(attached);
 	}
 	attached->evict.lost = true;

@@ -404,7 +404,6 @@ void messages_retry(struct server *server)
 void messages_read_short(struct server *server)
 {
 	struct pager *pager = server->pager;
-
 	bool any = false;
 
 	usleep(SHORT_PAUSE_US);
