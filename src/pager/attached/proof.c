@@ -25,7 +25,7 @@ struct suspect {
 struct search {
 	struct attached *attached;
 	uint64_t page;
-	pid_t after; /* processes up to this one were looked at */
+	pid_t after;			 /* processes up to this one were looked at */
 	struct suspect items[RELATIVES]; /* that are tried at once */
 	unsigned int count;
 };
@@ -114,8 +114,22 @@ static struct suspect *who_follows(struct search *search)
 	return NULL;
 }
 
+/* Where it cannot be seen the word is believed. */
+static bool was_marked(const struct search *search)
+{
+	bool seen = false;
+
+	for (unsigned int i = 0; i < search->count; i++) {
+		if (search->items[i].follows && search->items[i].was_marked)
+			return true;
+		seen |= search->items[i].follows;
+	}
+	return !seen;
+}
+
 /* The mark of the page's word is taken away and put back, if it was there: it tells that the page
- * was not dropped. NULL with 0: it is none of them; -EAGAIN: not now. Word locked. */
+ * was not dropped. NULL with 0: it is none of them; -EAGAIN: not now, or not to the end. Word
+ * locked. */
 static struct suspect *prove(struct search *search, desc_t *word, int *error)
 {
 	struct suspect *found = NULL;
@@ -128,7 +142,7 @@ static struct suspect *prove(struct search *search, desc_t *word, int *error)
 		*error = flip(search, false);
 	if (!*error)
 		found = who_follows(search);
-	if (desc_is_swapped(*word) && *word & DESC_MARKED && (!found || found->was_marked) &&
+	if (desc_is_swapped(*word) && *word & DESC_MARKED && was_marked(search) &&
 	    userfault_mark(search->attached->task.userfault, search->page, 1))
 		*word &= ~DESC_MARKED;
 	return found;
