@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The agent marks what it has moved at once. One that was revoked did not get to it: then the
- * evictor does, under the lock, where nothing is present. While events are in flight the kernel
- * puts no marks, and who waits for the batch may be who would read them: then they come later
- * (late_marks.h).
+ * The agent marks what it has moved at once. One that kept somebody waiting, and was revoked, did
+ * not get to it, or only after others went on: a fork that was read meanwhile has no such mark in
+ * its child. What it says of marks does not count then. The evictor marks, under the lock, where
+ * nothing is present. While events are in flight the kernel puts no marks, and who waits for the
+ * batch may be who would read them: then they come later (late_marks.h).
  */
 #include "pager/attached/page_marks.h"
 
@@ -88,7 +89,8 @@ void page_marks_settle(struct attached *attached)
 	for (unsigned int i = batch->count; i--;) {
 		int result = batch->result[i];
 
-		batch->marked[i] = batch->moved[i] && result > 0 && result & CHANNEL_MARKED;
+		batch->marked[i] =
+			batch->moved[i] && !batch->late && result > 0 && result & CHANNEL_MARKED;
 		if (batch->moved[i] && !batch->marked[i])
 			first = i;
 	}
