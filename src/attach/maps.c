@@ -22,6 +22,14 @@ static FILE *open_proc(pid_t pid, const char *name)
 	return fopen(path, "re");
 }
 
+/* Right after the last read. The kernel says ESRCH when the process ends meanwhile. */
+static int read_error(FILE *file)
+{
+	if (!ferror(file))
+		return 0;
+	return errno == ESRCH ? -ESRCH : -EIO;
+}
+
 static int append(struct maps *maps, const struct mapping *mapping)
 {
 	int error = array_grow((void **)&maps->items, &maps->capacity, maps->count + 1,
@@ -109,8 +117,8 @@ int maps_read(pid_t pid, struct maps *maps)
 		if (mapping.code)
 			maps->code_bytes += mapping.end - mapping.start;
 	}
-	if (!error && ferror(file))
-		error = -EIO;
+	if (!error)
+		error = read_error(file);
 	/* A live process has mappings; none means that it has gone. */
 	if (!error && !maps->count)
 		error = -ESRCH;
@@ -211,7 +219,7 @@ int maps_check_flags(pid_t pid, struct maps *maps, maps_run_fn wipe, void *argum
 	struct mapping seen = {0};
 	char *line = NULL;
 	size_t size = 0, next = 0;
-	int error = 0;
+	int error;
 
 	if (!file)
 		return errno == ENOENT ? -ESRCH : -errno;
@@ -235,8 +243,7 @@ int maps_check_flags(pid_t pid, struct maps *maps, maps_run_fn wipe, void *argum
 			}
 		}
 	}
-	if (ferror(file))
-		error = -EIO;
+	error = read_error(file);
 	while (next < maps->count)
 		leave_alone(&maps->items[next++]);
 	free(line);
@@ -251,7 +258,7 @@ int maps_each_registered(pid_t pid, maps_run_fn run, void *argument)
 	bool any = false;
 	char *line = NULL;
 	size_t size = 0;
-	int error = 0;
+	int error;
 
 	if (!file)
 		return errno == ENOENT ? -ESRCH : -errno;
@@ -261,8 +268,7 @@ int maps_each_registered(pid_t pid, maps_run_fn run, void *argument)
 		else if (has_flag(line + 8, "um"))
 			run(argument, seen.start, seen.end);
 	}
-	if (ferror(file))
-		error = -EIO;
+	error = read_error(file);
 	free(line);
 	fclose(file);
 	/* As in maps_read. */
