@@ -53,11 +53,20 @@ kill_one_keeper() {
 	hit "$1" $(keepers_of "$1" | head -n 1)
 }
 
+# has_others OWNER PID...: keepers, and none of these, which may be dying still.
+has_others() {
+	has_keepers "$1" || return 1
+	for one in $(keepers_of "$1"); do
+		case " $* " in *" $one "*) return 1 ;; esac
+	done
+}
+
 # The owner goes on, and has others at once.
 kill_two_keepers() {
 	# shellcheck disable=SC2046
-	hit $(keepers_of "$1")
-	if ! wait_for 20 has_keepers "$1"; then
+	set -- "$1" $(keepers_of "$1")
+	hit "$2" "$3"
+	if ! wait_for 20 has_others "$@"; then
 		trouble="no new keepers"
 		[ -d "/proc/$1" ] || trouble="the owner has ended with its keepers"
 	fi
