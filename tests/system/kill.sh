@@ -114,7 +114,7 @@ one_round() {
 	"kill_$1" "$owner"
 	wait "$owner" 2>/dev/null
 	[ -s "$work/record" ] || return
-	wait_for 10 nobody_lives "$work/record" || trouble="$trouble somebody lives"
+	wait_for 60 nobody_lives "$work/record" || trouble="$trouble somebody lives"
 	! grep -qv 'zeros 0 wrong 0' "$work/seen" || trouble="$trouble somebody saw wrong bytes"
 	# shellcheck disable=SC2046
 	kill -KILL $(awk '$2 == "alive" { print $1 }' "$work/seen") 2>/dev/null
@@ -140,7 +140,7 @@ bystanders_end() {
 	fi
 	kill -KILL "$other" "$user"
 	wait "$other" "$user" 2>/dev/null
-	wait_for 10 nobody_lives "$work/other-job"
+	wait_for 60 nobody_lives "$work/other-job"
 }
 
 run_rounds() {
