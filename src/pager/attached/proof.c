@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/random.h>
 #include <unistd.h>
 #include "attach/maps.h"
 #include "base/clock.h"
@@ -14,6 +15,13 @@
 
 /* All processes of the machine are looked at for this part of the time at most. */
 #define SEARCH_SHARE 50
+/*
+ * How often a mark is set or taken away. At random: other servers, and other owners, may be at the
+ * very same page of a relative at the same moment, and a relative that seems to follow by chance
+ * would be asked for good what this one has dropped. While several follow it goes on.
+ */
+#define FLIPS	   8u
+#define FLIPS_MOST 32u
 
 struct suspect {
 	pid_t process;
@@ -94,6 +102,15 @@ static bool add_relatives(struct search *search, int folder)
 	return more;
 }
 
+/* Bit i: whether the mark is to be there after flip i. First it is not, then it is. */
+static uint32_t proof_pattern(void)
+{
+	uint32_t random = 0;
+
+	getrandom(&random, sizeof(random), GRND_NONBLOCK);
+	return (random & ~3u) | 2;
+}
+
 static int flip(struct search *search, bool on)
 {
 	int userfault = search->attached->task.userfault;
@@ -106,12 +123,20 @@ static int flip(struct search *search, bool on)
 	return error;
 }
 
-static struct suspect *who_follows(struct search *search)
+/* NULL: nobody. *others: there are more. */
+static struct suspect *who_follows(struct search *search, bool *others)
 {
-	for (unsigned int i = 0; i < search->count; i++)
-		if (search->items[i].follows)
-			return &search->items[i];
-	return NULL;
+	struct suspect *found = NULL;
+
+	*others = false;
+	for (unsigned int i = 0; i < search->count; i++) {
+		if (!search->items[i].follows)
+			continue;
+		*others |= found != NULL;
+		if (!found)
+			found = &search->items[i];
+	}
+	return found;
 }
 
 /* Where it cannot be seen the word is believed. */
@@ -127,25 +152,32 @@ static bool was_marked(const struct search *search)
 	return !seen;
 }
 
-/* The mark of the page's word is taken away and put back, if it was there: it tells that the page
+/*
+ * The mark of the page's word is taken away and put back, if it was there: it tells that the page
  * was not dropped. NULL with 0: it is none of them; -EAGAIN: not now, or not to the end. Word
- * locked. */
+ * locked. Those that share the memory follow to the end.
+ */
 static struct suspect *prove(struct search *search, desc_t *word, int *error)
 {
+	uint32_t pattern = proof_pattern();
 	struct suspect *found = NULL;
+	bool others = true;
 
 	*error = flip(search, false);
 	if (*error)
 		return NULL;
-	*error = flip(search, true);
-	if (!*error)
-		*error = flip(search, false);
-	if (!*error)
-		found = who_follows(search);
+	for (unsigned int i = 1; i < FLIPS || (others && i < FLIPS_MOST); i++) {
+		*error = flip(search, pattern >> i & 1);
+		found = *error ? NULL : who_follows(search, &others);
+		if (!found)
+			break;
+	}
+	if (userfault_unmark(search->attached->task.userfault, search->page))
+		*error = -EAGAIN;
 	if (desc_is_swapped(*word) && *word & DESC_MARKED && was_marked(search) &&
 	    userfault_mark(search->attached->task.userfault, search->page, 1))
 		*word &= ~DESC_MARKED;
-	return found;
+	return *error ? NULL : found;
 }
 
 /* The slot of the page, locked, if its word means something. */
@@ -181,12 +213,13 @@ static int try(struct search *search)
 	struct suspect *found;
 	slot_t *slot;
 	desc_t word;
+	bool others;
 	int error = 0;
 
 	if (!search->count)
 		return -ESRCH;
 	if (!search->attached->pager->evict.marks) {
-		found = who_follows(search);
+		found = who_follows(search, &others);
 	} else {
 		if (!lock_word(search, &slot, &word))
 			return -EAGAIN;
@@ -280,17 +313,21 @@ enum proof proof_at(const struct attached *attached, int pagemap, uint64_t page)
 {
 	const slot_t *slot = memory_look(attached->memory, page);
 	int userfault = attached->task.userfault;
-	bool came, went;
+	uint32_t pattern = proof_pattern();
+	bool follows = true;
 
 	assert_writing(&attached->lock);
 	if ((slot && desc_state(atomic_load(slot)) != DESC_ABSENT) ||
-	    maps_empty(pagemap, page, 1) != 1 || userfault_unmark(userfault, page))
+	    maps_empty(pagemap, page, 1) != 1)
 		return PROOF_NONE;
-	went = maps_marked(pagemap, page, 1) == 0;
-	if (userfault_mark(userfault, page, 1))
-		return PROOF_NONE;
-	came = maps_marked(pagemap, page, 1) == 1;
+	for (unsigned int i = 0; i < FLIPS && follows; i++) {
+		bool on = pattern >> i & 1;
+
+		if (on ? userfault_mark(userfault, page, 1) : userfault_unmark(userfault, page))
+			return PROOF_NONE;
+		follows = maps_marked(pagemap, page, 1) == on;
+	}
 	if (userfault_unmark(userfault, page))
 		return PROOF_NONE;
-	return went && came && maps_marked(pagemap, page, 1) == 0 ? PROOF_YES : PROOF_NO;
+	return follows ? PROOF_YES : PROOF_NO;
 }
