@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Description: munmap and mmap(MAP_FIXED) are refused, and leave all as it was; the kernel has told
- * of the unmapping by then. What was swapped there keeps its bytes.
+ * of the unmapping by then. What was swapped there keeps its bytes, also in a child that is not its
+ * parent's (CLONE_PARENT), and has touched nothing that is missing before.
  */
+#include <sched.h>
 #include <sys/resource.h>
 #include "hazard.h"
 
@@ -11,7 +13,6 @@
 #define ROW	  40  /* areas, more than are kept in mind */
 #define ROW_PAGES 8
 #define ADDRESSES (1ul << 32) /* far more than this program has */
-
 
 static void no_addresses(char *at)
 {
@@ -71,6 +72,25 @@ static void refuse_row(char *row[ROW])
 		check(row[i], ROW_PAGES, i, "after many that were refused");
 }
 
+static void in_unknown_child(char *at)
+{
+	pid_t parent = fork(), child;
+	int status;
+
+	expect(parent >= 0, "fork: %m");
+	if (!parent) {
+		child = (pid_t)syscall(SYS_clone, CLONE_PARENT, 0, 0, 0, 0);
+		expect(child >= 0, "clone: %m");
+		if (!child) {
+			no_addresses(at);
+			check(at, PAGES, 31, "after a refused mmap in a child");
+		}
+		_exit(0);
+	}
+	for (int i = 0; i < 2; i++)
+		expect(waitpid(-1, &status, __WALL) > 0 && !status, "a child: %x", status);
+}
+
 int main(void)
 {
 	bool has_row;
@@ -86,6 +106,7 @@ int main(void)
 	has_row = make_row(row);
 	evict_most(first, PAGES);
 	evict_most(second, PAGES);
+	in_unknown_child(first);
 	no_addresses(first);
 	dropped = guard_some(second);
 	sealed(second);

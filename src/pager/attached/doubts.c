@@ -97,13 +97,15 @@ bool doubts_unmap(struct attached *attached, uint64_t start, uint64_t end)
 	const struct doubt doubt = {start, end, .unmapped = true};
 	struct standing standing = {.attached = attached};
 	uint64_t first = next_marked(attached, start, end);
-	int pagemap;
+	int pagemap = pagemap_of(attached);
 
 	assert_writing(&attached->lock);
-	if (first == end)
-		return false;
-	pagemap = pagemap_of(attached);
-	if (pagemap < 0 || maps_each_marked(pagemap, first, end, note_standing, &standing))
+	if (!pagemap_is_proved(attached)) {
+		add(&attached->changes.doubts, &doubt);
+		return true;
+	}
+	if (first == end || pagemap < 0 ||
+	    maps_each_marked(pagemap, first, end, note_standing, &standing))
 		return false;
 	if (standing.any)
 		add(&attached->changes.doubts, &doubt);
