@@ -267,7 +267,7 @@ int vswap_get(struct vswap *vswap, vswap_slot id, void *page)
 
 	if (!slot)
 		return -EINVAL;
-	/* The cluster may have been unbound since: cluster_free says why that is no harm. */
+	/* The cluster may have been unbound since: cluster_lock_page says why that is no harm. */
 	word = slot_lock(slot);
 	error = store_get(vswap->store, word, page);
 	slot_unlock(slot, word);

@@ -46,11 +46,9 @@ void cluster_share(struct space *space, uint32_t cluster)
 	(void)before;
 }
 
-static void cluster_free(struct space *space, uint32_t cluster)
+void slots_drop(struct space *space, slot_t *slots, uint32_t count)
 {
-	slot_t *slots = cluster_slots(space, cluster);
-
-	for (uint32_t i = 0; i < CLUSTER_SLOTS; i++) {
+	for (uint32_t i = 0; i < count; i++) {
 		desc_t word;
 
 		if (!atomic_load_explicit(&slots[i], memory_order_relaxed))
@@ -59,7 +57,14 @@ static void cluster_free(struct space *space, uint32_t cluster)
 		slot_unlock(&slots[i], 0);
 		space_drop(space, word);
 	}
-	slab_give(&space->clusters, cluster);
+}
+
+bool slots_are_absent(const slot_t *slots, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (atomic_load_explicit(&slots[i], memory_order_relaxed))
+			return false;
+	return true;
 }
 
 uint32_t cluster_after(const struct space *space, uint32_t id)
@@ -78,18 +83,15 @@ void cluster_put(struct space *space, uint32_t cluster)
 		atomic_fetch_sub_explicit(&space->references[cluster], 1, memory_order_acq_rel);
 
 	assert(before);
-	if (before == 1)
-		cluster_free(space, cluster);
+	if (before == 1) {
+		slots_drop(space, cluster_slots(space, cluster), CLUSTER_SLOTS);
+		slab_give(&space->clusters, cluster);
+	}
 }
 
 bool cluster_is_empty(const struct space *space, uint32_t cluster)
 {
-	slot_t *slots = cluster_slots(space, cluster);
-
-	for (uint32_t i = 0; i < CLUSTER_SLOTS; i++)
-		if (atomic_load_explicit(&slots[i], memory_order_relaxed))
-			return false;
-	return true;
+	return slots_are_absent(cluster_slots(space, cluster), CLUSTER_SLOTS);
 }
 
 bool slot_share(struct space *space, slot_t *slot, desc_t *copy)

@@ -177,34 +177,18 @@ static void unbind_if_empty(struct memory *memory, uint64_t address)
 		unbind(memory, address);
 }
 
-static bool all_absent(slot_t *slots, uint32_t count)
-{
-	for (uint32_t i = 0; i < count; i++)
-		if (atomic_load_explicit(&slots[i], memory_order_relaxed))
-			return false;
-	return true;
-}
-
 /* Clears [start, end), which lies in one cluster and does not fill it. */
 static int clear_part(struct memory *memory, uint64_t start, uint64_t end)
 {
 	uint32_t count = (uint32_t)((end - start) / PAGE_BYTES);
 	slot_t *slots = memory_look(memory, start);
 
-	if (!slots || all_absent(slots, count))
+	if (!slots || slots_are_absent(slots, count))
 		return 0;
 	slots = memory_bind(memory, start);
 	if (!slots)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < count; i++) {
-		desc_t word;
-
-		if (!atomic_load_explicit(&slots[i], memory_order_relaxed))
-			continue;
-		word = slot_lock(&slots[i]);
-		slot_unlock(&slots[i], 0);
-		space_drop(memory->space, word);
-	}
+	slots_drop(memory->space, slots, count);
 	unbind_if_empty(memory, start);
 	return 0;
 }

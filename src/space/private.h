@@ -59,6 +59,10 @@ struct memory {
  * (libvswap's vswap_get) locks and unlocks it before the page is given back, or after. */
 void cluster_lock_page(void *page);
 
+/* Slots of one cluster become absent, and what they stood for is dropped. */
+void slots_drop(struct space *space, slot_t *slots, uint32_t count);
+bool slots_are_absent(const slot_t *slots, uint32_t count);
+
 /* The next cluster in use behind `id`, 0 for the first; 0: there is none. */
 uint32_t cluster_after(const struct space *space, uint32_t id);
 
