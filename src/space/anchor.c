@@ -41,22 +41,15 @@ uint32_t anchor_count(const struct space *space, uint32_t anchor)
 
 void anchor_get(struct space *space, uint32_t anchor)
 {
-	uint32_t before =
-		atomic_fetch_add_explicit(&space->counts[anchor], 1, memory_order_relaxed);
-
-	assert(before);
-	(void)before;
+	references_add(&space->counts[anchor]);
 }
 
 void anchor_put(struct space *space, uint32_t anchor)
 {
 	slot_t *slot = &space->anchors[anchor];
-	uint32_t before =
-		atomic_fetch_sub_explicit(&space->counts[anchor], 1, memory_order_acq_rel);
 	desc_t word;
 
-	assert(before);
-	if (before > 1)
+	if (!references_take(&space->counts[anchor]))
 		return;
 	word = slot_lock(slot);
 	pthread_mutex_lock(&space->lock);

@@ -6,7 +6,6 @@
  */
 #include "space/cluster.h"
 
-#include <assert.h>
 #include <errno.h>
 #include "space/private.h"
 
@@ -39,11 +38,7 @@ uint32_t cluster_references(const struct space *space, uint32_t cluster)
 
 void cluster_share(struct space *space, uint32_t cluster)
 {
-	uint32_t before =
-		atomic_fetch_add_explicit(&space->references[cluster], 1, memory_order_relaxed);
-
-	assert(before);
-	(void)before;
+	references_add(&space->references[cluster]);
 }
 
 void slots_drop(struct space *space, slot_t *slots, uint32_t count)
@@ -79,11 +74,7 @@ uint32_t cluster_after(const struct space *space, uint32_t id)
 
 void cluster_put(struct space *space, uint32_t cluster)
 {
-	uint32_t before =
-		atomic_fetch_sub_explicit(&space->references[cluster], 1, memory_order_acq_rel);
-
-	assert(before);
-	if (before == 1) {
+	if (references_take(&space->references[cluster])) {
 		slots_drop(space, cluster_slots(space, cluster), CLUSTER_SLOTS);
 		slab_give(&space->clusters, cluster);
 	}

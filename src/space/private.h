@@ -14,6 +14,7 @@
 #ifndef SPACE_PRIVATE_H
 #define SPACE_PRIVATE_H
 
+#include <assert.h>
 #include <pthread.h>
 #include "space/slab.h"
 #include "space/space.h"
@@ -58,6 +59,24 @@ struct memory {
 /* Every slot of a page without clusters: who has found one before the last reference went
  * (libvswap's vswap_get) locks and unlocks it before the page is given back, or after. */
 void cluster_lock_page(void *page);
+
+/* References on a cluster or an anchor: one more. */
+static inline void references_add(_Atomic uint32_t *references)
+{
+	uint32_t before = atomic_fetch_add_explicit(references, 1, memory_order_relaxed);
+
+	assert(before);
+	(void)before;
+}
+
+/* One fewer; true: that was the last. */
+static inline bool references_take(_Atomic uint32_t *references)
+{
+	uint32_t before = atomic_fetch_sub_explicit(references, 1, memory_order_acq_rel);
+
+	assert(before);
+	return before == 1;
+}
 
 /* Slots of one cluster become absent, and what they stood for is dropped. */
 void slots_drop(struct space *space, slot_t *slots, uint32_t count);
