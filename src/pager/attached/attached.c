@@ -87,6 +87,16 @@ static void leave_list(struct attached *attached)
 	pthread_mutex_unlock(&pager->listing.lock);
 }
 
+struct attached *attached_at(struct pager *pager, size_t i)
+{
+	struct attached *attached;
+
+	pthread_mutex_lock(&pager->listing.lock);
+	attached = i < pager->listing.count ? pager->listing.items[i] : NULL;
+	pthread_mutex_unlock(&pager->listing.lock);
+	return attached;
+}
+
 struct attached *attached_find(struct pager *pager, uint64_t id)
 {
 	struct attached *found = NULL;

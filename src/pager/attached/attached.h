@@ -76,6 +76,8 @@ void attached_free(struct attached *attached);
 int attached_list(struct attached *attached);
 /* From now on it is not, and nobody uses it any more. Control thread only, no lock held. */
 void attached_unlist(struct attached *attached);
+/* The one at place i of the list; NULL: there is none. Control thread, or `serving` held. */
+struct attached *attached_at(struct pager *pager, size_t i);
 /* The one that has this id, if it is served still: `serving` held. */
 struct attached *attached_find(struct pager *pager, uint64_t id);
 /* Whoever was at it, and may have seen it as it was before, is done. The same. */

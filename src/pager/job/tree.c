@@ -331,15 +331,11 @@ static bool look(struct pager *pager, struct process *process)
 /* Children that the servers have taken in are processes that may not have been found yet. */
 static void join_attached(struct pager *pager)
 {
-	for (size_t i = 0;; i++) {
-		struct attached *attached;
+	struct attached *attached;
+
+	for (size_t i = 0; (attached = attached_at(pager, i)); i++) {
 		struct process *process;
 
-		pthread_mutex_lock(&pager->listing.lock);
-		attached = i < pager->listing.count ? pager->listing.items[i] : NULL;
-		pthread_mutex_unlock(&pager->listing.lock);
-		if (!attached)
-			return;
 		if (attached->watch.process || !attached->task.pid)
 			continue;
 		process = tree_find(pager, attached->task.pid);
@@ -356,14 +352,10 @@ static void join_attached(struct pager *pager)
 /* A child whose process was never learned has ended when its address space has. */
 static void bury_unknown(struct pager *pager)
 {
-	for (size_t i = 0;;) {
-		struct attached *attached;
+	struct attached *attached;
+	size_t i = 0;
 
-		pthread_mutex_lock(&pager->listing.lock);
-		attached = i < pager->listing.count ? pager->listing.items[i] : NULL;
-		pthread_mutex_unlock(&pager->listing.lock);
-		if (!attached)
-			return;
+	while ((attached = attached_at(pager, i))) {
 		if (!attached->watch.process &&
 		    (attached->task.dead || userfault_is_gone(attached->task.userfault)))
 			attached_bury(attached);
