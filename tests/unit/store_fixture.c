@@ -105,11 +105,11 @@ void seal(struct fixture *f)
 	assert_int_equal(store_writer_open(f->store, &f->writer), 0);
 }
 
-uint32_t write_oldest(struct fixture *f, bool keep)
+uint32_t write_oldest_for(struct fixture *f, uint16_t tiers, bool keep)
 {
 	static unsigned char copy[SEGMENT_BYTES];
 	const void *bytes;
-	uint32_t id = store_oldest_for_writeback(f->store, STORE_ANY_TIER, &bytes);
+	uint32_t id = store_oldest_for_writeback(f->store, tiers, &bytes);
 	uint64_t extent;
 
 	if (!id)
@@ -123,4 +123,9 @@ uint32_t write_oldest(struct fixture *f, bool keep)
 	fake_backend_write(&f->fake, extent, bytes);
 	store_segment_written(f->store, id, &f->fake.base, extent, keep);
 	return id;
+}
+
+uint32_t write_oldest(struct fixture *f, bool keep)
+{
+	return write_oldest_for(f, STORE_ANY_TIER, keep);
 }

@@ -33,7 +33,9 @@ void clear(struct fixture *f, unsigned int page, unsigned int count);
 desc_t word_of(struct fixture *f, unsigned int page);
 /* Seals the writer's open segment. */
 void seal(struct fixture *f);
-/* Writes the oldest sealed segment to the backend; 0: there is none. */
+/* Writes the oldest sealed segment to the backend, of those whose pages may go to these tiers; 0:
+ * there is none. */
+uint32_t write_oldest_for(struct fixture *f, uint16_t tiers, bool keep);
 uint32_t write_oldest(struct fixture *f, bool keep);
 
 #endif

@@ -33,20 +33,6 @@ static void put_in_turn(struct fixture *f, unsigned int pages)
 	store_writer_select(f->writer, STORE_ANY_TIER);
 }
 
-static uint32_t write_for(struct fixture *f, uint16_t tiers)
-{
-	const void *bytes;
-	uint32_t id = store_oldest_for_writeback(f->store, tiers, &bytes);
-	uint64_t extent;
-
-	if (!id)
-		return 0;
-	extent = f->fake.base.operations->allocate(&f->fake.base);
-	fake_backend_write(&f->fake, extent, bytes);
-	store_segment_written(f->store, id, &f->fake.base, extent, false);
-	return id;
-}
-
 static void test_open_segments_go_on(void **state)
 {
 	struct fixture *f = *state;
@@ -67,7 +53,7 @@ static void test_written_where_allowed(void **state)
 	put_in_turn(f, 1500);
 	seal(f);
 	assert_int_equal(store_oldest_tiers(f->store, 1), STORE_ANY_TIER);
-	while (write_for(f, 1))
+	while (write_oldest_for(f, 1, false))
 		;
 	assert_int_equal(store_oldest_tiers(f->store, 1), 0);
 	assert_int_equal(store_oldest_tiers(f->store, STORE_ANY_TIER), 2);
@@ -75,7 +61,7 @@ static void test_written_where_allowed(void **state)
 		assert_int_equal(place_of(f, i).backend != NULL, i % SETS == 0);
 		expect(f, i, 8 * i + RANDOM);
 	}
-	while (write_for(f, 2))
+	while (write_oldest_for(f, 2, false))
 		;
 	assert_int_equal(store_oldest_tiers(f->store, STORE_ANY_TIER), 0);
 	for (unsigned int i = 0; i < 1500; i++)
@@ -104,7 +90,7 @@ static void clean_and_check(struct fixture *f, bool strong)
 	assert_true(!strong || after.recoded_pages > 1000);
 	store_writer_close(f->cleaner);
 	assert_int_equal(store_writer_open(f->store, &f->cleaner), 0);
-	while (write_for(f, 1))
+	while (write_oldest_for(f, 1, false))
 		;
 	for (unsigned int i = 0; i < 3000; i++) {
 		if (!strong && i / 4 / SETS % 4)
@@ -144,7 +130,7 @@ static void test_kept_have_a_part(void **state)
 	store_writer_select(f->writer, STORE_ANY_TIER);
 	for (page = kept; page < kept + 2000; page++) {
 		while (store_reserve(f->writer, 1))
-			assert_true(write_for(f, STORE_ANY_TIER));
+			assert_true(write_oldest(f, false));
 		put_reserved(f, page, 8 * page + RANDOM);
 		store_published(f->writer);
 	}
@@ -163,7 +149,7 @@ static void test_many_sets(void **state)
 
 	for (unsigned int i = 0; i < 48; i++) {
 		while (store_ram_bytes(f->store) > (RAM_SEGMENTS - 4) * SEGMENT_BYTES)
-			assert_true(write_for(f, STORE_ANY_TIER));
+			assert_true(write_oldest(f, false));
 		store_writer_select(f->writer, (uint16_t)(1u << i % 12));
 		put(f, i, 8 * i + RANDOM);
 		store_published(f->writer);
