@@ -105,6 +105,21 @@ void seal(struct fixture *f)
 	assert_int_equal(store_writer_open(f->store, &f->writer), 0);
 }
 
+void seal_cleaned(struct fixture *f)
+{
+	store_writer_close(f->cleaner);
+	assert_int_equal(store_writer_open(f->store, &f->cleaner), 0);
+}
+
+void put_runs(struct fixture *f, unsigned int pages)
+{
+	for (unsigned int i = 0; i < pages; i++)
+		put(f, i, 4 + 8 * i);
+	seal(f);
+	for (int i = 0; i < 40; i++)
+		store_clean(f->store, f->cleaner, true);
+}
+
 uint32_t write_oldest_for(struct fixture *f, uint16_t tiers, bool keep)
 {
 	static unsigned char copy[SEGMENT_BYTES];

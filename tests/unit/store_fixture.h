@@ -31,8 +31,11 @@ void put(struct fixture *f, unsigned int page, uint64_t number);
 void expect(struct fixture *f, unsigned int page, uint64_t number);
 void clear(struct fixture *f, unsigned int page, unsigned int count);
 desc_t word_of(struct fixture *f, unsigned int page);
-/* Seals the writer's open segment. */
+/* Seals the writer's open segment; the cleaner's. */
 void seal(struct fixture *f);
+void seal_cleaned(struct fixture *f);
+/* Page i holds pattern 4 + 8 * i, and the cleaner has packed them in runs. */
+void put_runs(struct fixture *f, unsigned int pages);
 /* Writes the oldest sealed segment to the backend, of those whose pages may go to these tiers; 0:
  * there is none. */
 uint32_t write_oldest_for(struct fixture *f, uint16_t tiers, bool keep);

@@ -258,8 +258,7 @@ static void test_recoding(void **state)
 	for (unsigned int i = 0; i < 1000; i += 3)
 		expect(f, i, 4 + 8 * i);
 	seal(f);
-	store_writer_close(f->cleaner);
-	assert_int_equal(store_writer_open(f->store, &f->cleaner), 0);
+	seal_cleaned(f);
 	while (write_oldest(f, false))
 		;
 	for (unsigned int i = 0; i < 1000; i += 3)
@@ -275,13 +274,8 @@ static void test_bad_run(void **state)
 	const void *segment;
 	uint32_t id;
 
-	for (unsigned int i = 0; i < 2000; i++)
-		put(f, i, 4 + 8 * i);
-	seal(f);
-	for (int i = 0; i < 40; i++)
-		store_clean(f->store, f->cleaner, true);
-	store_writer_close(f->cleaner);
-	assert_int_equal(store_writer_open(f->store, &f->cleaner), 0);
+	put_runs(f, 2000);
+	seal_cleaned(f);
 	id = store_oldest_for_writeback(f->store, STORE_ANY_TIER, &segment);
 	for (unsigned int i = 0; i < 2000; i += 16)
 		if (desc_segment(word_of(f, i)) == id)
@@ -347,17 +341,12 @@ static void test_orphans_of_runs(void **state)
 {
 	struct fixture *f = *state;
 
-	for (unsigned int i = 0; i < 2000; i++)
-		put(f, i, 4 + 8 * i);
-	seal(f);
-	for (int i = 0; i < 40; i++)
-		store_clean(f->store, f->cleaner, true);
+	put_runs(f, 2000);
 	orphan(f, 2000);
 	for (unsigned int i = 0; i < 2000; i++)
 		if (i % 5)
 			clear(f, i, 1);
-	store_writer_close(f->cleaner);
-	assert_int_equal(store_writer_open(f->store, &f->cleaner), 0);
+	seal_cleaned(f);
 	for (int i = 0; i < 20; i++)
 		store_clean(f->store, f->cleaner, false);
 	store_check(f->store);

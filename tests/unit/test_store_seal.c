@@ -180,13 +180,8 @@ static void test_runs(void **state)
 	uint32_t length;
 	unsigned char *object;
 
-	for (unsigned int i = 0; i < 2000; i++)
-		put(f, i, 4 + 8 * i);
-	seal(f);
-	for (int i = 0; i < 40; i++)
-		store_clean(f->store, f->cleaner, true);
-	store_writer_close(f->cleaner);
-	assert_int_equal(store_writer_open(f->store, &f->cleaner), 0);
+	put_runs(f, 2000);
+	seal_cleaned(f);
 	while (write_oldest(f, false))
 		;
 	assert_int_equal(store_describe(f->store, word_of(f, 100), &codec, &length, &pages), 0);

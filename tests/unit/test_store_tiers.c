@@ -88,8 +88,7 @@ static void clean_and_check(struct fixture *f, bool strong)
 		store_clean(f->store, f->cleaner, strong);
 	store_statistics(f->store, &after);
 	assert_true(!strong || after.recoded_pages > 1000);
-	store_writer_close(f->cleaner);
-	assert_int_equal(store_writer_open(f->store, &f->cleaner), 0);
+	seal_cleaned(f);
 	while (write_oldest_for(f, 1, false))
 		;
 	for (unsigned int i = 0; i < 3000; i++) {
