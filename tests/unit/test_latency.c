@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/latency.h"
+#include "pattern.h"
 
 #define THREADS 4
 #define ADDED	4000000u
@@ -87,11 +88,10 @@ static void test_quantiles(void **state)
 	uint64_t dice = 88172645463325252ull, total = 0;
 
 	for (size_t i = 0; i < 10000; i++) {
-		dice ^= dice << 13;
-		dice ^= dice >> 7;
-		dice ^= dice << 17;
+		uint64_t roll = random_next(&dice);
+
 		/* Spread over many powers of two, as faults are. */
-		values[i] = dice >> 24 >> dice % 32;
+		values[i] = roll >> 24 >> roll % 32;
 		total += values[i];
 		latency_add(&latency, values[i]);
 	}

@@ -11,6 +11,7 @@
 #include <string.h>
 #include "pager/attached/attached.h"
 #include "pager/eviction/pick.h"
+#include "pattern.h"
 
 #define CLUSTERS 16384u
 #define BASE	 0x7f0000000000ull
@@ -164,10 +165,7 @@ static uint64_t dice = 42;
 
 static unsigned int roll(unsigned int sides)
 {
-	dice ^= dice << 13;
-	dice ^= dice >> 7;
-	dice ^= dice << 17;
-	return (unsigned int)(dice >> 20) % sides;
+	return (unsigned int)(random_next(&dice) >> 20) % sides;
 }
 
 /* Three stretches, far apart. */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "pager/attached/region.h"
+#include "pattern.h"
 
 #define PAGES 512u
 #define PAGE  4096ull
@@ -35,10 +36,7 @@ static uint64_t dice = 1;
 
 static unsigned int roll(unsigned int sides)
 {
-	dice ^= dice << 13;
-	dice ^= dice >> 7;
-	dice ^= dice << 17;
-	return (unsigned int)(dice >> 20) % sides;
+	return (unsigned int)(random_next(&dice) >> 20) % sides;
 }
 
 static uint64_t at(unsigned int page)
