@@ -27,12 +27,17 @@ static void wait_stop_sign(int value)
 		usleep(1000);
 }
 
-static void prepare(void)
+static void get_ready(void)
 {
 	board->memory = (uintptr_t)mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE,
 					MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	memset((void *)board->memory, 7, PAGES * PAGE);
 	board->ready = 1;
+}
+
+static void prepare(void)
+{
+	get_ready();
 	wait_stop_sign(1);
 }
 
@@ -163,6 +168,13 @@ static bool leader_gone(void *pid)
 	return state_of(*(pid_t *)pid) == 'Z';
 }
 
+static void ends_with(pid_t pid, int code, const char *name)
+{
+	int status = wait_program(pid, 20);
+
+	check(WIFEXITED(status) && WEXITSTATUS(status) == code, "%s: wait status %x", name, status);
+}
+
 static pid_t start(struct pager *pager, int (*program)(void))
 {
 	pid_t pid = start_program(program);
@@ -182,11 +194,9 @@ static void ends_well(int (*program)(void))
 {
 	struct pager pager;
 	pid_t pid = start(&pager, program);
-	int status;
 
 	board->stop = 1;
-	status = wait_program(pid, 20);
-	check(status == 0, "wait status %x", status);
+	ends_with(pid, 0, "the program");
 	check(!attach_alive(&pager.target), "alive");
 	pager_drop(&pager);
 }
@@ -202,8 +212,7 @@ static void test_last_thread(void)
 	wait_until(abandoned, &pager.target, "the last thread to leave");
 	check(waitpid(pid, &status, WNOHANG) == 0, "ended already");
 	check(!pager_leave(&pager, message), "%s", message);
-	status = wait_program(pid, 20);
-	check(WIFEXITED(status) && WEXITSTATUS(status) == 3, "wait status %x", status);
+	ends_with(pid, 3, "the last thread");
 }
 
 static void test_first_thread(void)
@@ -211,7 +220,6 @@ static void test_first_thread(void)
 	char message[MESSAGE_BYTES];
 	struct pager pager;
 	pid_t pid = start(&pager, first_thread_leaves);
-	int status;
 
 	board->stop = 1;
 	wait_until(leader_gone, &pid, "the first thread to leave");
@@ -223,8 +231,7 @@ static void test_first_thread(void)
 	check(!pager_attach(&pager, pid, message), "a second time: %s", message);
 	check(pager_evict(&pager, 0, CHANNEL_BATCH) > CHANNEL_BATCH / 2, "nothing moved");
 	board->stop = 2;
-	status = wait_program(pid, 20);
-	check(status == 0, "wait status %x", status);
+	ends_with(pid, 0, "the first thread");
 	pager_drop(&pager);
 }
 
@@ -233,14 +240,12 @@ static void test_exec(void)
 	char message[MESSAGE_BYTES];
 	struct pager pager;
 	pid_t pid = start(&pager, calls_exec);
-	int status;
 
 	board->stop = 1;
 	wait_until(changed, &pager.target, "exec");
 	check(attach_leave(&pager.target, message) == -ESRCH, "%s", message);
 	pager_drop(&pager);
-	status = wait_program(pid, 20);
-	check(WIFEXITED(status) && WEXITSTATUS(status) == 5, "wait status %x", status);
+	ends_with(pid, 5, "exec");
 }
 
 static void test_seccomp(void)
@@ -257,7 +262,7 @@ static void test_seccomp(void)
 	check(pager.target.channel->refusal == CHANNEL_SECCOMP, "not refused");
 	check(!pager_leave(&pager, message), "%s", message);
 	board->stop = 2;
-	check(wait_program(pid, 20) == 0, "the program failed");
+	ends_with(pid, 0, "seccomp");
 }
 
 static void test_setuid(void)
@@ -272,7 +277,7 @@ static void test_setuid(void)
 	      "nothing moved");
 	check(!pager_leave(&pager, message), "%s", message);
 	board->stop = 2;
-	check(wait_program(pid, 20) == 0, "the program failed");
+	ends_with(pid, 0, "setuid");
 }
 
 /* A program without rights, attached by one that has them: see grant.h. */
@@ -312,10 +317,7 @@ static void start_io_worker(void)
 static int has_io_worker(void)
 {
 	start_io_worker();
-	board->memory = (uintptr_t)mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE,
-					MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	memset((void *)board->memory, 7, PAGES * PAGE);
-	board->ready = 1;
+	get_ready();
 	while (!board->stop)
 		;
 	return 0;
