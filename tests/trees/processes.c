@@ -258,11 +258,19 @@ static void child_main(struct worker *worker, struct slot *slot, const bool *hel
 	process_end(worker);
 }
 
-static void add_child(struct worker *worker, struct slot *slot, pid_t pid)
+/* Given what fork has returned. False: there is no child, for want of room. */
+static bool add_child(struct worker *worker, struct slot *slot, pid_t pid)
 {
+	if (pid < 0) {
+		slot_free(slot);
+		if (errno != EAGAIN && errno != ENOMEM)
+			fail(worker, "fork: %m");
+		return false;
+	}
 	note_pid(slot, pid);
 	worker->children[worker->child_count].pid = pid;
 	worker->children[worker->child_count++].slot = slot;
+	return true;
 }
 
 /* Only an arena whose lock is held across the fork is of use to the child. */
@@ -312,14 +320,9 @@ void fork_operation(struct worker *worker)
 	for (unsigned int w = 0; w < MAX_WORKERS; w++)
 		if (held[w])
 			pthread_mutex_unlock(&workers[w].lock);
-	if (pid < 0) {
-		slot_free(slot);
-		if (errno != EAGAIN && errno != ENOMEM)
-			fail(worker, "fork: %m");
+	if (!add_child(worker, slot, pid))
 		return;
-	}
 	atomic_fetch_add(&shared->forks, 1);
-	add_child(worker, slot, pid);
 	/* Both sides write at once. */
 	race_write(worker, 8);
 	for (unsigned int i = 0; i < 4; i++)
@@ -345,14 +348,8 @@ void exec_operation(struct worker *worker)
 		execl("/proc/self/exe", "forkstorm", "--leaf", seed, (char *)NULL);
 		_exit(127);
 	}
-	if (pid < 0) {
-		slot_free(slot);
-		if (errno != EAGAIN && errno != ENOMEM)
-			fail(worker, "fork: %m");
-		return;
-	}
-	atomic_fetch_add(&shared->execs, 1);
-	add_child(worker, slot, pid);
+	if (add_child(worker, slot, pid))
+		atomic_fetch_add(&shared->execs, 1);
 }
 
 /* A program of its own, started by exec. */
