@@ -17,7 +17,6 @@
  * overshoot is the most that the sum was over --budget, from one second after it
  * first came within a tenth of the budget.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -29,6 +28,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "bench/descendants.h"
 #include "bench/histogram.h"
 #include "bench/options.h"
 
@@ -74,30 +74,6 @@ static void watch(pid_t pid)
 		measure.process[measure.processes++] = (struct watched){pid, statm};
 }
 
-/* Adds the children of every thread of a process, and theirs. */
-static void walk(pid_t pid)
-{
-	char path[600];
-	DIR *tasks;
-
-	watch(pid);
-	snprintf(path, sizeof(path), "/proc/%d/task", pid);
-	tasks = opendir(path);
-	for (struct dirent *task; tasks && (task = readdir(tasks));) {
-		FILE *children;
-		int child;
-
-		snprintf(path, sizeof(path), "/proc/%d/task/%s/children", pid, task->d_name);
-		children = task->d_name[0] == '.' ? NULL : fopen(path, "re");
-		while (children && fscanf(children, "%d", &child) == 1)
-			walk(child);
-		if (children)
-			fclose(children);
-	}
-	if (tasks)
-		closedir(tasks);
-}
-
 /* Bytes that swapped pages take in RAM, and how many bytes they stand for. */
 static uint64_t kernel_pool(uint64_t *data)
 {
@@ -137,8 +113,10 @@ static void sample(pid_t root)
 	uint64_t anonymous = 0, resident_sum = 0, now = bench_now(), data;
 	uint64_t pool = kernel_pool(&data);
 
-	if (measure.count++ % measure.walk_every == 0)
-		walk(root);
+	if (measure.count++ % measure.walk_every == 0) {
+		watch(root);
+		each_descendant(root, watch);
+	}
 	for (int i = 0; i < measure.processes; i++) {
 		unsigned long long total, resident, shared;
 		char line[128];

@@ -10,7 +10,6 @@
  */
 #include "trees.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -20,6 +19,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "../../bench/descendants.h"
 
 #define MOST_PROCESSES 256
 /* How often the tree is walked, in samples. */
@@ -34,29 +34,10 @@ static struct {
 	uint64_t highest, highest_sum;
 } budget = {.every_ms = 5};
 
-static void walk(pid_t pid)
+static void note(pid_t pid)
 {
-	char path[600];
-	DIR *tasks;
-
-	snprintf(path, sizeof(path), "/proc/%d/task", pid);
-	tasks = opendir(path);
-	for (struct dirent *task; tasks && (task = readdir(tasks));) {
-		FILE *children;
-		int child;
-
-		snprintf(path, sizeof(path), "/proc/%d/task/%s/children", pid, task->d_name);
-		children = task->d_name[0] == '.' ? NULL : fopen(path, "re");
-		while (children && fscanf(children, "%d", &child) == 1) {
-			if (budget.count < MOST_PROCESSES)
-				budget.processes[budget.count++] = child;
-			walk(child);
-		}
-		if (children)
-			fclose(children);
-	}
-	if (tasks)
-		closedir(tasks);
+	if (budget.count < MOST_PROCESSES)
+		budget.processes[budget.count++] = pid;
 }
 
 /* A figure in KiB of a file in /proc/PID; 0 if there is none (any more). */
@@ -93,7 +74,7 @@ static void sample(void)
 
 	if (budget.samples++ % WALK_EVERY == 0) {
 		budget.count = 0;
-		walk(getpid());
+		each_descendant(getpid(), note);
 	}
 	if (budget.count > budget.most)
 		budget.most = budget.count;
