@@ -13,28 +13,9 @@
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
+#include "where.h"
 
 #define STACK_BYTES (128 * 1024ul)
-
-static void show_file(int pid, int tid, const char *name)
-{
-	char path[64], text[200];
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof path, "/proc/%d/task/%d/%s", pid, tid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	n = read(fd, text, sizeof text - 1);
-	close(fd);
-	if (n <= 0)
-		return;
-	text[n] = 0;
-	if (text[n - 1] == '\n')
-		text[n - 1] = 0;
-	dprintf(STDERR_FILENO, " %s [%s]", name, text);
-}
 
 /* It has ended; that its parent has not waited for it yet is no hang of its own. */
 static bool has_ended(int pid, int tid)
@@ -60,15 +41,14 @@ static void show_all(const unsigned int *still)
 		const struct slot_state *slot = &shared->slots[i];
 		int pid = atomic_load(&slot->pid), tid = atomic_load(&slot->tid);
 		const char *operation = atomic_load(&slot->operation);
+		char folder[48];
 
 		if (pid <= 0)
 			continue;
 		dprintf(STDERR_FILENO, "storm: slot %u pid %d tid %d in %s, still for %u s:", i,
 			pid, tid, operation ? operation : "-", still[i]);
-		show_file(pid, tid, "stat");
-		show_file(pid, tid, "wchan");
-		show_file(pid, tid, "syscall");
-		dprintf(STDERR_FILENO, "\n");
+		snprintf(folder, sizeof folder, "/proc/%d/task/%d", pid, tid);
+		show_where(folder);
 	}
 }
 

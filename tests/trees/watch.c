@@ -7,12 +7,12 @@
 #include "forkstorm.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include "../storm/where.h"
 
 #define STACK_BYTES  (128 * 1024ul)
 #define TICK_MS	     20u
@@ -26,31 +26,12 @@ struct stillness {
 static struct stillness stillness[MAX_SLOTS][MAX_WORKERS];
 static unsigned int stale[MAX_SLOTS];
 
-static void show_file(int pid, const char *name)
-{
-	char path[64], text[200];
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n <= 0)
-		return;
-	text[n] = 0;
-	if (text[n - 1] == '\n')
-		text[n - 1] = 0;
-	dprintf(STDERR_FILENO, " %s [%s]", name, text);
-}
-
 static void show_all(void)
 {
 	for (unsigned int i = 0; i < MAX_SLOTS; i++) {
 		struct slot *slot = &shared->slots[i];
 		int pid = atomic_load(&slot->pid);
+		char folder[24];
 
 		if (!pid)
 			continue;
@@ -61,10 +42,8 @@ static void show_all(void)
 				dprintf(STDERR_FILENO, " worker %u in %s for %u s,", w,
 					atomic_load(&slot->worker[w].operation),
 					stillness[i][w].seconds);
-		show_file(pid, "stat");
-		show_file(pid, "wchan");
-		show_file(pid, "syscall");
-		dprintf(STDERR_FILENO, "\n");
+		snprintf(folder, sizeof(folder), "/proc/%d", pid);
+		show_where(folder);
 	}
 }
 
