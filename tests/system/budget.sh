@@ -94,28 +94,25 @@ stays() {
 	fi
 }
 
+# reaches NAME KIND STEPS FIGURE MIB WHAT: of 64 MiB of that kind, so much is in the figure, and right.
+reaches() {
+	if ! immobile "$2" 64 "$3" -m 24M; then
+		fail "$1" "status $status" "$work/out"
+	elif [ "$(stats "$4")" -lt $(($5 << 20)) ]; then
+		fail "$1" "only $(stats "$4") bytes $6" "$work/out"
+	else
+		pass "$1: $(($(stats "$4") >> 20)) MiB $6"
+	fi
+}
+
 # Pages of a private file mapping are in no region of ours: they stay, and are counted apart.
 file_stays() {
-	name="pages of a private file mapping"
-	if ! immobile file 64 20000 -m 24M; then
-		fail "$name" "status $status" "$work/out"
-	elif [ "$(stats fixed_peak_bytes)" -lt $((48 << 20)) ]; then
-		fail "$name" "fixed: $(stats fixed_peak_bytes) bytes" "$work/out"
-	else
-		pass "$name: $(($(stats fixed_peak_bytes) >> 20)) MiB cannot leave"
-	fi
+	reaches "pages of a private file mapping" file 20000 fixed_peak_bytes 48 "cannot leave"
 }
 
 # Memory that is executable, too, leaves as any other.
 code_leaves() {
-	name="executable memory"
-	if ! immobile code 64 5000 -m 24M; then
-		fail "$name" "status $status" "$work/out"
-	elif [ "$(stats swapped_out)" -lt $((32 << 20)) ]; then
-		fail "$name" "only $(stats swapped_out) bytes left" "$work/out"
-	else
-		pass "$name: $(($(stats swapped_out) >> 20)) MiB left"
-	fi
+	reaches "executable memory" code 5000 swapped_out 32 left
 }
 
 # What would do is said, and not much is done in vain.
