@@ -22,6 +22,16 @@ victim_ends_well() {
 	ends_with 0 $victim_job
 }
 
+# debugger_start TID: traces it until descriptor 8 closes; false: it cannot.
+debugger_start() {
+	rm -f "$work/debugger" "$work/debugger.input"
+	mkfifo "$work/debugger.input"
+	"$victim" debug "$1" <"$work/debugger.input" >"$work/debugger" 9>&- &
+	started="$started $!"
+	exec 8>"$work/debugger.input"
+	wait_for 20 [ -s "$work/debugger" ]
+}
+
 refused 1 "no such process" "a process that does not exist" "$VSWAP" attach 4194303
 refused 1 "kernel" "a kernel thread" "$VSWAP" attach 2
 "$VSWAP" attach -q $$ >"$work/out" 2>"$work/err" 9>&- &
@@ -188,11 +198,7 @@ victim_start memory 96
 "$VSWAP" attach -m 48M "$pid" 2>"$work/attach.err" 9>&- &
 owner=$! started="$started $owner"
 wait_for 20 is_attached "$pid"
-mkfifo "$work/debugger.input"
-"$victim" debug "$pid" <"$work/debugger.input" >"$work/debugger" 9>&- &
-debugger=$! started="$started $debugger"
-exec 8>"$work/debugger.input"
-if wait_for 20 [ -s "$work/debugger" ]; then
+if debugger_start "$pid"; then
 	kill -TERM $owner
 	check "vswap says that it waits for the debugger" \
 		wait_for 20 grep -q "under a debugger" "$work/attach.err"
@@ -221,12 +227,7 @@ victim_start memory 96
 owner=$! started="$started $owner"
 wait_for 20 is_attached "$pid"
 agent=$(ls "/proc/$pid/task" | grep -v "^$pid\$" | head -n 1)
-rm -f "$work/debugger" "$work/debugger.input"
-mkfifo "$work/debugger.input"
-"$victim" debug "$agent" <"$work/debugger.input" >"$work/debugger" 9>&- &
-debugger=$! started="$started $debugger"
-exec 8>"$work/debugger.input"
-if wait_for 20 [ -s "$work/debugger" ]; then
+if debugger_start "$agent"; then
 	"$VSWAP" detach "$pid" >"$work/detach" 2>&1 8>&- 9>&- &
 	waiting=$! started="$started $!"
 	check "vswap waits for it" wait_for 20 grep -q "waiting to let go" "$work/attach.err"
