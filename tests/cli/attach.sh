@@ -22,6 +22,15 @@ victim_ends_well() {
 	ends_with 0 $victim_job
 }
 
+# attach_victim KIND [OPTION...]: a victim of 96 MiB within 48, attached by $owner.
+attach_victim() {
+	victim_start "$1" 96
+	shift
+	"$VSWAP" attach -m 48M "$@" "$pid" 2>"$work/attach.err" 9>&- &
+	owner=$! started="$started $owner"
+	wait_for 20 is_attached "$pid"
+}
+
 # debugger_start TID: traces it until descriptor 8 closes; false: it cannot.
 debugger_start() {
 	rm -f "$work/debugger" "$work/debugger.input"
@@ -167,20 +176,14 @@ for option in "" --no-children; do
 done
 kill "$child"
 
-victim_start memory 96
-"$VSWAP" attach -q -m 48M "$pid" 2>"$work/attach.err" 9>&- &
-owner=$! started="$started $owner"
-wait_for 20 is_attached "$pid"
+attach_victim memory -q
 kill -INT $owner
 check "Ctrl-C detaches, status 0" ends_with 0 $owner
 check "its data is right" victim_ends_well
 
 # ---- let go though what had left was replaced, and nobody told ----
-victim_start replaced 96
-"$VSWAP" attach -q -m 48M "$pid" 2>"$work/attach.err" 9>&- &
-owner=$! started="$started $owner"
 has_shrunk() { [ "$(figure "$pid" resident_bytes)" -le $((48 << 20)) ]; }
-wait_for 20 is_attached "$pid"
+attach_victim replaced -q
 wait_for 20 has_shrunk
 echo >&9
 if wait_for 20 grep -q replaced "$work/victim"; then
@@ -194,10 +197,7 @@ else
 fi
 
 # ---- let go while a debugger is at it ----
-victim_start memory 96
-"$VSWAP" attach -m 48M "$pid" 2>"$work/attach.err" 9>&- &
-owner=$! started="$started $owner"
-wait_for 20 is_attached "$pid"
+attach_victim memory
 if debugger_start "$pid"; then
 	kill -TERM $owner
 	check "vswap says that it waits for the debugger" \
@@ -222,10 +222,7 @@ fi
 check "its data is right" victim_ends_well
 
 # ---- let go while a debugger is at the agent alone ----
-victim_start memory 96
-"$VSWAP" attach -m 48M "$pid" 2>"$work/attach.err" 9>&- &
-owner=$! started="$started $owner"
-wait_for 20 is_attached "$pid"
+attach_victim memory
 agent=$(ls "/proc/$pid/task" | grep -v "^$pid\$" | head -n 1)
 if debugger_start "$agent"; then
 	"$VSWAP" detach "$pid" >"$work/detach" 2>&1 8>&- 9>&- &
@@ -241,10 +238,7 @@ else
 fi
 check "its data is right" victim_ends_well
 
-victim_start memory 96
-"$VSWAP" attach -m 48M "$pid" 2>"$work/attach.err" 9>&- &
-owner=$! started="$started $owner"
-wait_for 20 is_attached "$pid"
+attach_victim memory
 check "its data is right while attached" victim_ends_well
 check "attach ends with the program, status 0" ends_with 0 $owner
 check "and names it, though it is gone" grep -q "^vswap: victim wanted" "$work/attach.err"
