@@ -8,9 +8,16 @@ cd "$(dirname "$0")/../.." || exit 1
 documents="README.md docs/*.md tests/README.md"
 passed=0 failed=0
 
-missing() {
-	failed=$((failed + 1))
-	echo "FAIL: $1 is named in the documents and not there"
+# there NAME COMMAND...: what the documents name is there if the command succeeds.
+there() {
+	what=$1
+	shift
+	if "$@"; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "FAIL: $what is named in the documents and not there"
+	fi
 }
 
 # named PATTERN: each place once, without the quotes.
@@ -25,56 +32,27 @@ files_of() {
 }
 
 for place in $(named '`[a-z_/0-9]+\.[ch]:[a-z_0-9]+`'); do
-	files=$(files_of "${place%%:*}")
-	# shellcheck disable=SC2086
-	if [ -n "$files" ] && grep -qw "${place#*:}" $files; then
-		passed=$((passed + 1))
-	else
-		missing "$place"
-	fi
+	# shellcheck disable=SC2046
+	there "$place" grep -qw "${place#*:}" $(files_of "${place%%:*}") /dev/null
 done
 for place in $(named '`[a-z_0-9]+` in `src/[a-z_/0-9]+\.[ch]`' | sed 's/ in /:/'); do
-	if grep -qw "${place%%:*}" "${place#*:}" 2>/dev/null; then
-		passed=$((passed + 1))
-	else
-		missing "${place%%:*} in ${place#*:}"
-	fi
+	there "${place%%:*} in ${place#*:}" grep -qsw "${place%%:*}" "${place#*:}"
 done
 for name in $(named '`test_[a-z_0-9]+`'); do
-	if grep -rqw "$name" tests; then
-		passed=$((passed + 1))
-	else
-		missing "$name"
-	fi
+	there "$name" grep -rqw "$name" tests
 done
 for path in $(named '`(src|tests|bench|examples|include|docs)/[a-z_/0-9]+\.[a-z]+`'); do
-	if [ -e "$path" ]; then
-		passed=$((passed + 1))
-	else
-		missing "$path"
-	fi
+	there "$path" [ -e "$path" ]
 done
 for name in $(named 'hazard/[a-z_]+' | sed 's|hazard/||'); do
-	if [ -e "tests/hazard/$name.c" ]; then
-		passed=$((passed + 1))
-	else
-		missing "hazard/$name"
-	fi
+	there "hazard/$name" [ -e "tests/hazard/$name.c" ]
 done
 for name in $(named '`(system/)?[a-z_]+\.sh`' | sed 's|.*/||'); do
-	if [ -n "$(files_of "$name")" ]; then
-		passed=$((passed + 1))
-	else
-		missing "$name"
-	fi
+	there "$name" [ -n "$(files_of "$name")" ]
 done
 for document in $documents; do
 	for link in $(grep -oE '\]\([^)#:]+[)#]' "$document" | sed 's/^](//; s/[)#]$//'); do
-		if [ -e "$(dirname "$document")/$link" ]; then
-			passed=$((passed + 1))
-		else
-			missing "$document: $link"
-		fi
+		there "$document: $link" [ -e "$(dirname "$document")/$link" ]
 	done
 	wide=$(sed '/^<!-- begin/,/^<!-- end/d' "$document" | LC_ALL=C.UTF-8 grep -E '^.{101}' | grep -v '^|')
 	if [ -z "$wide" ]; then
