@@ -220,13 +220,11 @@ void pager_set_strict(struct pager *pager, bool strict)
 /* Pages may leave again. */
 static void resume(struct pager *pager)
 {
-	pager->budget.paused = false;
-	for (size_t i = 0; i < pager->job.tree.count; i++) {
-		struct attached *attached = pager->job.tree.items[i]->attached;
+	struct attached *attached;
 
-		if (attached)
-			attached->evict.paused = attached->evict.refused != NULL;
-	}
+	pager->budget.paused = false;
+	for (size_t i = 0; (attached = attached_at(pager, i)); i++)
+		attached->evict.paused = attached->evict.refused != NULL;
 }
 
 int pager_set_limit(struct pager *pager, uint64_t bytes, char message[MESSAGE_BYTES])
@@ -284,23 +282,21 @@ static int bring_back_all(struct pager *pager, bool lose, pager_progress_fn prog
 			  void *argument, char message[MESSAGE_BYTES])
 {
 	struct thaw thaw = {progress, argument, 0, 0};
+	struct attached *attached;
 	int result = 0;
 
 	pager->budget.paused = true;
 	tree_refresh(pager, true);
 	groups_look(pager);
 	servers_kick(pager);
-	for (size_t i = 0; i < pager->job.tree.count; i++)
-		if (pager->job.tree.items[i]->attached)
-			thaw.total += count_swapped(pager->job.tree.items[i]->attached);
+	for (size_t i = 0; (attached = attached_at(pager, i)); i++)
+		thaw.total += count_swapped(attached);
 	thaw.others = thaw.total;
-	for (size_t i = 0; i < pager->job.tree.count; i++) {
-		struct attached *attached = pager->job.tree.items[i]->attached;
-		uint64_t pages = attached ? count_swapped(attached) : 0;
+	for (size_t i = 0; !result && (attached = attached_at(pager, i)); i++) {
+		uint64_t pages = count_swapped(attached);
 
 		thaw.others -= pages < thaw.others ? pages : thaw.others;
-		if (attached && !result)
-			result = bring_back_one(attached, lose, &thaw, message);
+		result = bring_back_one(attached, lose, &thaw, message);
 	}
 	if (progress && !result)
 		progress(argument, thaw.total << PAGE_SHIFT, thaw.total << PAGE_SHIFT);
@@ -313,15 +309,20 @@ int pager_thaw(struct pager *pager, pager_progress_fn progress, void *argument,
 	return bring_back_all(pager, false, progress, argument, message);
 }
 
-/* Children that are forked meanwhile come to the list, too. */
+/* Children that are forked meanwhile come to the list, too; those whose process is not known come
+ * last: it may be found until then. */
 static struct attached *next_to_release(struct pager *pager)
 {
+	struct attached *attached, *unknown = NULL;
+
 	tree_refresh(pager, true);
 	groups_look(pager);
-	for (size_t i = 0; i < pager->job.tree.count; i++)
-		if (pager->job.tree.items[i]->attached)
-			return pager->job.tree.items[i]->attached;
-	return NULL;
+	for (size_t i = 0; (attached = attached_at(pager, i)); i++) {
+		if (attached->watch.process)
+			return attached;
+		unknown = attached;
+	}
+	return unknown;
 }
 
 /* A process that a debugger is at can be let go when that has ended. False: there is none. */
@@ -357,7 +358,8 @@ int pager_detach(struct pager *pager, bool lose, pager_progress_fn progress, voi
 		pid_t pid = attached->task.pid;
 
 		/* It is freed when it was let go. */
-		error = release(attached, lose, message);
+		error = attached->watch.process ? release(attached, lose, message)
+						: release_abandoned(attached, lose, message);
 		if (error == -EPERM && wait_for_debugger(pager, pid, progress, argument))
 			error = 0;
 	}

@@ -201,7 +201,7 @@ static void abandon(struct attached *attached)
 	}
 	process->left_alone = true;
 	attached->watch.abandon_ns = now + ABANDON_NS;
-	release_abandoned(attached);
+	release_abandoned(attached, false, why);
 }
 
 /* The chores of one address space that pages may leave. It may be gone afterwards. */

@@ -167,7 +167,27 @@ twice() {
 	[ "$status" = 0 ] || fail "attached already" "the program ended with $status" "$work/out"
 }
 
+# Who is let go of nobody knows yet.
+idle_daemons() {
+	name="daemons that nobody knows are let go, too"
+	HAZARD_SWAPPED=1 "$VSWAP" run -q -m 16M -- \
+		"$BUILD/tests/system/daemons" "$work/end" >"$work/out" 2>&1 &
+	owner=$! started="$started $!"
+	if ! wait_for 60 says "$work/out" made; then
+		fail "$name" "they were not made" "$work/out"
+		return
+	fi
+	if ! timeout 60 "$VSWAP" detach "$(find_named "$owner" daemons)" >"$work/detach" 2>&1; then
+		fail "$name" "detach failed" "$work/detach"
+	fi
+	: >"$work/end"
+	status=0
+	wait "$owner" || status=$?
+	judge "$name" "$status" 'right'
+}
+
 shrinks
+idle_daemons
 victim_loop 0
 twice
 storm_loop

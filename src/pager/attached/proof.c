@@ -301,6 +301,30 @@ bool proof_find(struct attached *attached, pid_t thread, uint64_t address)
 	return !error || (!attached->changes.relative_count && !try_all(&search));
 }
 
+/* 0: none is. */
+static uint64_t first_swapped(const struct attached *attached)
+{
+	uint64_t base;
+
+	for (uint64_t at = 0; memory_next(attached->memory, at, &base) != SPACE_NO_CLUSTER;) {
+		for (at = base; at < base + (1ull << CLUSTER_SHIFT); at += PAGE_BYTES) {
+			const slot_t *slot = memory_look(attached->memory, at);
+
+			if (slot && desc_is_swapped(atomic_load(slot)) &&
+			    region_find(&attached->regions, at))
+				return at;
+		}
+	}
+	return 0;
+}
+
+bool proof_search(struct attached *attached)
+{
+	uint64_t page = first_swapped(attached);
+
+	return !page || proof_find(attached, 0, page);
+}
+
 pid_t proof_suspect(const struct attached *attached, unsigned int turn)
 {
 	unsigned int count = attached->changes.relative_count;

@@ -33,6 +33,9 @@ enum proof proof_at(const struct attached *attached, int pagemap, uint64_t page)
  */
 bool proof_find(struct attached *attached, pid_t thread, uint64_t address);
 
+/* The same when nobody has a fault: tried at a page that is swapped, if there is one. */
+bool proof_search(struct attached *attached);
+
 /* One of those that it may be, while it is not known; 0: nobody. Any lock. */
 pid_t proof_suspect(const struct attached *attached, unsigned int turn);
 

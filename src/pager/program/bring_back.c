@@ -5,8 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "pager/attached/proof.h"
 #include "pager/attached/say.h"
 #include "pager/attached/state.h"
+#include "pager/changes/children.h"
 #include "pager/changes/moved.h"
 #include "pager/faults/fetch.h"
 #include "pager/faults/starve.h"
@@ -15,6 +17,8 @@
 #define ANSWER_NS 5000000000ull
 /* Pages that cannot be read are tried again after this, microseconds. */
 #define AGAIN_US 200000
+/* How long events may be in the way of knowing whose memory it is. */
+#define SETTLE_NS 2000000000ull
 
 /* Memory lock held for reading, given up here: the page needs its device. How many slots it went
  * past: one that cannot be read is counted. */
@@ -118,14 +122,28 @@ static void bring_back_pass(struct attached *attached, struct bring_back *work)
 }
 
 /* Nothing leaves any more. What waits in limbo cannot be brought back there: if nothing is in
- * flight it is nobody's. */
-static void settle_moves(struct attached *attached)
+ * flight it is nobody's. And a child that has touched nothing yet is looked at as at its first
+ * fault: what it does not have, or is to have empty, is not its parent's. False: not now. */
+static bool settle(struct attached *attached)
 {
+	bool known;
+
 	attached->evict.paused = true;
 	lock_write(&attached->lock);
 	batch_quiesce(attached);
+	known = proof_search(attached);
+	children_settle(attached);
 	moved_settle(attached);
 	unlock_write(&attached->lock);
+	return known;
+}
+
+static void settle_all(struct attached *attached)
+{
+	uint64_t until = monotonic_ns() + SETTLE_NS;
+
+	while (!settle(attached) && !attached->task.dead && monotonic_ns() < until)
+		usleep(1000);
 }
 
 int bring_back_pages(struct attached *attached, struct bring_back *work)
@@ -134,7 +152,7 @@ int bring_back_pages(struct attached *attached, struct bring_back *work)
 
 	work->stuck = false;
 	for (;;) {
-		settle_moves(attached);
+		settle_all(attached);
 		bring_back_pass(attached, work);
 		starve_mark(attached, &work->changing_ns, false);
 		if (attached->task.dead)

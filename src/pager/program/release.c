@@ -126,9 +126,9 @@ int release(struct attached *attached, bool lose, char message[MESSAGE_BYTES])
 	return error == -ESRCH ? 0 : error;
 }
 
-int release_abandoned(struct attached *attached)
+int release_abandoned(struct attached *attached, bool lose, char message[MESSAGE_BYTES])
 {
-	struct bring_back work = {.hasty = true};
+	struct bring_back work = {.lose = lose, .hasty = true};
 	int error;
 
 	do {
@@ -137,13 +137,20 @@ int release_abandoned(struct attached *attached)
 		/* As in release: what is not registered any more cannot come back. */
 		if (!error && attached_swapped_pages(attached))
 			mapping_forget_unregistered(attached);
-		if (!error && attached_swapped_pages(attached))
+		/* A fork that began before all was back has a child that needs it. */
+		if (!error && (attached_swapped_pages(attached) ||
+			       userfault_is_changing(attached->task.userfault)))
 			error = -EAGAIN;
 		if (!error)
 			unregister_all(attached);
 		unlock_write(&attached->lock);
+		if (error == -EAGAIN)
+			usleep(1000);
 	} while (error == -EAGAIN);
-	if (error != -EIO && error != -ETIMEDOUT)
-		attached_bury(attached);
-	return error;
+	if (error == -EIO || error == -ETIMEDOUT) {
+		bring_back_explain(attached, &work, error, message);
+		return error;
+	}
+	attached_bury(attached);
+	return 0;
 }

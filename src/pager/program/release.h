@@ -14,9 +14,10 @@ int release(struct attached *attached, bool lose, char message[MESSAGE_BYTES]);
 
 /*
  * Brings all back and lets go without a stop and without a call made inside the program: its new
- * seccomp filter could kill it for either. The agent stays asleep in the call it made before.
- * -EIO, -ETIMEDOUT: not all could be read, and it is served on.
+ * seccomp filter could kill it for either. The agent stays asleep in the call it made before. The
+ * same for one whose process cannot be found. 0: it is freed. -EIO, -ETIMEDOUT with a message: not
+ * all could be read, and it is served on.
  */
-int release_abandoned(struct attached *attached);
+int release_abandoned(struct attached *attached, bool lose, char message[MESSAGE_BYTES]);
 
 #endif
