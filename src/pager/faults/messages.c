@@ -404,17 +404,11 @@ void messages_retry(struct server *server)
 void messages_read_short(struct server *server)
 {
 	struct pager *pager = server->pager;
+	struct attached *attached;
 	bool any = false;
 
 	usleep(SHORT_PAUSE_US);
-	for (size_t i = 0;; i++) {
-		struct attached *attached;
-
-		pthread_mutex_lock(&pager->listing.lock);
-		attached = i < pager->listing.count ? pager->listing.items[i] : NULL;
-		pthread_mutex_unlock(&pager->listing.lock);
-		if (!attached)
-			break;
+	for (size_t i = 0; (attached = attached_at(pager, i)); i++) {
 		if (!attached->serve.short_of || attached->task.dead)
 			continue;
 		any = true;
