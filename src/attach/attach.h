@@ -41,6 +41,7 @@ struct target {
 	uint64_t code_staging[ATTACH_STAGINGS]; /* the same, for executable pages ... */
 	_Atomic bool stages_code;		/* ... once attach_stage_code was called */
 	pid_t agent_tid;
+	bool agent_lost;  /* it was started, and not found: its memory stays */
 	int pagemap;	  /* open /proc/PID/pagemap */
 	int statm;	  /* open /proc/PID/statm */
 	int agent_status; /* open /proc/PID/task/AGENT/status */

@@ -24,8 +24,13 @@
 
 bool trace_is_unfiltered(const struct trace *trace)
 {
+	char value[16];
+
 	for (size_t i = 0; i < trace->count; i++) {
-		if (proc_status_number(trace->pid, trace->threads[i].tid, "Seccomp"))
+		errno = 0;
+		if (proc_status_line(trace->threads[i].tid, "Seccomp", value, sizeof(value))
+			    ? *value != '0'
+			    : proc_is_short())
 			return false;
 	}
 	return true;
@@ -85,8 +90,7 @@ int trace_borrow(struct trace *trace, pid_t tid)
 	trace->call_mask = restart_blocked(trace->pid, tid);
 	restart_sequence(tid, &trace->registers);
 	if (ptrace(PTRACE_GETSIGMASK, tid, (void *)sizeof(all), &trace->signal_mask) ||
-	    ptrace(PTRACE_SETOPTIONS, tid, NULL,
-		   (void *)(TRACE_OPTIONS | PTRACE_O_EXITKILL)) ||
+	    ptrace(PTRACE_SETOPTIONS, tid, NULL, (void *)(TRACE_OPTIONS | PTRACE_O_EXITKILL)) ||
 	    ptrace(PTRACE_SETSIGMASK, tid, (void *)sizeof(all), &all))
 		return -errno;
 	dispatch_suspend(tid, &trace->dispatch);

@@ -171,9 +171,11 @@ static int start_agent(struct injection *in)
 		got = trace_call_at(in->trace, entry, SYS_clone, arguments);
 	if (got < 0)
 		return fail_call(in, SYS_clone, got, "the agent's thread");
-	target->agent_tid = trace_newcomer(in->trace);
+	target->agent_tid = target->shares_pids ? (pid_t)got : trace_newcomer(in->trace);
+	target->agent_lost = !target->agent_tid;
 	if (!target->agent_tid)
-		return explain(in->message, -ESRCH, "the agent in process %d ended at once",
+		return explain(in->message, -ESRCH,
+			       "the agent in process %d has ended, or cannot be found",
 			       (int)target->pid);
 	if (wait_started(target->channel, STOPPED_MS))
 		return 0;
@@ -266,7 +268,7 @@ int inject_undo(struct trace *trace, struct target *target)
 {
 	int error = agent_out(trace, target);
 
-	if (!error)
+	if (!error && !target->agent_lost)
 		area_unmap(trace, target);
 	return error;
 }

@@ -35,9 +35,11 @@ bool wait_patiently(struct patience *patience)
 bool thread_dead(pid_t pid, pid_t tid)
 {
 	char text[PROC_STAT];
-	const char *stat = proc_stat(pid, tid, text);
+	const char *stat;
 
-	return !stat || *stat == 'Z' || *stat == 'X';
+	errno = 0;
+	stat = proc_stat(pid, tid, text);
+	return stat ? *stat == 'Z' || *stat == 'X' : !proc_is_short();
 }
 
 /* Asleep where no stop reaches it: in vfork until the child has ended, or at a device. */

@@ -125,6 +125,11 @@ bool proc_status_line(pid_t tid, const char *name, char *value, size_t size)
 	return found;
 }
 
+bool proc_is_short(void)
+{
+	return errno == EMFILE || errno == ENFILE || errno == ENOMEM;
+}
+
 pid_t proc_parent(pid_t pid)
 {
 	char text[PROC_STAT];

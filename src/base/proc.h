@@ -30,6 +30,10 @@ void proc_command(pid_t pid, char *name, size_t size);
 /* The value of a line of /proc/TID/status; false if there is none. */
 bool proc_status_line(pid_t tid, const char *name, char *value, size_t size);
 
+/* A file of /proc could not be opened for want of a descriptor, or memory: by errno. That says
+ * nothing of the process. */
+bool proc_is_short(void);
+
 /* 0: the process is no more. */
 pid_t proc_parent(pid_t pid);
 /* How many threads it has; the same. */

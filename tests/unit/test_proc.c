@@ -11,9 +11,11 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "attach/wait.h"
 #include "base/proc.h"
 
 static void test_names(void **state)
@@ -67,12 +69,29 @@ static void test_ended(void **state)
 	assert_null(proc_stat_of(-1, text));
 }
 
+/* Without a descriptor nothing is known of a thread: it is not dead. */
+static void test_short_of_descriptors(void **state)
+{
+	struct rlimit all, none;
+	bool dead;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+	none = (struct rlimit){.rlim_cur = 3, .rlim_max = all.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	dead = thread_dead(getpid(), gettid());
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+	assert_false(dead);
+	assert_true(thread_dead(getpid(), 0x7ffffff));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_fields),
 		cmocka_unit_test(test_ended),
+		cmocka_unit_test(test_short_of_descriptors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,7 +48,7 @@ bool holder_is(const struct attached *attached, pid_t pid)
 	errno = 0;
 	stat = proc_stat(pid, 0, text);
 	if (!stat)
-		return errno == EMFILE || errno == ENFILE || errno == ENOMEM;
+		return proc_is_short();
 	stack = proc_field(stat, 28);
 	if (stack)
 		sscanf(stack, "%llu", &stack_start);
