@@ -357,6 +357,9 @@ int pager_detach(struct pager *pager, bool lose, pager_progress_fn progress, voi
 	while (!error && (attached = next_to_release(pager))) {
 		pid_t pid = attached->task.pid;
 
+		/* Who waits for us hears that we are at work. */
+		if (progress)
+			progress(argument, 0, 0);
 		/* It is freed when it was let go. */
 		error = attached->watch.process ? release(attached, lose, message)
 						: release_abandoned(attached, lose, message);
