@@ -36,10 +36,14 @@ bool thread_dead(pid_t pid, pid_t tid)
 {
 	char text[PROC_STAT];
 	const char *stat;
+	int before = errno;
+	bool dead;
 
 	errno = 0;
 	stat = proc_stat(pid, tid, text);
-	return stat ? *stat == 'Z' || *stat == 'X' : !proc_is_short();
+	dead = stat ? *stat == 'Z' || *stat == 'X' : !proc_is_short();
+	errno = before;
+	return dead;
 }
 
 /* Asleep where no stop reaches it: in vfork until the child has ended, or at a device. */

@@ -39,7 +39,7 @@ int wait_stop(const struct trace *trace, pid_t tid, struct patience *patience, i
 /* Waits for the stop that we asked for; a signal that comes first is the thread's own. The same. */
 int wait_interrupted(struct trace *trace, pid_t tid, struct patience *patience);
 
-/* Whether a thread has exited (it may still be listed, as a zombie). */
+/* Whether a thread has exited (it may still be listed, as a zombie). errno stays. */
 bool thread_dead(pid_t pid, pid_t tid);
 
 #endif
