@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <elf.h>
 #include <errno.h>
+#include <signal.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,6 +77,12 @@ static int read_status(pid_t pid, struct status *status)
 static bool is_own_thread(long tid)
 {
 	return !syscall(SYS_tgkill, getpid(), tid, 0);
+}
+
+/* So it was, a moment ago. */
+static bool has_ended(long tid)
+{
+	return kill((pid_t)tid, 0) && errno == ESRCH;
 }
 
 /* The threads' own states: a filter or a debugger may be at any of them. `agent`: one is ours. */
@@ -189,7 +196,7 @@ int attach_allowed(pid_t pid, char message[MESSAGE_BYTES])
 			       "process %d is attached already: see `vswap stat %d`, or `vswap "
 			       "detach %d` first",
 			       (int)pid, (int)pid, (int)pid);
-	if (status.tracer && is_own_thread(status.tracer))
+	if (status.tracer && (is_own_thread(status.tracer) || has_ended(status.tracer)))
 		return explain(message, -EAGAIN, "process %d is being stopped already", (int)pid);
 	if (status.tracer)
 		return explain(message, -EBUSY,
