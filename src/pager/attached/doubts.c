@@ -15,8 +15,9 @@
 #define LOOKS	     3u
 #define LONGER_SHIFT 3u
 
-/* The first page of [at, end) that has left with a mark, as its word says; `end`: none. */
-static uint64_t next_marked(const struct attached *attached, uint64_t at, uint64_t end)
+/* The first page of [at, end) that has left, with a mark (as its word says) or also without; `end`:
+ * none. */
+static uint64_t next_left(const struct attached *attached, uint64_t at, uint64_t end, bool marked)
 {
 	uint64_t cluster = at;
 
@@ -27,11 +28,16 @@ static uint64_t next_marked(const struct attached *attached, uint64_t at, uint64
 			const slot_t *slot = memory_look(attached->memory, at);
 			desc_t word = slot ? atomic_load(slot) : DESC_ABSENT;
 
-			if (desc_is_swapped(word) && word & DESC_MARKED)
+			if (desc_is_swapped(word) && (!marked || word & DESC_MARKED))
 				return at;
 		}
 	}
 	return end;
+}
+
+static uint64_t next_marked(const struct attached *attached, uint64_t at, uint64_t end)
+{
+	return next_left(attached, at, end, true);
 }
 
 static void join(struct doubt *old, const struct doubt *doubt)
@@ -89,14 +95,14 @@ static void note_standing(void *argument, uint64_t start, uint64_t end)
 {
 	struct standing *standing = argument;
 
-	standing->any |= next_marked(standing->attached, start, end) < end;
+	standing->any |= next_left(standing->attached, start, end, false) < end;
 }
 
 bool doubts_unmap(struct attached *attached, uint64_t start, uint64_t end)
 {
 	const struct doubt doubt = {start, end, .unmapped = true};
 	struct standing standing = {.attached = attached};
-	uint64_t first = next_marked(attached, start, end);
+	uint64_t first = next_left(attached, start, end, false);
 	int pagemap = pagemap_of(attached);
 
 	assert_writing(&attached->lock);
@@ -104,8 +110,9 @@ bool doubts_unmap(struct attached *attached, uint64_t start, uint64_t end)
 		add(&attached->changes.doubts, &doubt);
 		return true;
 	}
+	/* What was unmapped is not registered: nothing new is while an event is in flight. */
 	if (first == end || pagemap < 0 ||
-	    maps_each_marked(pagemap, first, end, note_standing, &standing))
+	    maps_marking(pagemap, first, end, note_standing, &standing))
 		return false;
 	if (standing.any)
 		add(&attached->changes.doubts, &doubt);
