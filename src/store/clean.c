@@ -239,7 +239,7 @@ uint64_t store_compact(struct store *store, struct store_writer *cleaner, struct
 
 	if (!id)
 		return 0;
-	if (segment_recall(store, id, SEGMENT_BACKEND, SEGMENT_CLEANING)) {
+	if (segment_recall(store, id, SEGMENT_BACKEND, SEGMENT_CLEANING, false)) {
 		segment_release(store, id, LIVE_WORD);
 		return 0;
 	}

@@ -226,7 +226,8 @@ uint64_t segment_drop_cached(struct store *store);
 /* Takes a segment out of its list (mutex held), to work on it; the caller has a hold. */
 void segment_claim(struct store *store, uint32_t id, enum segment_state state);
 /* Brings a claimed segment into RAM and off its backend; its state is then `to` (SEALED, or
- * CLEANING), or `was` when that failed. */
-int segment_recall(struct store *store, uint32_t id, enum segment_state was, enum segment_state to);
+ * CLEANING), or `was` when that failed. `lose`: as in store_drain_one. */
+int segment_recall(struct store *store, uint32_t id, enum segment_state was, enum segment_state to,
+		   bool lose);
 
 #endif

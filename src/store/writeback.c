@@ -77,17 +77,37 @@ int store_seal(struct store *store, uint32_t id, void *copy)
 	return 0;
 }
 
-/* Mutex held. The backend's index + 1. */
-static uint8_t backend_index(struct store *store, struct backend *backend)
+/* Where it stands among the store's, or BACKENDS. NULL: the first place that is free. */
+static unsigned int find_backend(const struct store *store, const struct backend *backend)
 {
 	unsigned int i = 0;
 
-	while (i < BACKENDS && store->backends[i] && store->backends[i] != backend)
+	while (i < BACKENDS && store->backends[i] != backend)
 		i++;
+	return i;
+}
+
+/* Mutex held. The backend's index + 1. */
+static uint8_t backend_index(struct store *store, struct backend *backend)
+{
+	unsigned int i = find_backend(store, backend);
+
+	if (i == BACKENDS)
+		i = find_backend(store, NULL);
 	assert(i < BACKENDS);
-	if (!store->backends[i])
-		store->backends[i] = backend;
+	store->backends[i] = backend;
 	return (uint8_t)(i + 1);
+}
+
+void store_forget_backend(struct store *store, const struct backend *backend)
+{
+	unsigned int i;
+
+	pthread_mutex_lock(&store->lock);
+	i = find_backend(store, backend);
+	if (i < BACKENDS)
+		store->backends[i] = NULL;
+	pthread_mutex_unlock(&store->lock);
 }
 
 /* Takes the frame of a segment that is on a backend out of the table, then gives it back. */
@@ -206,8 +226,20 @@ static void unseal(struct store *store, struct segment *segment, unsigned char *
 	reader_return(reader);
 }
 
+/* What can be read of a segment; the rest becomes zeros. */
+static void read_pieces(struct backend *backend, uint64_t extent, uint32_t used,
+			unsigned char *frame)
+{
+	for (uint32_t at = 0; at < used; at += BACKEND_ALIGN) {
+		uint32_t length = used - at < BACKEND_ALIGN ? used - at : BACKEND_ALIGN;
+
+		if (backend->operations->read(backend, extent + at, length, frame + at))
+			memset(frame + at, 0, length);
+	}
+}
+
 /* Reads a segment into a frame of its own. */
-static int load(struct store *store, struct segment *segment, bool for_cleaner)
+static int load(struct store *store, struct segment *segment, bool for_cleaner, bool lose)
 {
 	struct backend *backend = segment_backend(store, segment);
 	uint32_t frame;
@@ -221,6 +253,11 @@ static int load(struct store *store, struct segment *segment, bool for_cleaner)
 	if (map_populate(frame_address(store, frame), SEGMENT_BYTES))
 		error = backend->operations->read(backend, segment_extent(segment), segment->used,
 						  frame_address(store, frame));
+	if (error && error != -ENOMEM && lose) {
+		read_pieces(backend, segment_extent(segment), segment->used,
+			    frame_address(store, frame));
+		error = 0;
+	}
 	if (!error && segment->serial)
 		unseal(store, segment, frame_address(store, frame));
 	if (!error) {
@@ -231,12 +268,13 @@ static int load(struct store *store, struct segment *segment, bool for_cleaner)
 	return error == -ENOMEM ? -ENOSPC : -EIO;
 }
 
-int segment_recall(struct store *store, uint32_t id, enum segment_state was, enum segment_state to)
+int segment_recall(struct store *store, uint32_t id, enum segment_state was, enum segment_state to,
+		   bool lose)
 {
 	struct segment *segment = segment_of(store, id);
 	struct backend *backend = segment_backend(store, segment);
 	uint64_t extent = segment_extent(segment);
-	int error = was == SEGMENT_BACKEND ? load(store, segment, to == SEGMENT_CLEANING) : 0;
+	int error = was == SEGMENT_BACKEND ? load(store, segment, to == SEGMENT_CLEANING, lose) : 0;
 
 	pthread_mutex_lock(&store->lock);
 	if (!error) {
@@ -252,7 +290,7 @@ int segment_recall(struct store *store, uint32_t id, enum segment_state was, enu
 	return 0;
 }
 
-int store_drain_one(struct store *store, struct backend *backend)
+int store_drain_one(struct store *store, struct backend *backend, bool lose)
 {
 	enum segment_state was;
 	uint32_t id = take_from_backend(store, backend, &was);
@@ -260,7 +298,7 @@ int store_drain_one(struct store *store, struct backend *backend)
 
 	if (!id)
 		return -ENOENT;
-	error = segment_recall(store, id, was, SEGMENT_SEALED);
+	error = segment_recall(store, id, was, SEGMENT_SEALED, lose);
 	segment_release(store, id, LIVE_WORD);
 	return error;
 }

@@ -31,7 +31,12 @@ void store_segment_written(struct store *store, uint32_t segment, struct backend
 void store_segment_unwritten(struct store *store, uint32_t segment);
 
 /* Any live segment of that backend, for draining; reads it into RAM (a frame) and makes
- * it a sealed RAM segment again. 0 done, -ENOENT none left, -ENOSPC no frame, -EIO. */
-int store_drain_one(struct store *store, struct backend *backend);
+ * it a sealed RAM segment again. `lose`: bytes that cannot be read become zeros, in which there is
+ * no object: who wants them gets -EILSEQ. 0 done, -ENOENT none left that is not in use, -ENOSPC no
+ * frame, -EIO. */
+int store_drain_one(struct store *store, struct backend *backend, bool lose);
+
+/* No segment is on that backend, and none will be: it may be closed. */
+void store_forget_backend(struct store *store, const struct backend *backend);
 
 #endif

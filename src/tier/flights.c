@@ -179,6 +179,8 @@ void flights_collect(struct flights *flights, int timeout_ms)
 		struct place *place = &flights->places->items[i];
 		int wait = place->in_flight ? timeout_ms : 0;
 
+		if (place->retired && !place->in_flight)
+			continue;
 		if (place->backend->operations->poll(place->backend, wait) < 0 && wait)
 			usleep(1000);
 		if (wait)

@@ -13,27 +13,20 @@
 #define STALL	    (5 * SECOND)
 #define MIB	    (1ull << 20)
 
-static int by_priority(const void *left, const void *right)
-{
-	const struct place *a = left, *b = right;
-
-	return (a->backend->priority < b->backend->priority) -
-	       (a->backend->priority > b->backend->priority);
-}
-
 int places_open(struct places *places, struct backend **backends, unsigned int count)
 {
 	places->items = calloc(count ? count : 1, sizeof(*places->items));
 	if (!places->items)
 		return -ENOMEM;
 	places->count = count;
-	for (unsigned int i = 0; i < count; i++)
-		places->items[i] = (struct place){
-			.backend = backends[i],
-			.tier = (uint16_t)(1u << i),
-			.retry_after = RETRY_FIRST,
-		};
-	qsort(places->items, count, sizeof(*places->items), by_priority);
+	for (unsigned int i = 0; i < count; i++) {
+		struct place *place = &places->items[i];
+
+		place->backend = backends[i];
+		place->priority = backends[i]->priority;
+		place->tier = (uint16_t)(1u << i);
+		place->retry_after = RETRY_FIRST;
+	}
 	return 0;
 }
 
@@ -57,6 +50,15 @@ __attribute__((format(printf, 3, 4))) static void say_once(struct places *places
 	places->say(places->say_argument, line);
 }
 
+struct place *places_of(struct places *places, const struct backend *backend)
+{
+	struct place *place = places->items;
+
+	while (place->backend != backend)
+		place++;
+	return place;
+}
+
 static bool is_stalled(const struct place *place, int64_t now)
 {
 	return place->stalled_at && now >= place->stalled_at;
@@ -64,10 +66,17 @@ static bool is_stalled(const struct place *place, int64_t now)
 
 static bool is_usable(const struct place *place, int64_t now)
 {
-	if (place->tried || now < place->retry_at || is_stalled(place, now))
+	if (place->tried || place->retired || now < place->retry_at || is_stalled(place, now))
 		return false;
 	/* One that failed is tried with one write at a time. */
 	return place->retry_after == RETRY_FIRST || !place->in_flight;
+}
+
+static bool is_better(const struct place *place, const struct place *other)
+{
+	int priority = place->priority, others = other->priority;
+
+	return priority > others || (priority == others && place->in_flight < other->in_flight);
 }
 
 /* Of the usable places of the highest priority the one with the least to do. */
@@ -78,9 +87,7 @@ static struct place *best(struct places *places, int64_t now)
 	for (unsigned int i = 0; i < places->count; i++) {
 		struct place *place = &places->items[i];
 
-		if (chosen && place->backend->priority < chosen->backend->priority)
-			break;
-		if (is_usable(place, now) && (!chosen || place->in_flight < chosen->in_flight))
+		if (is_usable(place, now) && (!chosen || is_better(place, chosen)))
 			chosen = place;
 	}
 	return chosen;
@@ -181,7 +188,8 @@ static bool has_room(const struct place *place, int64_t now)
 {
 	struct backend_statistics statistics;
 
-	if (place->told_full || place->retry_after > RETRY_FIRST || is_stalled(place, now))
+	if (place->retired || place->told_full || place->retry_after > RETRY_FIRST ||
+	    is_stalled(place, now))
 		return false;
 	place->backend->operations->statistics(place->backend, &statistics);
 	return statistics.used_bytes + BACKEND_EXTENT_BYTES <= statistics.capacity_bytes;
@@ -212,9 +220,10 @@ void places_say_no_room(struct places *places, int64_t now, bool *told)
 		return;
 	}
 	for (unsigned int i = 0; i < places->count && length < sizeof(why); i++)
-		length += (size_t)snprintf(why + length, sizeof(why) - length, "backend %s %s; ",
-					   places->items[i].backend->name,
-					   ill_with(&places->items[i], now));
+		if (!places->items[i].retired)
+			length += (size_t)snprintf(
+				why + length, sizeof(why) - length, "backend %s %s; ",
+				places->items[i].backend->name, ill_with(&places->items[i], now));
 	say_once(
 		places, told,
 		"no space anywhere: pages stay resident; %sadd %s backend (--backend file:PATH) or "

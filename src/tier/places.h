@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The backends of a tier thread as places to write to: which one is next, what
- * happened to it lately, and what the user was told. Only the tier thread uses it.
+ * happened to it lately, and what the user was told. Only the tier thread uses it, but for what is
+ * atomic: other threads retire a place, and give it another priority.
  */
 #ifndef TIER_PLACES_H
 #define TIER_PLACES_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include "backend/backend.h"
@@ -20,8 +22,10 @@
 
 struct place {
 	struct backend *backend;
-	uint16_t tier; /* its bit in a set of tiers (store.h) */
-	unsigned int in_flight;
+	_Atomic int priority;
+	atomic_bool retired; /* nothing more is written there, and it is about to be removed */
+	uint16_t tier;	     /* its bit in a set of tiers (store.h) */
+	atomic_uint in_flight;
 	bool tried;	     /* in this search */
 	int64_t stalled_at;  /* ns: when its oldest write counts as stalled; 0: none in flight */
 	int64_t retry_at;    /* ns: not used before */
@@ -30,7 +34,7 @@ struct place {
 };
 
 struct places {
-	struct place *items; /* highest priority first */
+	struct place *items; /* as in the table of backends */
 	unsigned int count;
 	unsigned int writes; /* most in flight to each: PLACE_WRITES, or fewer */
 	void (*say)(void *argument, const char *line);
@@ -53,6 +57,8 @@ enum place_found places_find(struct places *places, uint16_t tiers, int64_t now,
 
 /* Writes in flight that will probably end soon: not those of stalled places. */
 unsigned int places_arriving(const struct places *places, int64_t now);
+/* The place of a backend. Any thread. */
+struct place *places_of(struct places *places, const struct backend *backend);
 /* What became of a write; `result` 0 or -errno. Tells the user the first time. */
 void place_finished(struct places *places, struct place *place, int result, int64_t now);
 /* Looks for writes that take too long, so that others are used meanwhile. */

@@ -18,6 +18,7 @@
  */
 #include "tier/tier.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
@@ -57,6 +58,9 @@
 #define HOPELESS_PAUSE (100 * MILLISECOND)
 #define DESPAIR_AFTER  (1 * SECOND) /* before the user is told */
 #define POLL_MS	       10
+/* How long a removal waits for the thread, which may wait for a device. */
+#define REMOVE_PATIENCE (5 * SECOND)
+
 struct tier {
 	struct store *store;
 	struct tier_clock clock;
@@ -68,7 +72,8 @@ struct tier {
 	/* Any thread. */
 	_Atomic uint64_t share, traffic;
 	_Atomic uint32_t kicks, rooms;
-	_Atomic uint32_t made; /* counts occasions on which there really was new room */
+	_Atomic uint32_t made;	 /* counts occasions on which there really was new room */
+	_Atomic uint32_t passes; /* of the thread, begun */
 	atomic_uint waiters;
 	atomic_bool asleep, urgent, stop;
 	atomic_bool hopeless;	   /* somebody waited, and there was nothing to be done */
@@ -147,6 +152,8 @@ static bool compact(struct tier *tier)
 	for (unsigned int i = 0; i < tier->places.count; i++) {
 		struct backend *backend = tier->places.items[i].backend;
 
+		if (tier->places.items[i].retired)
+			continue;
 		if (backend->operations->health(backend) == BACKEND_OK &&
 		    store_compact(tier->store, tier->cleaner, backend))
 			return true;
@@ -273,6 +280,7 @@ static void *run(void *argument)
 		bool urgent = atomic_exchange(&tier->urgent, false);
 		bool settled;
 
+		atomic_fetch_add(&tier->passes, 1);
 		if (urgent)
 			tier->kicked_at = now_ns(tier);
 		tier->cleaned = tier->flights.landed = false;
@@ -407,4 +415,37 @@ bool tier_wait_room(struct tier *tier, unsigned int timeout_us)
 	atomic_fetch_sub(&tier->waiters, 1);
 	/* Room that was made for us counts, even if there will be no more of it. */
 	return atomic_load(&tier->made) != made || !atomic_load(&tier->hopeless);
+}
+
+void tier_set_priority(struct tier *tier, struct backend *backend, int priority)
+{
+	places_of(&tier->places, backend)->priority = priority;
+	wake(tier);
+}
+
+void tier_retire(struct tier *tier, const struct backend *backend, bool retired)
+{
+	places_of(&tier->places, backend)->retired = retired;
+	wake(tier);
+}
+
+bool tier_is_writing(struct tier *tier, const struct backend *backend)
+{
+	return places_of(&tier->places, backend)->in_flight;
+}
+
+/* A pass that begins from now on sees that it is retired. */
+int tier_remove(struct tier *tier, const struct backend *backend)
+{
+	int64_t until = (int64_t)monotonic_ns() + REMOVE_PATIENCE;
+	uint32_t first = atomic_load(&tier->passes);
+
+	assert(places_of(&tier->places, backend)->retired && !tier_is_writing(tier, backend));
+	while (atomic_load(&tier->passes) - first < 2) {
+		if ((int64_t)monotonic_ns() > until)
+			return -ETIMEDOUT;
+		wake(tier);
+		usleep(1000);
+	}
+	return 0;
 }

@@ -41,4 +41,14 @@ void tier_kick(struct tier *tier);
  * backend with room, nothing to clean): do not wait again soon. */
 bool tier_wait_room(struct tier *tier, unsigned int timeout_us);
 
+/* A backend of another priority. Any thread. */
+void tier_set_priority(struct tier *tier, struct backend *backend, int priority);
+/* Nothing more is written to the backend, or something again. Any thread. */
+void tier_retire(struct tier *tier, const struct backend *backend, bool retired);
+/* Writes to it are under way. Any thread. */
+bool tier_is_writing(struct tier *tier, const struct backend *backend);
+/* One that is retired, and has no writes under way: afterwards the tier knows it no more. 0;
+ * -ETIMEDOUT: the tier's thread waits for some device, and may look at it still. Any thread. */
+int tier_remove(struct tier *tier, const struct backend *backend);
+
 #endif

@@ -108,7 +108,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		world->fake.bytes[(data[i] | data[i + 1] << 8 | data[i + 2] << 16) %
 				  (2 * SEGMENT_BYTES)] ^= data[i + 3];
 	check(world);
-	while (data[0] & 2 && !store_drain_one(world->store, &world->fake.base))
+	while (data[0] & 2 && !store_drain_one(world->store, &world->fake.base, false))
 		;
 	check(world);
 	memory_close(world->memory);

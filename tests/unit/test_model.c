@@ -297,7 +297,7 @@ static void step(void)
 		store_compact(store, cleaner, &fake.base);
 		break;
 	case 37:
-		store_drain_one(store, &fake.base);
+		store_drain_one(store, &fake.base, false);
 		break;
 	case 38:
 		change_ram();
@@ -339,7 +339,7 @@ int main(int argc, char **argv)
 		step();
 	check_all();
 	store_statistics(store, &statistics);
-	while (!store_drain_one(store, &fake.base))
+	while (!store_drain_one(store, &fake.base, false))
 		store_clean(store, cleaner, true);
 	check_all();
 	for (unsigned int i = 0; i < MEMORIES; i++)

@@ -155,7 +155,7 @@ static void test_recalled(void **state)
 	/* A length that is another, plausible one. */
 	on_device(f, word_of(f, 100))[6] ^= 1;
 	for (unsigned int round = 0; round < 2; round++) {
-		while (!store_drain_one(f->store, &f->fake.base))
+		while (!store_drain_one(f->store, &f->fake.base, false))
 			;
 		for (unsigned int i = 0; i < PAGES; i++) {
 			if (i == 0 || i == 20 || i == 21 || i == 100)
@@ -195,7 +195,7 @@ static void test_runs(void **state)
 		assert_int_equal(bad, i < 140 ? i + 1 : bad);
 		object[i] ^= 1u << i % 8;
 	}
-	while (!store_drain_one(f->store, &f->fake.base))
+	while (!store_drain_one(f->store, &f->fake.base, false))
 		;
 	for (unsigned int i = 0; i < 2000; i++)
 		expect(f, i, 4 + 8 * i);

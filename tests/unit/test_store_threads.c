@@ -160,7 +160,7 @@ static void *run_tier(void *argument)
 		if (f->fake.used < 30)
 			write_oldest(f, ++i % 2);
 		else
-			store_drain_one(f->store, &f->fake.base);
+			store_drain_one(f->store, &f->fake.base, false);
 		sched_yield();
 	}
 	return NULL;

@@ -55,15 +55,15 @@ static void test_drain(void **state)
 	store_set_ram(f->store, SEGMENT_BYTES);
 	f->fake.fail_reads = true;
 	store_set_ram(f->store, RAM_SEGMENTS * SEGMENT_BYTES);
-	assert_int_equal(store_drain_one(f->store, &f->fake.base), 0); /* the one still in RAM */
-	assert_int_equal(store_drain_one(f->store, &f->fake.base), -EIO);
+	assert_int_equal(store_drain_one(f->store, &f->fake.base, false), 0); /* the one still in RAM */
+	assert_int_equal(store_drain_one(f->store, &f->fake.base, false), -EIO);
 	f->fake.fail_reads = false;
 	store_set_ram(f->store, 0);
-	assert_int_equal(store_drain_one(f->store, &f->fake.base), -ENOSPC);
+	assert_int_equal(store_drain_one(f->store, &f->fake.base, false), -ENOSPC);
 	store_set_ram(f->store, RAM_SEGMENTS * SEGMENT_BYTES);
-	while (!store_drain_one(f->store, &f->fake.base))
+	while (!store_drain_one(f->store, &f->fake.base, false))
 		store_check(f->store);
-	assert_int_equal(store_drain_one(f->store, &f->fake.base), -ENOENT);
+	assert_int_equal(store_drain_one(f->store, &f->fake.base, false), -ENOENT);
 	assert_int_equal(f->fake.used, 0);
 	for (unsigned int i = 0; i < 1300; i++)
 		expect(f, i, RANDOM + 8 * i);
