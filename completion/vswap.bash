@@ -22,6 +22,13 @@ _vswap_verb_words()
 			_vswap_spaces
 		fi
 		;;
+	backend)
+		if [ "$COMP_CWORD" = 2 ]; then
+			echo "list set remove --help"
+		else
+			echo "--json --lose-unreadable prio= $(_vswap_spaces)"
+		fi
+		;;
 	doctor) echo "--json --help" ;;
 	setup) echo "--undo --help $(compgen -u)" ;;
 	esac
@@ -48,7 +55,7 @@ _vswap()
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} at
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
-		COMPREPLY=($(compgen -W "run attach detach group limit thaw stat where doctor setup --help --version" -- "$word"))
+		COMPREPLY=($(compgen -W "run attach detach group limit backend thaw stat where doctor setup --help --version" -- "$word"))
 		return
 	fi
 	if [ "${COMP_WORDS[1]}" = run ] || [ "${COMP_WORDS[1]}" = group ]; then

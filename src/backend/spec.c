@@ -17,8 +17,6 @@
 #include "base/message.h"
 #include "base/size.h"
 
-#define PRIORITY_HIGHEST 32767
-
 static const char usage[] = "a backend is file:PATH[,size=SIZE][,prio=N][,name=NAME][,seal=no] "
 			    "or ram[,size=SIZE]";
 
@@ -65,24 +63,28 @@ static int take_size(struct parser *parser, struct backend_spec *spec)
 	return 0;
 }
 
-static int take_priority(struct parser *parser, struct backend_spec *spec)
+int backend_parse_priority(const char *text, int *priority, char *message)
 {
-	char value[16], *end;
-	long priority = 0;
-	bool good = take_value(parser, value, sizeof(value)) > 0;
+	char *end;
+	long number = strtol(text, &end, 10);
 
-	if (good) {
-		priority = strtol(value, &end, 10);
-		good = *end == '\0' && value[0] != ' ' && priority >= -PRIORITY_HIGHEST &&
-		       priority <= PRIORITY_HIGHEST;
-	}
-	if (!good)
-		return explain(parser->message, -EINVAL,
+	if (!*text || *end || *text == ' ' || number < -BACKEND_PRIORITY_HIGHEST ||
+	    number > BACKEND_PRIORITY_HIGHEST)
+		return explain(message, -EINVAL,
 			       "prio must be a whole number from -%d to %d; the highest is used "
 			       "first: prio=10",
-			       PRIORITY_HIGHEST, PRIORITY_HIGHEST);
-	spec->priority = (int)priority;
+			       BACKEND_PRIORITY_HIGHEST, BACKEND_PRIORITY_HIGHEST);
+	*priority = (int)number;
 	return 0;
+}
+
+static int take_priority(struct parser *parser, struct backend_spec *spec)
+{
+	char value[16];
+
+	if (take_value(parser, value, sizeof(value)) < 0)
+		value[0] = '\0';
+	return backend_parse_priority(value, &spec->priority, parser->message);
 }
 
 static int take_name(struct parser *parser, struct backend_spec *spec)

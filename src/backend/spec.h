@@ -6,6 +6,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Priorities go from minus this to this. */
+#define BACKEND_PRIORITY_HIGHEST 32767
+
 /* What a SPEC of the command line says. */
 struct backend_spec {
 	char kind[16];	 /* "ram", "file", ... */
@@ -20,5 +23,8 @@ struct backend_spec {
  * what is wrong and what is allowed. `ram` is accepted (its size limits RAM segments). In
  * PATH and in values, "\," stands for a comma and "\\" for a backslash. */
 int backend_parse_spec(const char *text, struct backend_spec *spec, char *message);
+
+/* The value of prio= alone. The same. */
+int backend_parse_priority(const char *text, int *priority, char *message);
 
 #endif

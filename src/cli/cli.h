@@ -17,6 +17,7 @@ typedef int (*verb_fn)(int argc, char **argv);
 
 int verb_run(int argc, char **argv);
 int verb_attach(int argc, char **argv);
+int verb_backend(int argc, char **argv);
 int verb_detach(int argc, char **argv);
 int verb_group(int argc, char **argv);
 int verb_limit(int argc, char **argv);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "base/message.h"
 #include "cli/cli.h"
 #include "cli/common.h"
@@ -97,16 +98,42 @@ static void show_progress(void *argument, uint64_t done, uint64_t total)
 	progress_show(argument, done, total);
 }
 
-int cli_long_request(pid_t pid, const struct request *request, const char *what)
+pid_t cli_choose_pid(const char *example)
+{
+	pid_t pids[2], job = client_find_job(getpid());
+	unsigned int count;
+
+	if (job)
+		return job;
+	count = client_list(pids, 2);
+	if (count == 1)
+		return pids[0];
+	if (count)
+		cli_fail("there are several spaces; say which process: %s (`vswap stat' lists "
+			 "them)",
+			 example);
+	else
+		cli_fail("there is no space; `vswap run' or `vswap attach' makes one");
+	return 0;
+}
+
+int cli_long_answer(pid_t pid, const struct request *request, const char *what,
+		    struct json_object **answer)
 {
 	struct progress progress = {.what = what};
 	char message[MESSAGE_BYTES];
-	struct json_object *answer;
-	int result = client_ask(pid, request, show_progress, &progress, &answer, message);
+	int result = client_ask(pid, request, show_progress, &progress, answer, message);
 
 	progress_end(&progress);
-	if (result)
-		return cli_fail("%s", message);
-	json_object_put(answer);
-	return CLI_OK;
+	return result ? cli_fail("%s", message) : CLI_OK;
+}
+
+int cli_long_request(pid_t pid, const struct request *request, const char *what)
+{
+	struct json_object *answer;
+	int result = cli_long_answer(pid, request, what, &answer);
+
+	if (result == CLI_OK)
+		json_object_put(answer);
+	return result;
 }

@@ -104,23 +104,6 @@ static const struct argp argp = {
 	       "called OUTER/INNER.",
 };
 
-/* 0: there is none, and the user has been told. */
-static pid_t choose(void)
-{
-	pid_t pids[2], job = client_find_job(getpid());
-	unsigned int count;
-
-	if (job)
-		return job;
-	count = client_list(pids, 2);
-	if (count == 1)
-		return pids[0];
-	cli_fail(count ? "there are several spaces; say which process: vswap limit SIZE PID "
-			 "(`vswap stat' lists them)"
-		       : "there is no space; `vswap run' or `vswap attach' makes one");
-	return 0;
-}
-
 int verb_limit(int argc, char **argv)
 {
 	struct limit_options options = {.request.kind = REQUEST_LIMIT};
@@ -129,7 +112,7 @@ int verb_limit(int argc, char **argv)
 
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
 	if (!options.pid)
-		options.pid = choose();
+		options.pid = cli_choose_pid("vswap limit SIZE PID");
 	if (!options.pid)
 		return CLI_FAILED;
 	if (client_ask(options.pid, &options.request, NULL, NULL, &answer, message))

@@ -299,6 +299,19 @@ void report_from_json(struct json_object *object, struct report *report)
 	report->left_count = list_from_json(&left_list, object, report->left);
 }
 
+struct json_object *removal_to_json(const struct pager_removal *removal)
+{
+	struct json_object *object = json_object_new_object();
+
+	if (object) {
+		json_object_object_add(object, "bytes",
+				       json_object_new_uint64(removal->total_bytes));
+		json_object_object_add(object, "seconds",
+				       json_object_new_double(removal->seconds));
+	}
+	return object;
+}
+
 struct json_object *where_to_json(const struct pager_where *where)
 {
 	struct json_object *object = json_object_new_object();

@@ -8,6 +8,7 @@
 #define CONTROL_REPORT_H
 
 #include <stdio.h>
+#include "pager/backends.h"
 #include "pager/figures.h"
 
 #define REPORT_VERSION 1
@@ -20,6 +21,7 @@ void report_from_json(struct json_object *object, struct report *report);
 
 /* The same of one page: the answer to `vswap where`. */
 struct pager_where;
+struct json_object *removal_to_json(const struct pager_removal *removal);
 struct json_object *where_to_json(const struct pager_where *where);
 void where_from_json(struct json_object *object, struct pager_where *where);
 

@@ -7,11 +7,12 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/message.h"
+#include "pager/backends.h"
 
 /* Requests are flat; deeper nesting is garbage and not worth a stack. */
 #define REQUEST_DEPTH 4
 
-enum argument_type { TYPE_NUMBER, TYPE_PID, TYPE_WEIGHT, TYPE_FLAG, TYPE_TEXT };
+enum argument_type { TYPE_NUMBER, TYPE_PID, TYPE_WEIGHT, TYPE_FLAG, TYPE_TEXT, TYPE_PRIORITY };
 
 struct argument {
 	const char *name;
@@ -25,7 +26,7 @@ struct argument {
 			sizeof(((struct request *)0)->member) \
 	}
 
-enum { NAME, GROUP, BYTES, WEIGHT, TIERS, LOSE, PID, ADDRESS, ARGUMENTS };
+enum { NAME, GROUP, BYTES, WEIGHT, TIERS, LOSE, PID, ADDRESS, BACKEND, PRIORITY, ARGUMENTS };
 
 static const struct argument arguments[ARGUMENTS] = {
 	[NAME] = ARGUMENT("name", TYPE_TEXT, group.name),
@@ -36,6 +37,8 @@ static const struct argument arguments[ARGUMENTS] = {
 	[LOSE] = ARGUMENT("lose", TYPE_FLAG, lose),
 	[PID] = ARGUMENT("pid", TYPE_PID, pid),
 	[ADDRESS] = ARGUMENT("address", TYPE_NUMBER, address),
+	[BACKEND] = ARGUMENT("backend", TYPE_TEXT, backend),
+	[PRIORITY] = ARGUMENT("priority", TYPE_PRIORITY, priority),
 };
 
 #define BIT(argument) (1u << (argument))
@@ -58,6 +61,10 @@ static const struct form {
 	[REQUEST_THAW] = {.name = "thaw"},
 	[REQUEST_DETACH] = {.name = "detach", .takes = BIT(LOSE)},
 	[REQUEST_WHERE] = {.name = "where", .needs = BIT(ADDRESS), .takes = BIT(PID)},
+	[REQUEST_BACKEND_SET] = {.name = "backend-set", .needs = BIT(BACKEND) | BIT(PRIORITY)},
+	[REQUEST_BACKEND_REMOVE] = {.name = "backend-remove",
+				    .needs = BIT(BACKEND),
+				    .takes = BIT(LOSE)},
 };
 
 static void *place_of(struct request *request, const struct argument *argument)
@@ -115,6 +122,18 @@ static int parse_number(struct json_object *value, const struct argument *argume
 	return 0;
 }
 
+static int parse_priority(struct json_object *value, const struct argument *argument, int *priority,
+			  char *message)
+{
+	int64_t number = json_object_get_int64(value);
+
+	if (!json_object_is_type(value, json_type_int) || number < -BACKEND_PRIORITY_HIGHEST ||
+	    number > BACKEND_PRIORITY_HIGHEST)
+		return refuse_argument(message, argument, "a whole number, -32767 to 32767");
+	*priority = (int)number;
+	return 0;
+}
+
 static int parse_text(struct json_object *value, const struct argument *argument, char *text,
 		      char *message)
 {
@@ -151,6 +170,8 @@ static int parse_argument(struct json_object *value, const struct argument *argu
 			return refuse_argument(message, argument, "a process id");
 		*(int *)to = (int)number;
 		return error;
+	case TYPE_PRIORITY:
+		return parse_priority(value, argument, to, message);
 	case TYPE_WEIGHT:
 		error = parse_number(value, argument, &number, message);
 		if (!error)
@@ -243,6 +264,8 @@ static struct json_object *argument_to_json(const struct argument *argument, con
 		return json_object_new_uint64(*(const uint64_t *)from);
 	case TYPE_PID:
 		return *(const int *)from ? json_object_new_int(*(const int *)from) : NULL;
+	case TYPE_PRIORITY:
+		return json_object_new_int(*(const int *)from);
 	case TYPE_WEIGHT:
 		return *(const unsigned int *)from
 			       ? json_object_new_uint64(*(const unsigned int *)from)

@@ -11,11 +11,14 @@
  *   {"request":"group","name":"tests","bytes":134217728,"weight":200,"tiers":"ram,disk"}
  *   {"request":"thaw"}
  *   {"request":"detach"}                       and "lose":true: pages that cannot be read, too
+ *   {"request":"backend-set","backend":"disk","priority":7}
+ *   {"request":"backend-remove","backend":"disk"}    and "lose":true: what cannot be read is given up
  *   {"request":"where","pid":1234,"address":140737353707520}
  *
  * Without "pid" where is about the job's first process. Of a group's settings each may be left out;
  * a limit of 0 bytes is none. "group" is about the process that asks; the answer has "group", its
- * path.
+ * path. backend-remove has "removed", with "bytes" and "seconds"; it is called off when its client
+ * goes.
  *
  * Who may: the job's user and root (socket.c asks the kernel who that is); "group" only a process
  * of the job.
@@ -43,16 +46,20 @@ enum request_kind {
 	REQUEST_THAW,
 	REQUEST_DETACH,
 	REQUEST_WHERE,
+	REQUEST_BACKEND_SET,
+	REQUEST_BACKEND_REMOVE,
 	REQUEST_KINDS
 };
 
 struct request {
 	enum request_kind kind;
-	bool lose;	  /* detach: unreadable pages are given up */
+	bool lose;	  /* detach, backend-remove: unreadable pages are given up */
 	uint64_t address; /* where */
 	int pid;	  /* where: of which process; 0: the first */
 	/* group; limit: of the group with that path, or of the job if it has none. */
 	struct group_settings group;
+	char backend[64]; /* its name */
+	int priority;
 };
 
 struct json_object;

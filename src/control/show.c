@@ -186,6 +186,12 @@ int report_table(const struct report *report, FILE *to)
 	return ferror(to) ? -EIO : 0;
 }
 
+int report_backends(const struct report *report, FILE *to)
+{
+	show_backends(report, to);
+	return fflush(to) || ferror(to) ? -EIO : 0;
+}
+
 int report_list(const struct report *reports, unsigned int count, FILE *to)
 {
 	char limit[SIZE_TEXT], resident[SIZE_TEXT], pool[SIZE_TEXT], out[SIZE_TEXT], ratio[16];

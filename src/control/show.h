@@ -9,6 +9,9 @@
 /* A table for people (vswap stat PID). */
 int report_table(const struct report *report, FILE *to);
 
+/* Its backends alone (vswap backend list). */
+int report_backends(const struct report *report, FILE *to);
+
 /* One line a space (vswap stat). */
 int report_list(const struct report *reports, unsigned int count, FILE *to);
 

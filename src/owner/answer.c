@@ -2,6 +2,7 @@
 /* Answers to the requests of clients. */
 #include "owner/answer.h"
 
+#include <errno.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
@@ -40,7 +41,7 @@ static void reply_ok(const struct asked *asked)
 	client_send(asked->client, object);
 }
 
-/* 0, or -errno with a message. */
+/* 0, or -errno with a message; -EINPROGRESS: it is asked again. */
 typedef int (*answer_fn)(struct asked *asked);
 
 static int answer_report(struct asked *asked)
@@ -108,6 +109,24 @@ static int answer_detach(struct asked *asked)
 	return work_detach(asked->owner, asked->client, asked->request->lose, asked->message);
 }
 
+static int answer_backend_set(struct asked *asked)
+{
+	return pager_backend_set(asked->owner->pager, asked->request->backend,
+				 asked->request->priority, asked->message);
+}
+
+static int answer_backend_remove(struct asked *asked)
+{
+	struct pager_removal removal;
+	int result = work_remove(asked->owner, asked->client, asked->request, &removal,
+				 asked->message);
+
+	asked->member = "removed";
+	if (!result)
+		asked->value = removal_to_json(&removal);
+	return result;
+}
+
 static int answer_where(struct asked *asked)
 {
 	struct owner *owner = asked->owner;
@@ -136,6 +155,8 @@ static const struct {
 	[REQUEST_THAW] = {.answer = answer_thaw},
 	[REQUEST_DETACH] = {.answer = answer_detach},
 	[REQUEST_WHERE] = {.answer = answer_where, .meanwhile = true},
+	[REQUEST_BACKEND_SET] = {.answer = answer_backend_set},
+	[REQUEST_BACKEND_REMOVE] = {.answer = answer_backend_remove},
 };
 
 bool answer(void *argument, struct client *client, const struct request *request)
@@ -145,13 +166,17 @@ bool answer(void *argument, struct client *client, const struct request *request
 			      .request = request,
 			      .message = "the program has just been detached"};
 	const struct owner *owner = argument;
+	int result = -ESRCH;
 
 	if (owner->at_work && !answers[request->kind].meanwhile)
 		return false;
-	if ((owner->pager || answers[request->kind].afterwards) &&
-	    !answers[request->kind].answer(&asked))
-		reply_ok(&asked);
-	else
+	if (owner->pager || answers[request->kind].afterwards)
+		result = answers[request->kind].answer(&asked);
+	if (result == -EINPROGRESS)
+		return false;
+	if (result)
 		client_fail(client, asked.message);
+	else
+		reply_ok(&asked);
 	return true;
 }

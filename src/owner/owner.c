@@ -198,7 +198,7 @@ static int tick(struct owner *owner)
 			sleep_us = TICK_CGROUP_US;
 	}
 
-	if (sleep_us < 0)
+	if (sleep_us < 0 || (owner->remover && sleep_us > TICK_CHILDREN_US))
 		sleep_us = TICK_CHILDREN_US;
 	return sleep_us < TICK_MOST_US ? sleep_us : TICK_MOST_US;
 }
@@ -274,6 +274,7 @@ int owner_loop(struct owner *owner)
 			detach_by_signal(owner);
 		if (owner->control)
 			control_resume(owner->control);
+		work_remove_tick(owner);
 		if (owner->detached) {
 			control_close(owner->control);
 			owner->control = NULL;

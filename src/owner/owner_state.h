@@ -30,6 +30,8 @@ struct owner {
 	bool detach_wanted; /* a signal asked for it */
 	bool impatient;	    /* another one while it was under way */
 	bool told_waiting;
+	const struct client *remover; /* who has a backend removed; NULL: nobody */
+	bool remover_waits;	      /* in this turn of the loop: else it has gone */
 	uint64_t gone_ns;
 	bool was_attached;
 	int wait_status;

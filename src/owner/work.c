@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "owner/work.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -112,4 +113,34 @@ int work_thaw(struct owner *owner, struct client *client, char message[MESSAGE_B
 
 	progress_end(&work.progress);
 	return result;
+}
+
+int work_remove(struct owner *owner, struct client *client, const struct request *request,
+		struct pager_removal *removal, char message[MESSAGE_BYTES])
+{
+	int result = 0;
+
+	if (owner->remover != client)
+		result = pager_backend_remove(owner->pager, request->backend, request->lose,
+					      message);
+	if (result)
+		return result;
+	owner->remover = client;
+	owner->remover_waits = true;
+	result = pager_backend_removal(owner->pager, removal, message);
+	if (result == -EINPROGRESS)
+		client_progress(client, removal->done_bytes, removal->total_bytes);
+	else
+		owner->remover = NULL;
+	return result;
+}
+
+void work_remove_tick(struct owner *owner)
+{
+	if (owner->remover && !owner->remover_waits) {
+		owner->remover = NULL;
+		if (owner->pager)
+			pager_backend_keep(owner->pager);
+	}
+	owner->remover_waits = false;
 }

@@ -28,14 +28,16 @@ static const char *health_name(struct backend *backend)
 	}
 }
 
-static void backend_figures(struct backend *backend, struct report_backend *figures)
+static void backend_figures(const struct pager *pager, struct backend *backend,
+			    struct report_backend *figures)
 {
 	struct backend_statistics statistics = {0};
 
 	backend->operations->statistics(backend, &statistics);
 	snprintf(figures->name, sizeof(figures->name), "%s", backend->name);
 	snprintf(figures->kind, sizeof(figures->kind), "%s", backend->operations->kind);
-	snprintf(figures->state, sizeof(figures->state), "%s", health_name(backend));
+	snprintf(figures->state, sizeof(figures->state), "%s",
+		 backend == pager->backends.leaving ? "leaving" : health_name(backend));
 	figures->priority = backend->priority;
 	figures->capacity_bytes = statistics.capacity_bytes;
 	figures->used_bytes = statistics.used_bytes;
@@ -156,7 +158,7 @@ static void name_tiers(const struct pager *pager, uint16_t tiers, char *text, si
 	size_t at = (size_t)snprintf(text, size, "ram");
 
 	for (unsigned int i = 0; i < pager->backends.count && at < size; i++)
-		if (tiers >> i & 1)
+		if (tiers >> i & 1 && pager->backends.items[i])
 			at += (size_t)snprintf(text + at, size - at, ",%s",
 					       pager->backends.items[i]->name);
 }
@@ -298,8 +300,9 @@ void pager_report(struct pager *pager, struct report *report)
 	ram_figures(pager, &store, &report->backends[report->backend_count++]);
 	for (unsigned int i = 0;
 	     i < pager->backends.count && report->backend_count < REPORT_BACKENDS; i++)
-		backend_figures(pager->backends.items[i],
-				&report->backends[report->backend_count++]);
+		if (pager->backends.items[i])
+			backend_figures(pager, pager->backends.items[i],
+					&report->backends[report->backend_count++]);
 	list_groups(pager, report);
 	list_processes(pager, report);
 	report->exit_status = pager->figures.exit_status;

@@ -18,6 +18,7 @@
 #include "pager/attached/kick.h"
 #include "pager/attached/say.h"
 #include "pager/attached/state.h"
+#include "pager/backends.h"
 #include "pager/job/budget.h"
 #include "pager/job/groups.h"
 #include "pager/job/tree.h"
@@ -57,6 +58,7 @@ static int open_backends(struct pager *pager, char message[MESSAGE_BYTES])
 		if (error)
 			return error;
 		pager->backends.count++;
+		pager->backends.in_use++;
 		if (message[0])
 			pager_say(pager, "%s", message);
 	}
@@ -162,6 +164,7 @@ void pager_close(struct pager *pager)
 	tree_close(pager);
 	left_close(pager);
 	groups_free(&pager->job.groups);
+	backends_end(pager);
 	if (pager->tier)
 		tier_close(pager->tier);
 	if (pager->evict.writer)
@@ -169,7 +172,8 @@ void pager_close(struct pager *pager)
 	if (pager->store)
 		store_close(pager->store);
 	for (unsigned int i = 0; i < pager->backends.count; i++)
-		backend_close(pager->backends.items[i]);
+		if (pager->backends.items[i])
+			backend_close(pager->backends.items[i]);
 	keepers_stop(pager->job.keepers);
 	fill_buffers_free(pager->job.buffers);
 	fill_buffers_free(pager->evict.buffers);

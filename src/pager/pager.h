@@ -17,6 +17,7 @@
 #include "backend/backend.h"
 #include "base/message.h"
 #include "pager/attached/config.h"
+#include "pager/backends.h"
 #include "pager/figures.h"
 #include "pager/limits/group.h"
 #include "pager/regroup.h"

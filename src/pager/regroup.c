@@ -17,7 +17,8 @@ static int find_tier(struct pager *pager, const char *name, size_t length, uint1
 	if (length == 3 && !memcmp(name, "ram", 3))
 		return 0;
 	for (unsigned int i = 0; i < pager->backends.count; i++) {
-		const char *known = pager->backends.items[i]->name;
+		const struct backend *backend = pager->backends.items[i];
+		const char *known = backend ? backend->name : "";
 
 		*bit = (uint16_t)(1u << i);
 		if (strlen(known) == length && !memcmp(known, name, length))

@@ -140,7 +140,7 @@ static void test_owner_above_limit(void **state)
 static void test_program_keeps(void **state)
 {
 	for (int backends = 0; backends < 2; backends++) {
-		pager->backends.count = (unsigned int)backends;
+		pager->backends.in_use = (unsigned int)backends;
 		for (size_t i = 0; i < LIMITS; i++) {
 			uint64_t keeps = limits[i] / 8 > 4 * MIB ? limits[i] / 8 : 4 * MIB;
 
@@ -156,7 +156,7 @@ static void test_program_keeps(void **state)
 /* With a backend they are written back from 40 % on; the cap is above, but below half. */
 static void test_backend_share(void **state)
 {
-	pager->backends.count = 1;
+	pager->backends.in_use = 1;
 	for (size_t i = 0; i < LIMITS; i++) {
 		segments = limits[i] / 5;
 		refresh(limits[i], 2 * MIB, 4 * MIB);
@@ -196,7 +196,7 @@ static void test_highest(void **state)
 {
 	pager->budget.ram_highest = 48 * MIB;
 	for (int backends = 0; backends < 2; backends++) {
-		pager->backends.count = (unsigned int)backends;
+		pager->backends.in_use = (unsigned int)backends;
 		refresh(MIB << 10, 2 * MIB, 4 * MIB);
 		assert_int_equal(told_ram, 48 * MIB);
 	}

@@ -21,6 +21,7 @@ struct pager_budget {
 	_Atomic uint64_t brake_ns;	/* how long the brake may hold a fault now */
 	_Atomic int64_t stored_size;	/* what a page takes when stored, sixteenths of a byte */
 	_Atomic bool paused;		/* thawed or detaching: nothing is evicted */
+	_Atomic uint64_t segments_most; /* RAM that segments could have, were there no backend */
 	_Atomic bool no_room;		/* evictor: nothing can leave now */
 	_Atomic uint64_t live_bytes, live_ns; /* of RAM segments, and when that was looked up */
 	_Atomic uint64_t own_bytes;	      /* the owner's anonymous memory at the last look */

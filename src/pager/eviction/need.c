@@ -37,7 +37,7 @@ static void tell(struct need *need, struct pager *pager, uint64_t now)
 		"the budget of %llu MiB cannot be met: the job needs about %llu MiB, and there is "
 		"no room for more swapped pages; raise the budget (-m %lluM), or %s",
 		(unsigned long long)(pager->budget.limit_bytes >> 20), wanted, wanted,
-		pager->backends.count ? "make room on its backends or add one (-b file:PATH)"
+		pager->backends.in_use ? "make room on its backends or add one (-b file:PATH)"
 				      : "give a file for what does not fit (-b file:PATH)");
 }
 
@@ -53,7 +53,7 @@ bool need_is_hopeless(struct need *need, struct pager *pager, bool room)
 {
 	uint64_t now = monotonic_ns();
 
-	if ((room && pager->backends.count) || !is_far_above(pager)) {
+	if ((room && pager->backends.in_use) || !is_far_above(pager)) {
 		need_met(need);
 		return false;
 	}

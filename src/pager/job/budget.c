@@ -85,7 +85,8 @@ static void set_segments(struct pager *pager, uint64_t limit, uint64_t own)
 	if (program < PROGRAM_LEAST)
 		program = PROGRAM_LEAST;
 	most = minus(limit, fixed + program + marks_head_bytes(limit));
-	if (pager->backends.count) {
+	pager->budget.segments_most = most;
+	if (pager->backends.in_use) {
 		uint64_t share = limit * segments_percent(pager) / 100;
 
 		if (share < SEGMENTS_LEAST)

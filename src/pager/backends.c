@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/* Backends as users change them while programs run. */
+#include "pager/backends.h"
+
+#include <errno.h>
+#include <string.h>
+#include "base/clock.h"
+#include "pager/attached/say.h"
+#include "pager/attached/state.h"
+#include "tier/drain.h"
+
+#define LOOK_US 20000
+/* How long one that was called off may take to end. */
+#define CANCEL_NS   2000000000ull
+#define MIB	    (1ull << 20)
+#define PATIENCE_NS 10000000000ull
+
+/* Its place in the table; -ENOENT with a message. */
+static int find(struct pager *pager, const char *name, char message[MESSAGE_BYTES])
+{
+	for (unsigned int i = 0; i < pager->backends.count; i++)
+		if (pager->backends.items[i] && !strcmp(pager->backends.items[i]->name, name))
+			return (int)i;
+	if (!strcmp(name, "ram"))
+		return explain(message, -ENOENT,
+			       "RAM is where all pages go first: it stays, and has no priority");
+	return explain(message, -ENOENT,
+		       "the job has no backend '%.60s'; `vswap backend list %d' shows those it has",
+		       name, pager->job.tree.root);
+}
+
+int pager_backend_set(struct pager *pager, const char *name, int priority,
+		      char message[MESSAGE_BYTES])
+{
+	int index = find(pager, name, message);
+
+	if (index < 0)
+		return index;
+	pager->backends.items[index]->priority = priority;
+	tier_set_priority(pager->tier, pager->backends.items[index], priority);
+	return 0;
+}
+
+static struct backend_statistics statistics_of(struct backend *backend)
+{
+	struct backend_statistics statistics;
+
+	backend->operations->statistics(backend, &statistics);
+	return statistics;
+}
+
+/* Bytes that what is on `backend` may take elsewhere. */
+static uint64_t room_elsewhere(struct pager *pager, const struct backend *backend)
+{
+	uint64_t used = store_ram_bytes(pager->store), most = pager->budget.segments_most;
+	uint64_t room = used < most ? most - used : 0;
+
+	for (unsigned int i = 0; i < pager->backends.count; i++) {
+		struct backend *other = pager->backends.items[i];
+		struct backend_statistics statistics;
+
+		if (!other || other == backend || other->operations->health(other) != BACKEND_OK)
+			continue;
+		statistics = statistics_of(other);
+		room += statistics.capacity_bytes - statistics.used_bytes;
+	}
+	return room;
+}
+
+static int check_room(struct pager *pager, struct backend *backend, char message[MESSAGE_BYTES])
+{
+	uint64_t used = statistics_of(backend).used_bytes, room = room_elsewhere(pager, backend);
+
+	if (used <= room)
+		return 0;
+	return explain(
+		message, -ENOSPC,
+		"backend %s holds %llu MiB, and there is room for %llu MiB elsewhere: nothing "
+		"was moved; raise the budget (vswap limit), or end something",
+		backend->name, (unsigned long long)(used / MIB), (unsigned long long)(room / MIB));
+}
+
+static int explain_end(const struct backend *backend, const struct drain_status *status,
+		       char message[MESSAGE_BYTES])
+{
+	unsigned long long left = status->left_bytes / MIB;
+
+	switch (status->error) {
+	case -EIO:
+		return explain(message, status->error,
+			       "backend %s stays: %u segments of 1 MiB cannot be read, the others "
+			       "have moved; mend the device and try again, or give their pages up: "
+			       "vswap backend remove --lose-unreadable %s",
+			       backend->name, status->unreadable, backend->name);
+	default:
+		return explain(
+			message, status->error,
+			"backend %s stays: there is no room elsewhere for the last %llu MiB; "
+			"raise the budget (vswap limit), or end something",
+			backend->name, left);
+	}
+}
+
+/* The removal is over, and this one stays. */
+static void stay(struct pager *pager)
+{
+	pager->backends.leaving = NULL;
+	pager->backends.in_use++;
+}
+
+static void end_drain(struct pager *pager)
+{
+	drain_free(pager->backends.drain);
+	pager->backends.drain = NULL;
+}
+
+/* One that was called off may wait for its device still. */
+static int end_last(struct pager *pager, char message[MESSAGE_BYTES])
+{
+	struct drain_status status;
+
+	if (!pager->backends.drain)
+		return 0;
+	drain_look(pager->backends.drain, &status);
+	if (pager->backends.leaving || !status.ended)
+		return explain(message, -EBUSY,
+			       "another backend is being removed, or its device does not answer; "
+			       "try again later");
+	end_drain(pager);
+	return 0;
+}
+
+int pager_backend_remove(struct pager *pager, const char *name, bool lose,
+			 char message[MESSAGE_BYTES])
+{
+	struct drain_config config = {.store = pager->store,
+				      .tier = pager->tier,
+				      .lose = lose,
+				      .patience_ns = PATIENCE_NS};
+	int index = find(pager, name, message), error;
+
+	if (index < 0)
+		return index;
+	config.backend = pager->backends.items[index];
+	error = end_last(pager, message);
+	if (!error)
+		error = check_room(pager, config.backend, message);
+	if (error)
+		return error;
+	error = drain_start(&pager->backends.drain, &config);
+	if (error)
+		return explain(message, error, "the removal cannot begin: %s", strerror(-error));
+	pager->backends.leaving = config.backend;
+	pager->backends.in_use--;
+	pager->backends.leaving_bytes = 0;
+	pager->backends.began_ns = monotonic_ns();
+	return 0;
+}
+
+/* It is empty, and nothing is written to it. */
+static int forget(struct pager *pager, char message[MESSAGE_BYTES])
+{
+	struct backend *backend = pager->backends.leaving;
+
+	if (tier_remove(pager->tier, backend)) {
+		tier_retire(pager->tier, backend, false);
+		return explain(message, -ETIMEDOUT,
+			       "backend %s stays, though it is empty: vswap waits for some device; "
+			       "look at it (dmesg) and try again",
+			       backend->name);
+	}
+	store_forget_backend(pager->store, backend);
+	for (unsigned int i = 0; i < pager->backends.count; i++)
+		if (pager->backends.items[i] == backend)
+			pager->backends.items[i] = NULL;
+	pager->backends.leaving = NULL;
+	backend_close(backend);
+	return 0;
+}
+
+int pager_backend_removal(struct pager *pager, struct pager_removal *removal,
+			  char message[MESSAGE_BYTES])
+{
+	struct pager_backends *backends = &pager->backends;
+	struct drain_status status;
+	int error;
+
+	drain_look(backends->drain, &status);
+	if (status.left_bytes > backends->leaving_bytes)
+		backends->leaving_bytes = status.left_bytes;
+	removal->total_bytes = backends->leaving_bytes;
+	removal->done_bytes = removal->total_bytes - status.left_bytes;
+	removal->seconds = (double)(monotonic_ns() - backends->began_ns) / 1e9;
+	if (!status.ended)
+		return -EINPROGRESS;
+	end_drain(pager);
+	error = status.error ? explain_end(backends->leaving, &status, message)
+			     : forget(pager, message);
+	if (error)
+		stay(pager);
+	return error;
+}
+
+void pager_backend_keep(struct pager *pager)
+{
+	drain_cancel(pager->backends.drain);
+	stay(pager);
+}
+
+void backends_end(struct pager *pager)
+{
+	if (!pager->backends.drain)
+		return;
+	drain_cancel(pager->backends.drain);
+	end_drain(pager);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* Backends that are changed while programs run. Control thread. */
+#ifndef PAGER_BACKENDS_H
+#define PAGER_BACKENDS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "backend/spec.h"
+#include "base/message.h"
+
+struct pager;
+
+/* Changes where segments go first. 0, or -ENOENT with a message. */
+int pager_backend_set(struct pager *pager, const char *name, int priority,
+		      char message[MESSAGE_BYTES]);
+
+struct pager_removal {
+	uint64_t done_bytes, total_bytes; /* moved; and what there was, or came meanwhile */
+	double seconds;
+};
+
+/*
+ * Begins to move all that is on a backend elsewhere; one at a time. 0, or -errno with a message,
+ * and nothing is done: -ENOENT; -ENOSPC: there is no room elsewhere; -EBUSY. `lose`: pages that
+ * cannot be read are given up; touching one raises SIGBUS.
+ */
+int pager_backend_remove(struct pager *pager, const char *name, bool lose,
+			 char message[MESSAGE_BYTES]);
+/*
+ * How far it is: -EINPROGRESS; 0: the backend is closed. Other errors come with a message, and the
+ * backend is as before, but for what has moved: -EIO: some cannot be read; -ENOSPC; -ETIMEDOUT. Not
+ * to be asked again after that.
+ */
+int pager_backend_removal(struct pager *pager, struct pager_removal *removal,
+			  char message[MESSAGE_BYTES]);
+/* Calls it off, while it is in progress. */
+void pager_backend_keep(struct pager *pager);
+
+/* Before the tier is closed: calls off a removal, and waits for its device. */
+void backends_end(struct pager *pager);
+
+#endif
