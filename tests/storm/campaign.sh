@@ -57,6 +57,9 @@ run_one() {
 	file=$picked
 	one_of 2
 	stopped=$one
+	# Where the agent may be stopped between moving a page and marking it, a guard that comes and goes
+	# in between is not seen (docs/limits.md).
+	[ "$name$stopped" != storm1 ] || options="$options --only -guard,twin"
 	program=$BUILD/tests/storm/storm
 	[ "$name" = storm ] || program=$BUILD/tests/trees/forkstorm
 	one_of 32768
