@@ -3,11 +3,11 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "base/thread.h"
 
 /* The thread's stack: reading takes 80 KiB (backend.h). */
 #define STACK_BYTES (256u << 10)
@@ -94,23 +94,6 @@ static void *run(void *argument)
 	return NULL;
 }
 
-static int start_thread(struct drain *drain)
-{
-	pthread_attr_t attributes;
-	sigset_t all, before;
-	int error;
-
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, STACK_BYTES);
-	/* Signals are for the owner's control thread. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	error = pthread_create(&drain->thread, &attributes, run, drain);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attributes);
-	return -error;
-}
-
 int drain_start(struct drain **out, const struct drain_config *config)
 {
 	struct drain *drain = calloc(1, sizeof(*drain));
@@ -120,7 +103,7 @@ int drain_start(struct drain **out, const struct drain_config *config)
 		return -ENOMEM;
 	drain->config = *config;
 	tier_retire(config->tier, config->backend, true);
-	error = start_thread(drain);
+	error = thread_start(&drain->thread, STACK_BYTES, run, drain);
 	if (error) {
 		tier_retire(config->tier, config->backend, false);
 		free(drain);

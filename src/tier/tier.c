@@ -22,7 +22,6 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -30,6 +29,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/futex.h"
+#include "base/thread.h"
 #include "tier/flights.h"
 #include "tier/places.h"
 
@@ -275,6 +275,7 @@ static void *run(void *argument)
 {
 	struct tier *tier = argument;
 
+	pthread_setname_np(pthread_self(), "vswap-tier");
 	while (!atomic_load(&tier->stop)) {
 		uint32_t seen = atomic_load(&tier->kicks);
 		bool urgent = atomic_exchange(&tier->urgent, false);
@@ -310,25 +311,6 @@ static void *run(void *argument)
 
 /* ---- what others call ---- */
 
-static int start_thread(struct tier *tier)
-{
-	pthread_attr_t attributes;
-	sigset_t all, old;
-	int error;
-
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, STACK_BYTES);
-	/* Signals are for the owner's control thread. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	error = pthread_create(&tier->thread, &attributes, run, tier);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attributes);
-	if (!error)
-		pthread_setname_np(tier->thread, "vswap-tier");
-	return -error;
-}
-
 static void free_tier(struct tier *tier)
 {
 	if (tier->cleaner)
@@ -359,7 +341,7 @@ int tier_open(struct tier **opened, const struct tier_config *config)
 	if (!error)
 		error = store_writer_open(tier->store, &tier->cleaner);
 	if (!error)
-		error = start_thread(tier);
+		error = thread_start(&tier->thread, STACK_BYTES, run, tier);
 	if (error) {
 		free_tier(tier);
 		return error;

@@ -2,11 +2,11 @@
 #include "pager/faults/fetch.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include "base/clock.h"
+#include "base/thread.h"
 #include "pager/attached/say.h"
 #include "pager/attached/state.h"
 #include "pager/faults/fetch_devices.h"
@@ -276,24 +276,16 @@ static void *fetch_main(void *argument)
 
 static int threads_start(struct fetch_pool *pool)
 {
-	pthread_attr_t attributes;
-	sigset_t all, before;
+	/* Without a device there are only checksums that do not match. */
+	unsigned int most = pool->pager->backends.count ? FETCHERS : 1;
 	int error = 0;
 
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, STACK_BYTES);
-	/* Signals are for the owner's control thread. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	/* Without a device there are only checksums that do not match. */
-	while (pool->thread_count < (pool->pager->backends.count ? FETCHERS : 1) && !error) {
-		error = pthread_create(&pool->threads[pool->thread_count], &attributes, fetch_main,
-				       pool);
+	while (pool->thread_count < most && !error) {
+		error = thread_start(&pool->threads[pool->thread_count], STACK_BYTES, fetch_main,
+				     pool);
 		pool->thread_count += !error;
 	}
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attributes);
-	return -error;
+	return error;
 }
 
 int fetch_open(struct pager *pager)
