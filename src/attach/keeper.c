@@ -196,13 +196,15 @@ static void close_one(int *descriptor)
 	*descriptor = -1;
 }
 
-static void close_all(struct keepers *keepers)
+/* `late`: one has the table still, and will look into /proc: that is closed with us. */
+static void close_all(struct keepers *keepers, bool late)
 {
 	for (int i = 0; i < KEEPERS; i++)
 		close_one(&keepers->all[i].self);
 	close_one(&keepers->owner);
 	close_one(&keepers->stop);
-	close_one(&keepers->proc);
+	if (!late)
+		close_one(&keepers->proc);
 	free(keepers);
 }
 
@@ -263,6 +265,7 @@ bool keepers_has(const struct keepers *keepers, pid_t pid)
 void keepers_stop(struct keepers *keepers)
 {
 	uint64_t one = 1;
+	bool late = false;
 
 	if (!keepers)
 		return;
@@ -272,8 +275,12 @@ void keepers_stop(struct keepers *keepers)
 	for (int i = 0; one && i < KEEPERS; i++) {
 		struct pollfd wait = {.fd = keepers->all[i].self, .events = POLLIN};
 
-		if (keepers->all[i].pid && poll(&wait, 1, LEAVE_MS) > 0)
+		if (!keepers->all[i].pid)
+			continue;
+		if (poll(&wait, 1, LEAVE_MS) > 0)
 			waitpid(keepers->all[i].pid, NULL, __WALL | WNOHANG);
+		else
+			late = true;
 	}
-	close_all(keepers);
+	close_all(keepers, late);
 }

@@ -2,7 +2,8 @@
 /*
  * Description: when the owner is killed, the keeper kills the attached program and a child that
  * still shares its memory, but not a child that has called exec; it then ends itself
- * and holds no pipe open. When the owner stops it in order, nobody dies.
+ * and holds no pipe open. When the owner stops it in order, nobody dies, and it ends, also when it
+ * gets to that only after the owner has gone.
  */
 #include <errno.h>
 #include <signal.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 #include "attach/keeper.h"
 #include "base/kernel.h"
+#include "base/proc.h"
 #include "harness.h"
 
 static pid_t program_pid;
@@ -57,8 +59,35 @@ static bool has_moved(void *unused)
 	return board->descriptor[0] != 0;
 }
 
+enum end { KILLED, IN_ORDER, KEEPERS_LATE };
+
+static pid_t keeper_pids[KEEPERS];
+
+static bool note_keeper(void *count, pid_t pid)
+{
+	keeper_pids[(*(unsigned int *)count)++] = pid;
+	return *(unsigned int *)count == KEEPERS;
+}
+
+/* They stand until their owner is no more. */
+static void make_late(void)
+{
+	unsigned int count = 0;
+
+	proc_each_child(getpid(), note_keeper, &count);
+	check(count == KEEPERS, "%u keepers", count);
+	for (unsigned int i = 0; i < count; i++)
+		kill(keeper_pids[i], SIGSTOP);
+	if (fork())
+		return;
+	let_pass(1000);
+	for (unsigned int i = 0; i < count; i++)
+		kill(keeper_pids[i], SIGCONT);
+	_exit(0);
+}
+
 /* The owner: attaches, moves pages out, and is killed there. */
-static int owner(int orderly)
+static int owner(enum end end)
 {
 	char message[MESSAGE_BYTES];
 	struct keepers *keepers;
@@ -75,13 +104,15 @@ static int owner(int orderly)
 	board->stop = 1;
 	wait_until(has_forked, NULL, "the fork");
 	board->descriptor[0] = 1;
-	if (!orderly) {
+	if (end == KILLED) {
 		for (;;)
 			pause();
 	}
 	/* To bring the forked child's pages back is the pager's; here only the keeper counts. */
 	if (pager_leave(&pager, message))
 		return 1;
+	if (end == KEEPERS_LATE)
+		make_late();
 	keepers_stop(keepers);
 	return 0;
 }
@@ -93,7 +124,7 @@ static bool is_gone(void *pid)
 	return !state || state == 'Z';
 }
 
-static void with_owner(bool orderly)
+static void with_owner(enum end end)
 {
 	int ends[2], status;
 	char byte;
@@ -104,11 +135,11 @@ static void with_owner(bool orderly)
 	check(!pipe(ends), "pipe");
 	owner_pid = fork();
 	if (!owner_pid)
-		_exit(owner(orderly));
+		_exit(owner(end));
 	close(ends[1]);
 	wait_until(has_moved, NULL, "the owner");
 	child = (pid_t)board->counter;
-	if (!orderly) {
+	if (end == KILLED) {
 		kill(owner_pid, SIGKILL);
 		status = wait_program(owner_pid, 20);
 		check(WIFSIGNALED(status), "the owner: %x", status);
@@ -134,7 +165,8 @@ int main(void)
 {
 	prctl(PR_SET_CHILD_SUBREAPER, 0);
 	need_rights();
-	with_owner(false);
-	with_owner(true);
+	with_owner(KILLED);
+	with_owner(IN_ORDER);
+	with_owner(KEEPERS_LATE);
 	return 0;
 }
