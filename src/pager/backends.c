@@ -9,9 +9,6 @@
 #include "pager/attached/state.h"
 #include "tier/drain.h"
 
-#define LOOK_US 20000
-/* How long one that was called off may take to end. */
-#define CANCEL_NS   2000000000ull
 #define MIB	    (1ull << 20)
 #define PATIENCE_NS 10000000000ull
 
@@ -83,27 +80,27 @@ static int check_room(struct pager *pager, struct backend *backend, char message
 static int explain_end(const struct backend *backend, const struct drain_status *status,
 		       char message[MESSAGE_BYTES])
 {
-	unsigned long long left = status->left_bytes / MIB;
-
-	switch (status->error) {
-	case -EIO:
-		return explain(message, status->error,
+	if (status->error == -EIO)
+		return explain(message, -EIO,
 			       "backend %s stays: %u segments of 1 MiB cannot be read, the others "
 			       "have moved; mend the device and try again, or give their pages up: "
 			       "vswap backend remove --lose-unreadable %s",
 			       backend->name, status->unreadable, backend->name);
-	default:
-		return explain(
-			message, status->error,
-			"backend %s stays: there is no room elsewhere for the last %llu MiB; "
-			"raise the budget (vswap limit), or end something",
-			backend->name, left);
-	}
+	if (status->error == -ETIMEDOUT)
+		return explain(message, -ETIMEDOUT,
+			       "backend %s stays: writing to some device does not end; look at it "
+			       "(dmesg) and try again",
+			       backend->name);
+	return explain(message, status->error,
+		       "backend %s stays: there is no room elsewhere for the last %llu MiB; raise "
+		       "the budget (vswap limit), or end something",
+		       backend->name, (unsigned long long)(status->left_bytes / MIB));
 }
 
-/* The removal is over, and this one stays. */
+/* The removal is over, and this one stays, and is used. */
 static void stay(struct pager *pager)
 {
+	tier_retire(pager->tier, pager->backends.leaving, false);
 	pager->backends.leaving = NULL;
 	pager->backends.in_use++;
 }
@@ -158,24 +155,16 @@ int pager_backend_remove(struct pager *pager, const char *name, bool lose,
 }
 
 /* It is empty, and nothing is written to it. */
-static int forget(struct pager *pager, char message[MESSAGE_BYTES])
+static void forget(struct pager *pager)
 {
 	struct backend *backend = pager->backends.leaving;
 
-	if (tier_remove(pager->tier, backend)) {
-		tier_retire(pager->tier, backend, false);
-		return explain(message, -ETIMEDOUT,
-			       "backend %s stays, though it is empty: vswap waits for some device; "
-			       "look at it (dmesg) and try again",
-			       backend->name);
-	}
 	store_forget_backend(pager->store, backend);
 	for (unsigned int i = 0; i < pager->backends.count; i++)
 		if (pager->backends.items[i] == backend)
 			pager->backends.items[i] = NULL;
 	pager->backends.leaving = NULL;
 	backend_close(backend);
-	return 0;
 }
 
 int pager_backend_removal(struct pager *pager, struct pager_removal *removal,
@@ -194,10 +183,12 @@ int pager_backend_removal(struct pager *pager, struct pager_removal *removal,
 	if (!status.ended)
 		return -EINPROGRESS;
 	end_drain(pager);
-	error = status.error ? explain_end(backends->leaving, &status, message)
-			     : forget(pager, message);
-	if (error)
-		stay(pager);
+	if (!status.error) {
+		forget(pager);
+		return 0;
+	}
+	error = explain_end(backends->leaving, &status, message);
+	stay(pager);
 	return error;
 }
 

@@ -19,6 +19,7 @@
 struct drain {
 	struct drain_config config;
 	pthread_t thread;
+	uint32_t passes; /* of the tier's thread, when the backend was retired */
 	atomic_bool cancel, ended;
 	atomic_uint unreadable;
 	int error; /* valid once it has ended */
@@ -56,7 +57,7 @@ static int judge(struct drain *drain, int result, uint64_t *since)
 		return 0;
 	case -ENOENT:
 		usleep(BUSY_US);
-		return 0;
+		return now - *since > drain->config.patience_ns ? -ETIMEDOUT : 0;
 	case -ENOSPC:
 		tier_wait_room(drain->config.tier, ROOM_US);
 		return now - *since > drain->config.patience_ns ? -ENOSPC : 0;
@@ -66,6 +67,15 @@ static int judge(struct drain *drain, int result, uint64_t *since)
 	}
 }
 
+/* Nothing is there, and nothing comes: in this order. */
+static bool is_empty(const struct drain *drain)
+{
+	const struct drain_config *config = &drain->config;
+
+	return tier_has_noticed(config->tier, drain->passes) &&
+	       !tier_is_writing(config->tier, config->backend) && !left_bytes(drain);
+}
+
 static int empty(struct drain *drain)
 {
 	const struct drain_config *config = &drain->config;
@@ -73,8 +83,7 @@ static int empty(struct drain *drain)
 	int error = 0;
 
 	while (!error && !drain->cancel) {
-		/* Once it gets no more, what is in use comes to be free. */
-		if (!left_bytes(drain) && !tier_is_writing(config->tier, config->backend))
+		if (is_empty(drain))
 			return 0;
 		error = judge(drain, store_drain_one(config->store, config->backend, config->lose),
 			      &since);
@@ -103,6 +112,7 @@ int drain_start(struct drain **out, const struct drain_config *config)
 		return -ENOMEM;
 	drain->config = *config;
 	tier_retire(config->tier, config->backend, true);
+	drain->passes = tier_passes(config->tier);
 	error = thread_start(&drain->thread, STACK_BYTES, run, drain);
 	if (error) {
 		tier_retire(config->tier, config->backend, false);

@@ -27,8 +27,10 @@ struct drain_config {
 
 struct drain_status {
 	bool ended;
-	int error; /* then: 0; or why the backend takes writes again: -ECANCELED, -EIO, or -ENOSPC:
-		    * there is no room elsewhere */
+	int error; /* then: 0: nothing is on it, and nobody but readers that are done looks at it;
+		    * or why it takes writes again: -ECANCELED, -EIO, -ENOSPC: there is no room
+		    * elsewhere, -ETIMEDOUT: a write to it, or the tier's thread, waits for a device
+		    */
 	unsigned int unreadable; /* segments that could not be read */
 	uint64_t left_bytes;	 /* on the backend still */
 };

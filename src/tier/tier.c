@@ -18,7 +18,6 @@
  */
 #include "tier/tier.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
@@ -58,8 +57,6 @@
 #define HOPELESS_PAUSE (100 * MILLISECOND)
 #define DESPAIR_AFTER  (1 * SECOND) /* before the user is told */
 #define POLL_MS	       10
-/* How long a removal waits for the thread, which may wait for a device. */
-#define REMOVE_PATIENCE (5 * SECOND)
 
 struct tier {
 	struct store *store;
@@ -416,18 +413,15 @@ bool tier_is_writing(struct tier *tier, const struct backend *backend)
 	return places_of(&tier->places, backend)->in_flight;
 }
 
-/* A pass that begins from now on sees that it is retired. */
-int tier_remove(struct tier *tier, const struct backend *backend)
+uint32_t tier_passes(const struct tier *tier)
 {
-	int64_t until = (int64_t)monotonic_ns() + REMOVE_PATIENCE;
-	uint32_t first = atomic_load(&tier->passes);
+	return atomic_load(&tier->passes);
+}
 
-	assert(places_of(&tier->places, backend)->retired && !tier_is_writing(tier, backend));
-	while (atomic_load(&tier->passes) - first < 2) {
-		if ((int64_t)monotonic_ns() > until)
-			return -ETIMEDOUT;
-		wake(tier);
-		usleep(1000);
-	}
-	return 0;
+bool tier_has_noticed(struct tier *tier, uint32_t passes)
+{
+	if (atomic_load(&tier->passes) - passes >= 2)
+		return true;
+	wake(tier);
+	return false;
 }

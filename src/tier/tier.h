@@ -47,8 +47,10 @@ void tier_set_priority(struct tier *tier, struct backend *backend, int priority)
 void tier_retire(struct tier *tier, const struct backend *backend, bool retired);
 /* Writes to it are under way. Any thread. */
 bool tier_is_writing(struct tier *tier, const struct backend *backend);
-/* One that is retired, and has no writes under way: afterwards the tier knows it no more. 0;
- * -ETIMEDOUT: the tier's thread waits for some device, and may look at it still. Any thread. */
-int tier_remove(struct tier *tier, const struct backend *backend);
+/* How many passes the tier's thread has begun. Any thread. */
+uint32_t tier_passes(const struct tier *tier);
+/* It has begun two more: a backend that was retired before is not looked at by it any more, but for
+ * writes under way, and none begins. False: not yet, or it waits for some device. Any thread. */
+bool tier_has_noticed(struct tier *tier, uint32_t passes);
 
 #endif

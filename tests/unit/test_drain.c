@@ -65,11 +65,24 @@ static void test_while_pages_come_and_go(void **state)
 	} while (!status.ended);
 	assert_int_equal(end(drain), 0);
 	assert_int_equal(used_bytes(world->backends[0]), 0);
-	assert_int_equal(tier_remove(world->tier, world->backends[0]), 0);
 	store_forget_backend(world->store, world->backends[0]);
 	fill(world, PAGES);
 	assert_int_equal(used_bytes(world->backends[0]), 0);
 	check_all(world);
+	close_world(world);
+}
+
+/* The tier's thread may be about to begin a write: not before it has noticed is it over. */
+static void test_the_tier_notices(void **state)
+{
+	struct world *world = open_world(2, (unsigned int[]){100, 100}, (int[]){2, 1});
+	uint32_t passes;
+
+	world->naps_whole = true;
+	let_it_rest(world);
+	passes = tier_passes(world->tier);
+	assert_int_equal(end(start(world, false)), 0);
+	assert_true(tier_passes(world->tier) - passes >= 2);
 	close_world(world);
 }
 
@@ -148,6 +161,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_while_pages_come_and_go),
+		cmocka_unit_test(test_the_tier_notices),
 		cmocka_unit_test(test_nowhere_to_go),
 		cmocka_unit_test(test_called_off),
 		cmocka_unit_test(test_unreadable),
