@@ -277,7 +277,7 @@ static void *fetch_main(void *argument)
 static int threads_start(struct fetch_pool *pool)
 {
 	/* Without a device there are only checksums that do not match. */
-	unsigned int most = pool->pager->backends.count ? FETCHERS : 1;
+	unsigned int most = pool->devices.count ? FETCHERS : 1;
 	int error = 0;
 
 	while (pool->thread_count < most && !error) {
@@ -303,7 +303,8 @@ int fetch_open(struct pager *pager)
 		free(pool);
 		return -ENOMEM;
 	}
-	pool->pager = pool->devices.pager = pager;
+	pool->pager = pager;
+	fetch_devices_open(&pool->devices, pager);
 	pthread_mutex_init(&pool->lock, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -457,7 +458,7 @@ int fetch_wait(struct pager *pager, uint64_t timeout_ns, const char **device)
 	}
 	pool->asker_waits = false;
 	if (result)
-		*device = fetch_device_name(&pool->devices, pool->asker_device);
+		*device = fetch_device_name(pool->asker_device);
 	pthread_mutex_unlock(&pool->lock);
 	return result;
 }

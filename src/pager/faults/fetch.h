@@ -36,9 +36,8 @@ int fetch_open(struct pager *pager);
 void fetch_close(struct pager *pager);
 
 /* The fault of `address`, whose slot has the swapped `word`: nothing more to do for the caller, or
- * FAULT_CHANGING, FAULT_LEAVING (all requests are in use, or it is
- * about to be here): again. `since`: when it was read, ns; 0:
- * nobody waits. Memory lock held for reading. */
+ * FAULT_CHANGING, FAULT_LEAVING (all requests are in use, or it is about to be here): again.
+ * `since`: when it was read, ns; 0: nobody waits. Memory lock held for reading. */
 enum fault_result fetch_ask(struct attached *attached, uint64_t address, slot_t *slot, desc_t word,
 			    uint64_t since);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pager/faults/fetch_devices.h"
 
+#include <stdio.h>
 #include <string.h>
 #include "pager/attached/say.h"
 #include "pager/attached/state.h"
@@ -8,28 +9,35 @@
 
 #define PATIENCE_S (FETCH_PATIENCE_NS / 1000000000ull)
 
+void fetch_devices_open(struct fetch_devices *devices, struct pager *pager)
+{
+	devices->pager = pager;
+	devices->count = pager->backends.count;
+	for (unsigned int i = 0; i < devices->count; i++) {
+		struct fetch_device *device = &devices->items[i];
+
+		device->backend = pager->backends.items[i];
+		snprintf(device->name, sizeof(device->name), "%s", device->backend->name);
+	}
+}
+
 struct fetch_device *fetch_device_find(struct fetch_devices *devices, const struct backend *backend)
 {
-	const struct pager_backends *backends = &devices->pager->backends;
-
-	for (unsigned int i = 0; backend && i < backends->count; i++)
-		if (backends->items[i] == backend)
+	for (unsigned int i = 0; backend && i < devices->count; i++)
+		if (devices->items[i].backend == backend)
 			return &devices->items[i];
 	return NULL;
 }
 
-const char *fetch_device_name(const struct fetch_devices *devices,
-			      const struct fetch_device *device)
+const char *fetch_device_name(const struct fetch_device *device)
 {
-	return device ? devices->pager->backends.items[device - devices->items]->name : "RAM";
+	return device ? device->name : "RAM";
 }
 
 bool fetch_device_is_at_share(const struct fetch_devices *devices,
 			      const struct fetch_device *device, unsigned int threads)
 {
-	unsigned int backends = devices->pager->backends.count;
-
-	return device && device->busy >= (backends < threads ? threads / backends : 1);
+	return device && device->busy >= (devices->count < threads ? threads / devices->count : 1);
 }
 
 static bool first_time(bool *told)
@@ -47,7 +55,7 @@ void fetch_device_tell_failing(struct fetch_devices *devices, struct fetch_devic
 		pager_say(devices->pager,
 			  "backend %s: reading failed (%s): it is tried again for %llu s, and who "
 			  "needs the page waits; nothing is lost yet; look at the device (dmesg)",
-			  fetch_device_name(devices, device), strerror(-error), PATIENCE_S);
+			  fetch_device_name(device), strerror(-error), PATIENCE_S);
 }
 
 void fetch_device_tell_lost(struct fetch_devices *devices, struct fetch_device *device, int error)
@@ -58,7 +66,7 @@ void fetch_device_tell_lost(struct fetch_devices *devices, struct fetch_device *
 			"backend %s: pages could not be read for %llu s (%s): touching one raises "
 			"SIGBUS; they are kept, and come back with `vswap detach' or `vswap "
 			"thaw' once the device can be read",
-			fetch_device_name(devices, device), PATIENCE_S, strerror(-error));
+			fetch_device_name(device), PATIENCE_S, strerror(-error));
 }
 
 void fetch_device_tell_bad(struct fetch_devices *devices, struct fetch_device *device)
@@ -68,5 +76,5 @@ void fetch_device_tell_bad(struct fetch_devices *devices, struct fetch_device *d
 			  "backend %s: bytes that were read are not those that were written (bad "
 			  "checksum): touching such a page raises SIGBUS; do not use this device "
 			  "any more",
-			  fetch_device_name(devices, device));
+			  fetch_device_name(device));
 }

@@ -11,21 +11,26 @@ struct backend;
 struct pager;
 
 struct fetch_device {
+	const struct backend *backend; /* to compare only: it may have been removed */
+	char name[64];
 	unsigned int busy; /* threads that read from it */
 	bool told_failing, told_lost, told_bad;
 };
 
 struct fetch_devices {
 	struct pager *pager;
-	struct fetch_device items[PAGER_BACKENDS]; /* as pager->backends.items */
+	struct fetch_device items[PAGER_BACKENDS];
+	unsigned int count;
 };
+
+/* Those that the pager has. */
+void fetch_devices_open(struct fetch_devices *devices, struct pager *pager);
 
 /* Of a backend, or NULL, which stands for RAM. */
 struct fetch_device *fetch_device_find(struct fetch_devices *devices,
 				       const struct backend *backend);
-/* Of a device, or of RAM. Lives as long as the pager. */
-const char *fetch_device_name(const struct fetch_devices *devices,
-			      const struct fetch_device *device);
+/* Of a device, or of RAM (NULL). Lives as long as the pager. */
+const char *fetch_device_name(const struct fetch_device *device);
 /* One that does not answer must leave some of the `threads` for the others. */
 bool fetch_device_is_at_share(const struct fetch_devices *devices,
 			      const struct fetch_device *device, unsigned int threads);

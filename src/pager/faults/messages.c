@@ -204,7 +204,8 @@ static void was_blocked(struct attached *attached)
 /*
  * Who forks goes on as soon as its FORK is read, and may end at once, and with it what of a batch
  * stands in its staging area only: pages that the child has by then, too. So no event is read
- * before the batch is done. (While one is in flight the kernel moves nothing more.)
+ * before the batch is done. (While one is in flight the kernel moves nothing more.) One that begins
+ * between this look and the read finds the batch brought to its end by event_apply.
  */
 static void finish_batch(struct attached *attached)
 {
