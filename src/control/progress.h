@@ -13,6 +13,7 @@ struct progress {
 	uint64_t last_ns;
 };
 
+/* `total` 0: nothing is drawn. */
 void progress_show(struct progress *progress, uint64_t done, uint64_t total);
 /* Clears the line, so that what follows starts at its beginning. */
 void progress_end(struct progress *progress);

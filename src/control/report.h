@@ -19,9 +19,11 @@ struct json_object *report_to_json(const struct report *report);
 /* Fills `report` from such an object; what is missing or of another type becomes 0. */
 void report_from_json(struct json_object *object, struct report *report);
 
+/* What became of a removal: the answer to `vswap backend remove`. */
+struct json_object *removal_to_json(const struct pager_removal *removal);
+
 /* The same of one page: the answer to `vswap where`. */
 struct pager_where;
-struct json_object *removal_to_json(const struct pager_removal *removal);
 struct json_object *where_to_json(const struct pager_where *where);
 void where_from_json(struct json_object *object, struct pager_where *where);
 

@@ -421,15 +421,14 @@ void control_serve(struct control *control, const struct pollfd *polls, unsigned
 		accept_clients(control);
 }
 
-bool client_has_gone(const struct client *client)
+/* Who has lost patience has told its user that nothing was done. */
+static bool has_gone(const struct client *client)
 {
 	struct pollfd peer = {.fd = client->descriptor};
 
-	return client->descriptor < 0 ||
-	       (poll(&peer, 1, 0) > 0 && peer.revents & (POLLHUP | POLLERR));
+	return poll(&peer, 1, 0) > 0 && peer.revents & (POLLHUP | POLLERR);
 }
 
-/* Who has lost patience has told its user that nothing was done. */
 void control_resume(struct control *control)
 {
 	for (int i = 0; i < CONTROL_CLIENTS; i++) {
@@ -437,7 +436,7 @@ void control_resume(struct control *control)
 
 		if (!client->later)
 			continue;
-		if (client_has_gone(client)) {
+		if (has_gone(client)) {
 			client_close(client);
 			continue;
 		}

@@ -66,8 +66,6 @@ void client_send(struct client *client, struct json_object *object);
 void client_fail(struct client *client, const char *message);
 /* The process at the other end. */
 pid_t client_pid(const struct client *client);
-/* It has hung up: nobody waits for the answer. */
-bool client_has_gone(const struct client *client);
 /* A progress line; left out when the client has not read the last one yet. */
 void client_progress(struct client *client, uint64_t done, uint64_t total);
 
