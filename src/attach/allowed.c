@@ -5,8 +5,8 @@
 #include <dirent.h>
 #include <elf.h>
 #include <errno.h>
-#include <signal.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -90,7 +90,8 @@ int trace_borrow(struct trace *trace, pid_t tid)
 	trace->call_mask = restart_blocked(trace->pid, tid);
 	restart_sequence(tid, &trace->registers);
 	if (ptrace(PTRACE_GETSIGMASK, tid, (void *)sizeof(all), &trace->signal_mask) ||
-	    ptrace(PTRACE_SETOPTIONS, tid, NULL, (void *)(TRACE_OPTIONS | PTRACE_O_EXITKILL)) ||
+	    ptrace(PTRACE_SETOPTIONS, tid, NULL,
+		   (void *)(TRACE_OPTIONS | PTRACE_O_EXITKILL)) ||
 	    ptrace(PTRACE_SETSIGMASK, tid, (void *)sizeof(all), &all))
 		return -errno;
 	dispatch_suspend(tid, &trace->dispatch);

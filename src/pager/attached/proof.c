@@ -281,13 +281,18 @@ static int try_all(struct search *search)
 	return error;
 }
 
+static bool is_known(const struct attached *attached)
+{
+	return pagemap_of(attached) >= 0 && (attached->task.pid || attached->task.has_agent);
+}
+
 bool proof_find(struct attached *attached, pid_t thread, uint64_t address)
 {
 	struct search search;
 	int error;
 
 	assert_writing(&attached->lock);
-	if (pagemap_of(attached) >= 0 && (attached->task.pid || attached->task.has_agent))
+	if (is_known(attached))
 		return true;
 	search.attached = attached;
 	search.page = address;
@@ -320,7 +325,7 @@ static uint64_t first_swapped(const struct attached *attached)
 
 bool proof_search(struct attached *attached)
 {
-	uint64_t page = first_swapped(attached);
+	uint64_t page = is_known(attached) ? 0 : first_swapped(attached);
 
 	return !page || proof_find(attached, 0, page);
 }

@@ -25,10 +25,10 @@ struct drain;
 struct pager_backends {
 	struct backend *items[PAGER_BACKENDS]; /* NULL: it was removed */
 	unsigned int count;
-	_Atomic unsigned int in_use;   /* of these; not one that is about to be removed */
+	_Atomic unsigned int in_use; /* of these; not one that is about to be removed */
 	/* The removal under way; control thread (backends.h). */
 	struct backend *leaving;
-	struct drain *drain; /* also of one that was called off, until it has ended */
+	struct drain *drain;		  /* also of one that was called off, until it has ended */
 	uint64_t began_ns, leaving_bytes; /* most that there was on it */
 };
 
