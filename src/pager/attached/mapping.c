@@ -131,23 +131,29 @@ int mapping_own_registered(const struct attached *attached, struct region_list *
 	return error ? error : registered.error;
 }
 
-static void note_any(void *argument, uint64_t start, uint64_t end)
-{
-	bool *any = argument;
+struct overlap {
+	uint64_t start, end;
+	bool found;
+};
 
-	(void)start;
-	(void)end;
-	*any = true;
+static void note_overlap(void *argument, uint64_t start, uint64_t end)
+{
+	struct overlap *overlap = argument;
+
+	overlap->found |= start < overlap->end && end > overlap->start;
 }
 
-bool mapping_is_registered(const struct attached *attached, uint64_t address)
+bool mapping_is_registered(const struct attached *attached, uint64_t start, uint64_t end)
 {
 	int pagemap = attached->pager->evict.marks ? pagemap_of(attached) : -1;
-	bool any = false;
+	struct overlap overlap = {start, end, .found = false};
+	int error;
 
-	if (pagemap < 0)
-		return maps_is_registered(mapping_task(attached), address);
-	return !maps_marking(pagemap, address, address + PAGE_BYTES, note_any, &any) && any;
+	if (pagemap >= 0)
+		error = maps_marking(pagemap, start, end, note_overlap, &overlap);
+	else
+		error = maps_each_registered(mapping_task(attached), note_overlap, &overlap);
+	return !error && overlap.found;
 }
 
 void mapping_forget_others(struct attached *attached, const struct region_list *registered)

@@ -179,7 +179,7 @@ static bool still_stands(const struct attached *attached, uint64_t start, uint64
 {
 	struct comparing here = compare(attached, start, start, end);
 
-	return !is_emptied(&here) && mapping_is_registered(attached, start);
+	return !is_emptied(&here) && mapping_is_registered(attached, start, end);
 }
 
 /*
@@ -287,6 +287,32 @@ static bool is_wider(const struct remap *moved, uint64_t start, uint64_t end)
 	return start < moved->to || end > moved->to + moved->length;
 }
 
+/*
+ * Where what stands at `start` ends, at the latest: its region, or what has moved to or beyond it.
+ * Each piece is looked at alone: a mapping may have moved to where another one has moved on from,
+ * and one UNMAP that is refused names them all.
+ */
+static uint64_t piece_end(const struct attached *attached, uint64_t start, uint64_t end)
+{
+	const struct moved *moved = &attached->changes.moved;
+	const struct region *region = region_find(&attached->regions, start);
+	uint64_t from, to;
+
+	if (region)
+		end = region->end < end ? region->end : end;
+	else if (region_gap(&attached->regions, start, end, &from, &to))
+		end = to;
+	for (unsigned int i = 0; i < moved->count; i++) {
+		uint64_t first = moved->items[i].to, behind = first + moved->items[i].length;
+
+		if (first > start && first < end)
+			end = first;
+		if (behind > start && behind < end)
+			end = behind;
+	}
+	return end;
+}
+
 /* A part of what has moved there is named by an UNMAP. If it stands, that is about what was there
  * before. Else it is gone, or has moved on, and its REMAP comes. */
 static void unmap_moved(struct attached *attached, uint64_t start, uint64_t end)
@@ -334,9 +360,8 @@ void moved_unmap(struct attached *attached, uint64_t start, uint64_t end)
 	note_sent(attached, start, end);
 	for (; moved && start < end; moved = moved_into(attached, start, end)) {
 		uint64_t from = moved->to > start ? moved->to : start;
-		uint64_t stop = moved->to + moved->length;
+		uint64_t stop = piece_end(attached, from, end);
 
-		stop = stop < end ? stop : end;
 		unmap_here(attached, start, from);
 		unmap_moved(attached, from, stop);
 		start = stop;
