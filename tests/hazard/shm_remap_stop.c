@@ -135,8 +135,12 @@ int main(void)
 	while (seconds_now() < end) {
 		fill(at, PAGES, 1000 + round);
 		filled = ++round;
-		for (int i = 0; i < 2 || replaced != round; i++)
+		/* What has left without the other process seeing it is to leave again. */
+		for (int i = 0; i < 2 || replaced != round; i++) {
+			if (i >= 2)
+				madvise(at, PAGES * PAGE, MADV_POPULATE_READ);
 			press();
+		}
 		check(at, PAGES, round, "fresh memory");
 	}
 	stop = true;
