@@ -229,17 +229,42 @@ void signals_stack(struct worker *worker)
 		storm_fail(worker, "sigaltstack: %m");
 }
 
+/* The first 64, as the kernel has them. */
+static uint64_t signal_bits(const sigset_t *set)
+{
+	uint64_t bits;
+
+	memcpy(&bits, set, sizeof bits);
+	return bits;
+}
+
+static __attribute__((noreturn)) void not_handled(struct worker *worker, int error,
+						  unsigned int before)
+{
+	sigset_t blocked, pending;
+
+	sigemptyset(&blocked);
+	pthread_sigmask(SIG_BLOCK, NULL, &blocked);
+	sigpending(&pending);
+	storm_fail(
+		worker,
+		"a signal to itself was not handled: pthread_kill %d, %u handled before, %u now; "
+		"blocked %lx, pending %lx",
+		error, before, handled, signal_bits(&blocked), signal_bits(&pending));
+}
+
 void op_signal(struct worker *worker)
 {
 	unsigned int before = handled;
+	int error;
 
 	if (worker == common)
 		return;
 	/* Cold for as long as other things take. */
 	op_check(worker);
-	pthread_kill(pthread_self(), SIGUSR1);
+	error = pthread_kill(pthread_self(), SIGUSR1);
 	if (handled == before)
-		storm_fail(worker, "a signal to itself was not handled");
+		not_handled(worker, error, before);
 }
 
 static void futex_wait(int *word, int value)
