@@ -87,8 +87,10 @@ static int adopting_stop(struct target *target, void *argument)
 		pagemap_keep(attached, pagemap_open(target->agent_tid));
 	if (!error && !pagemap_is_proved(attached))
 		error = -EAGAIN;
-	/* Nothing is in flight, since every thread stands still. */
-	if (!error && (!children_settle(attached) || !moved_settle(attached)))
+	/* Every thread stands still, but another process may have the same memory (CLONE_VM): what
+	 * it is moving is not registered where it was, and its event has not been read. */
+	if (!error && (userfault_is_changing(attached->task.userfault) ||
+		       !children_settle(attached) || !moved_settle(attached)))
 		error = -EAGAIN;
 	/* Its parent's regions may not all be registered; what would leave must be. */
 	if (!error)

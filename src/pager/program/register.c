@@ -248,9 +248,9 @@ int register_running(struct attached *attached, struct maps *maps)
 	int error;
 
 	assert_writing(&attached->lock);
-	/* Whether an UNMAP in flight is about a mapping that has moved is told by what is
-	 * registered there (moved.c): nothing new may be. */
-	if (!moved_settle(attached))
+	/* What an UNMAP in flight is about is told by what is registered there (moved.c, doubts.c):
+	 * nothing new may be. */
+	if (userfault_is_changing(attached->task.userfault) || !moved_settle(attached))
 		return 0;
 	look.query = maps_open(attached->target.agent_tid);
 	if (look.query >= 0 && maps->count &&
