@@ -23,6 +23,29 @@ pid_t holder_of(pid_t thread)
 	return process;
 }
 
+struct twins {
+	pid_t of;
+	unsigned int skip;
+};
+
+static bool is_twin(void *argument, pid_t pid)
+{
+	struct twins *twins = argument;
+
+	return pid != twins->of && proc_same_memory(twins->of, pid) && !twins->skip--;
+}
+
+pid_t holder_twin(const struct attached *attached, unsigned int turn)
+{
+	struct twins twins = {.of = attached->task.pid, .skip = turn};
+	pid_t parent = proc_parent(twins.of), found;
+
+	found = proc_each_child(twins.of, is_twin, &twins);
+	if (found || !parent)
+		return found;
+	return is_twin(&twins, parent) ? parent : proc_each_child(parent, is_twin, &twins);
+}
+
 bool holder_is_proved(struct pager *pager, pid_t pid, const struct attached *but)
 {
 	bool proved = false;
@@ -30,9 +53,9 @@ bool holder_is_proved(struct pager *pager, pid_t pid, const struct attached *but
 	pthread_mutex_lock(&pager->listing.lock);
 	for (size_t i = 0; i < pager->listing.count && !proved; i++)
 		proved = pager->listing.items[i] != but &&
-			pager->listing.items[i]->task.pid == pid &&
-			pagemap_is_proved(pager->listing.items[i]) &&
-			!pager->listing.items[i]->task.dead;
+			 pager->listing.items[i]->task.pid == pid &&
+			 pagemap_is_proved(pager->listing.items[i]) &&
+			 !pager->listing.items[i]->task.dead;
 	pthread_mutex_unlock(&pager->listing.lock);
 	return proved;
 }

@@ -45,23 +45,6 @@ static void note(struct attached *attached, const struct remap *remap)
 	moved->items[moved->count++] = *remap;
 }
 
-static bool is_twin(void *argument, pid_t pid)
-{
-	const struct attached *attached = argument;
-
-	return pid != attached->task.pid && proc_same_memory(attached->task.pid, pid);
-}
-
-/* Another process has the same memory (CLONE_VM): a child, a sibling, or the parent. */
-static bool has_twin(struct attached *attached)
-{
-	pid_t parent = proc_parent(attached->task.pid);
-
-	return proc_each_child(attached->task.pid, is_twin, attached) ||
-	       (parent &&
-		(is_twin(attached, parent) || proc_each_child(parent, is_twin, attached)));
-}
-
 /*
  * Its events come in the order of what happened: it has but one thread that calls, and its event
  * has just been read. A thread in the middle of one is counted until it is through.
@@ -70,7 +53,7 @@ static bool is_alone(struct attached *attached)
 {
 	return attached->task.pid && holder_is(attached, attached->task.pid) &&
 	       proc_threads(attached->task.pid) == (attached->task.has_agent ? 2 : 1) &&
-	       !has_twin(attached);
+	       !holder_twin(attached, 0);
 }
 
 static bool has_region(const struct attached *attached, uint64_t start, uint64_t end)
