@@ -275,23 +275,23 @@ int maps_each_registered(pid_t pid, maps_run_fn run, void *argument)
 	return error || any ? error : -ESRCH;
 }
 
-struct point {
-	uint64_t address;
+struct overlap {
+	uint64_t start, end;
 	bool found;
 };
 
-static void find_point(void *argument, uint64_t start, uint64_t end)
+static void find_overlap(void *argument, uint64_t start, uint64_t end)
 {
-	struct point *point = argument;
+	struct overlap *overlap = argument;
 
-	point->found |= start <= point->address && point->address < end;
+	overlap->found |= start < overlap->end && end > overlap->start;
 }
 
-bool maps_is_registered(pid_t pid, uint64_t address)
+bool maps_any_registered(pid_t pid, uint64_t start, uint64_t end)
 {
-	struct point point = {.address = address};
+	struct overlap overlap = {.start = start, .end = end};
 
-	return !maps_each_registered(pid, find_point, &point) && point.found;
+	return !maps_each_registered(pid, find_overlap, &overlap) && overlap.found;
 }
 
 /* Calls `run` for each part of [start, end) that is as the scan asks. */

@@ -51,9 +51,9 @@ typedef void (*maps_run_fn)(void *argument, uint64_t start, uint64_t end);
 int maps_check_flags(pid_t pid, struct maps *maps, maps_run_fn wipe, void *argument);
 
 /* Calls `run` for each mapping that is registered with a userfaultfd for missing pages. Reads
- * smaps: slow. 0 or -errno. maps_is_registered: whether that at the address is one. */
+ * smaps: slow. 0 or -errno. maps_any_registered: whether some of the range is. */
 int maps_each_registered(pid_t pid, maps_run_fn run, void *argument);
-bool maps_is_registered(pid_t pid, uint64_t address);
+bool maps_any_registered(pid_t pid, uint64_t start, uint64_t end);
 
 /* Which pages of [start, end) are present (or in the kernel's own swap; not those with a mark):
  * calls `run` for every run of present pages (PAGEMAP_SCAN; private anonymous, not file pages).

@@ -131,29 +131,23 @@ int mapping_own_registered(const struct attached *attached, struct region_list *
 	return error ? error : registered.error;
 }
 
-struct overlap {
-	uint64_t start, end;
-	bool found;
-};
-
-static void note_overlap(void *argument, uint64_t start, uint64_t end)
+static void note_any(void *argument, uint64_t start, uint64_t end)
 {
-	struct overlap *overlap = argument;
+	bool *any = argument;
 
-	overlap->found |= start < overlap->end && end > overlap->start;
+	(void)start;
+	(void)end;
+	*any = true;
 }
 
-bool mapping_is_registered(const struct attached *attached, uint64_t start, uint64_t end)
+bool mapping_any_registered(const struct attached *attached, uint64_t start, uint64_t end)
 {
 	int pagemap = attached->pager->evict.marks ? pagemap_of(attached) : -1;
-	struct overlap overlap = {start, end, .found = false};
-	int error;
+	bool any = false;
 
-	if (pagemap >= 0)
-		error = maps_marking(pagemap, start, end, note_overlap, &overlap);
-	else
-		error = maps_each_registered(mapping_task(attached), note_overlap, &overlap);
-	return !error && overlap.found;
+	if (pagemap < 0)
+		return maps_any_registered(mapping_task(attached), start, end);
+	return !maps_marking(pagemap, start, end, note_any, &any) && any;
 }
 
 void mapping_forget_others(struct attached *attached, const struct region_list *registered)

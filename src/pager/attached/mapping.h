@@ -21,7 +21,7 @@ void mapping_forget(struct attached *attached, uint64_t start, uint64_t end);
 void mapping_move(struct attached *attached, uint64_t from, uint64_t to, uint64_t length);
 
 /* Something that is mapped in the range is registered. Memory lock held. */
-bool mapping_is_registered(const struct attached *attached, uint64_t start, uint64_t end);
+bool mapping_any_registered(const struct attached *attached, uint64_t start, uint64_t end);
 
 /* What is a region and not registered any more is forgotten: shmat(SHM_REMAP) takes mappings away,
  * and no event tells. False: events are in flight, nothing was done. Slow. */

@@ -53,7 +53,7 @@ static bool may_be_it(const struct search *search, pid_t thread, struct suspect 
 
 	suspect->was_marked = marked > 0;
 	if (!search->attached->pager->evict.marks)
-		return maps_is_registered(thread, search->page);
+		return maps_any_registered(thread, search->page, search->page + PAGE_BYTES);
 	return marked >= 0 && maps_empty(suspect->pagemap, search->page, 1) == 1;
 }
 

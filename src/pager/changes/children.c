@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "base/page.h"
 #include "base/proc.h"
 #include "pager/attached/doomed.h"
 #include "pager/attached/holder.h"
@@ -141,7 +142,8 @@ static bool is_newborn(void *argument, pid_t pid)
 	}
 	/* No other child is looked for: it must be this one's process, if it is served at all. */
 	return attached_count_unknown(parent->pager) == 1 && parent->regions.count &&
-	       maps_is_registered(pid, parent->regions.items[0].start);
+	       maps_any_registered(pid, parent->regions.items[0].start,
+				   parent->regions.items[0].start + PAGE_BYTES);
 }
 
 /*

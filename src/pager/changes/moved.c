@@ -162,7 +162,7 @@ static bool still_stands(const struct attached *attached, uint64_t start, uint64
 {
 	struct comparing here = compare(attached, start, start, end);
 
-	return !is_emptied(&here) && mapping_is_registered(attached, start, end);
+	return !is_emptied(&here) && mapping_any_registered(attached, start, end);
 }
 
 /*
