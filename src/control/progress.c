@@ -17,12 +17,13 @@ void progress_show(struct progress *progress, uint64_t done, uint64_t total)
 {
 	char bar[BAR_CELLS + 1], done_text[SIZE_TEXT], total_text[SIZE_TEXT], line[160];
 	uint64_t now = monotonic_ns();
-	double part = (double)done / (double)total;
+	double part;
 	int cells;
 
 	/* It only goes on: there is nothing to measure. */
 	if (!total)
 		return;
+	part = (double)done / (double)total;
 	if (progress->shown && now - progress->last_ns < REDRAW_NS)
 		return;
 	if (!progress->shown && !isatty(STDERR_FILENO))
