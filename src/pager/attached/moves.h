@@ -11,6 +11,7 @@ struct remap {
 	uint64_t from, to, length;
 	uint64_t source; /* where its slots were: `from`, or in limbo */
 	bool sent;	 /* the UNMAP of all that it left has been read */
+	bool guessed;	 /* a newborn's, from what its parent has moved (moved_guess) */
 };
 
 /* Most that are remembered: then the oldest is forgotten. */
@@ -20,7 +21,8 @@ struct moved {
 	struct remap items[MOVES];
 	unsigned int count;
 	uint64_t forgotten; /* so many came before items[0]: a move keeps its number */
-	bool spared; /* some UNMAP was taken for one of what was there before */
+	bool guessed;	    /* some of them are guesses */
+	bool spared;	    /* some UNMAP was taken for one of what was there before */
 };
 
 #endif

@@ -212,7 +212,16 @@ void children_look(struct attached *child)
 struct birthplace {
 	struct attached *child;
 	struct region_list registered; /* in the child */
+	bool changing;		       /* it may have moved something itself by then */
 };
+
+static void put(struct birthplace *place, const struct remap *remap, uint64_t slots)
+{
+	if (place->changing)
+		moved_guess(place->child, remap, slots);
+	else
+		mapping_move(place->child, slots, remap->to, remap->length);
+}
 
 /* A move that was read after the FORK, though it had happened before: the child has its mapping
  * where it went to. (Its slots came to limbo in between, or before: then the child's did.) */
@@ -223,17 +232,23 @@ static void follow_move(struct birthplace *place, const struct remap *remap)
 
 	if (region_find(known, from) && region_find(&place->registered, remap->to) &&
 	    (!region_find(&place->registered, remap->from) || !region_find(known, remap->to)))
-		mapping_move(place->child, from, remap->to, remap->length);
+		put(place, remap, from);
 }
 
 /* The other way round: it was read before the FORK, though it happened after. What is registered
  * where a move began is what moved, since nothing new is registered meanwhile (register.c). */
 static void undo_move(struct birthplace *place, const struct remap *remap)
 {
+	const struct remap back = {
+		.from = remap->to,
+		.to = remap->from,
+		.length = remap->length,
+	};
+
 	if (region_find(&place->child->regions, remap->to) &&
 	    region_find(&place->registered, remap->from) &&
 	    !region_find(&place->registered, remap->to))
-		mapping_move(place->child, remap->to, remap->from, remap->length);
+		put(place, &back, back.from);
 }
 
 /* Each step asks where the one before has put the mapping: it may go to and fro. */
@@ -248,6 +263,7 @@ static void follow_moves(const struct attached *parent, const struct unborn *unb
 	if (unborn->moves > moved->forgotten)
 		first = (unsigned int)(unborn->moves - moved->forgotten);
 	if (!mapping_own_registered(unborn->child, &place.registered)) {
+		place.changing = userfault_is_changing(unborn->child->task.userfault);
 		for (unsigned int i = first; i--;)
 			undo_move(&place, &moved->items[i]);
 		for (unsigned int i = first; i < moved->count; i++)

@@ -215,6 +215,39 @@ static void follow_part(struct attached *attached, uint64_t start, uint64_t end,
 	}
 }
 
+void moved_guess(struct attached *child, const struct remap *remap, uint64_t slots)
+{
+	struct remap guess = *remap;
+
+	assert_writing(&child->lock);
+	guess.source = guess.from;
+	guess.sent = guess.guessed = true;
+	mapping_move(child, slots, guess.to, guess.length);
+	note(child, &guess);
+	child->changes.moved.guessed = true;
+}
+
+/* The first REMAP of a newborn: what a guess has put where this one goes was not there. */
+static void take_back(struct attached *attached, const struct remap *remap)
+{
+	struct moved *moved = &attached->changes.moved;
+	unsigned int kept = 0;
+
+	for (unsigned int i = 0; i < moved->count; i++) {
+		struct remap *item = &moved->items[i];
+		bool wrong = item->guessed && item->to < remap->to + remap->length &&
+			     item->to + item->length > remap->to;
+
+		item->guessed = false;
+		if (wrong)
+			mapping_move(attached, item->to, item->from, item->length);
+		else
+			moved->items[kept++] = *item;
+	}
+	moved->count = kept;
+	moved->guessed = false;
+}
+
 void moved_apply(struct attached *attached, const struct remap *remap)
 {
 	struct remap done = *remap;
@@ -222,6 +255,8 @@ void moved_apply(struct attached *attached, const struct remap *remap)
 	uint64_t from, to;
 
 	assert_writing(&attached->lock);
+	if (attached->changes.moved.guessed)
+		take_back(attached, remap);
 	doubts_believe(attached, remap->to, end);
 	/* What freed the destination has not been read yet, though it happened before. */
 	if (has_region(attached, remap->to, end) && !is_alone(attached))
@@ -369,6 +404,11 @@ bool moved_settle(struct attached *attached)
 	limbo_drop(attached);
 	moved->forgotten += moved->count;
 	moved->count = 0;
-	moved->spared = false;
+	moved->guessed = moved->spared = false;
 	return true;
+}
+
+bool moved_is_calm(struct attached *attached)
+{
+	return !userfault_is_changing(attached->task.userfault) && moved_settle(attached);
 }

@@ -23,6 +23,12 @@
 
 struct attached;
 
+/*
+ * Slots and regions of a newborn, now at `slots`, go from `from` to `to`, as its parent's move
+ * says. That may be wrong: the child has an event in flight, and may have made the same move
+ * itself. Its own REMAP to there shows it, and takes this back.
+ */
+void moved_guess(struct attached *child, const struct remap *remap, uint64_t slots);
 /* Slots and regions follow a mapping that has moved. Nothing of it may be leaving. */
 void moved_apply(struct attached *attached, const struct remap *remap);
 /* What was unmapped is forgotten; not so what has moved there since and still stands. */
@@ -31,8 +37,10 @@ void moved_unmap(struct attached *attached, uint64_t start, uint64_t end);
 /* The first of the mappings moved into [start, end); or NULL. */
 const struct remap *moved_into(const struct attached *attached, uint64_t start, uint64_t end);
 
-/* True if no event is in flight: nothing of this matters any more, and regions that were wrongly
- * spared are gone. */
+/* True: nothing of this matters any more, and regions that were wrongly spared are gone. Where
+ * nothing had moved events may be in flight all the same: moved_is_calm. */
 bool moved_settle(struct attached *attached);
+/* No event is in flight, and all is settled. */
+bool moved_is_calm(struct attached *attached);
 
 #endif

@@ -89,8 +89,7 @@ static int adopting_stop(struct target *target, void *argument)
 		error = -EAGAIN;
 	/* Every thread stands still, but another process may have the same memory (CLONE_VM): what
 	 * it is moving is not registered where it was, and its event has not been read. */
-	if (!error && (userfault_is_changing(attached->task.userfault) ||
-		       !children_settle(attached) || !moved_settle(attached)))
+	if (!error && (!moved_is_calm(attached) || !children_settle(attached)))
 		error = -EAGAIN;
 	/* Its parent's regions may not all be registered; what would leave must be. */
 	if (!error)

@@ -250,7 +250,7 @@ int register_running(struct attached *attached, struct maps *maps)
 	assert_writing(&attached->lock);
 	/* What an UNMAP in flight is about is told by what is registered there (moved.c, doubts.c):
 	 * nothing new may be. */
-	if (userfault_is_changing(attached->task.userfault) || !moved_settle(attached))
+	if (!moved_is_calm(attached))
 		return 0;
 	look.query = maps_open(attached->target.agent_tid);
 	if (look.query >= 0 && maps->count &&
