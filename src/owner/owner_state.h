@@ -25,6 +25,7 @@ struct owner {
 	int pidfd;
 	int signals;
 	bool gone;	    /* the program has ended */
+	bool stopped;	    /* it was when a signal last told of it */
 	bool at_work;	    /* the pager is, for long, and others are heard meanwhile */
 	bool detached;	    /* and goes on without us */
 	bool detach_wanted; /* a signal asked for it */

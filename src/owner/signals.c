@@ -46,36 +46,56 @@ static bool is_stopped(pid_t pid)
 	return stat && *stat == 'T';
 }
 
+/*
+ * Nothing here takes what it sees of a process that lives: a thread of ours may be tracing it, and
+ * wait for the same stop. Taken, a signal that it stopped for would be lost, too.
+ */
+static bool look_at(idtype_t type, pid_t id, int what, siginfo_t *info)
+{
+	*info = (siginfo_t){0};
+	return !waitid(type, (id_t)id, info, what | WNOHANG | WNOWAIT | __WNOTHREAD) &&
+	       info->si_pid;
+}
+
 /* Job control: the shell waits for us, so we stop once the program has. */
 static void follow_stop(struct owner *owner)
 {
-	siginfo_t info = {0};
+	siginfo_t info;
+	bool seen = !owner->gone && look_at(P_PIDFD, owner->pidfd, WSTOPPED, &info);
+	bool before = owner->stopped;
 
-	/* What a thread of ours that traces the program waits for is left to it. */
-	if (owner->gone ||
-	    waitid(P_PIDFD, (id_t)owner->pidfd, &info, WSTOPPED | WNOHANG | WNOWAIT) ||
-	    !info.si_pid || info.si_code != CLD_STOPPED)
+	if (seen && info.si_code != CLD_STOPPED)
 		return;
-	waitid(P_PIDFD, (id_t)owner->pidfd, &info, WSTOPPED | WNOHANG);
-	if (info.si_code != CLD_STOPPED || info.si_status == SIGSTOP)
-		return;
-	if (is_stopped(owner->pid))
+	owner->stopped = seen;
+	if (seen && !before && info.si_status != SIGSTOP && is_stopped(owner->pid))
 		kill(getpid(), SIGSTOP);
+}
+
+static bool has_ended(const siginfo_t *info)
+{
+	return info->si_code == CLD_EXITED || info->si_code == CLD_KILLED ||
+	       info->si_code == CLD_DUMPED;
+}
+
+static bool reap(void *argument, pid_t pid)
+{
+	const struct owner *owner = argument;
+	siginfo_t info;
+
+	if (pid != owner->pid && look_at(P_PID, pid, WEXITED, &info) && has_ended(&info))
+		waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG);
+	return false;
 }
 
 /* Processes of the job whose parent has ended are our children now, and nobody else waits for them.
  */
-static void reap_adopted(const struct owner *owner)
+static void reap_adopted(struct owner *owner)
 {
 	siginfo_t info;
 
-	for (;;) {
-		info.si_pid = 0;
-		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) || !info.si_pid ||
-		    info.si_pid == owner->pid)
-			return;
-		waitid(P_PID, (id_t)info.si_pid, &info, WEXITED | WNOHANG);
-	}
+	/* Each is asked for: one that is traced hides those behind it. */
+	if (look_at(P_ALL, 0, WEXITED, &info))
+		proc_each_child(getpid(), reap, owner);
 }
 
 static void pass_on(struct owner *owner, const struct signalfd_siginfo *info)
