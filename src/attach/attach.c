@@ -18,6 +18,7 @@
 #include "attach/leash.h"
 #include "attach/probe.h"
 #include "attach/trace.h"
+#include "attach/twins.h"
 #include "attach/wait.h"
 #include "base/kernel.h"
 #include "base/message.h"
@@ -34,6 +35,18 @@ struct work {
 	char *message;
 };
 
+static int call(void *argument)
+{
+	struct work *work = argument;
+
+	return work->stopped(work->target, work->argument);
+}
+
+static int call_stopped(struct work *work)
+{
+	return twins_stop(work->target->pid, work->target->agent_tid, call, work);
+}
+
 static int inject_work(struct trace *trace, void *argument)
 {
 	struct work *work = argument;
@@ -48,7 +61,7 @@ static int inject_work(struct trace *trace, void *argument)
 	error = error ?: inject_all(trace, work->target, work->message);
 	if (error || !work->stopped)
 		return error;
-	error = work->stopped(work->target, work->argument);
+	error = call_stopped(work);
 	if (error)
 		inject_undo(trace, work->target);
 	return error;
@@ -121,7 +134,7 @@ static int stop_work(struct trace *trace, void *argument)
 	struct work *work = argument;
 
 	(void)trace;
-	return work->stopped ? work->stopped(work->target, work->argument) : 0;
+	return call_stopped(work);
 }
 
 int attach_stop(struct target *target, int timeout_ms, attach_stopped_fn stopped, void *argument)

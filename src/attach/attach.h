@@ -47,8 +47,8 @@ struct target {
 	int agent_status; /* open /proc/PID/task/AGENT/status */
 };
 
-/* Runs while every thread of the target is stopped, in another thread than the caller's. Non-zero:
- * give up, put all back. */
+/* Runs while every thread of the target is stopped, and those of its twins (twins.h) that can be
+ * stopped, in another thread than the caller's. Non-zero: give up, put all back. */
 typedef int (*attach_stopped_fn)(struct target *target, void *argument);
 
 /*
@@ -60,8 +60,8 @@ typedef int (*attach_stopped_fn)(struct target *target, void *argument);
 int attach_inject(pid_t pid, int userfault, struct target *target, attach_stopped_fn stopped,
 		  void *argument, char message[MESSAGE_BYTES]);
 
-/* Stops all threads for a moment and calls `stopped`. Fails with -ETIMEDOUT (all resumed) when
- * a thread does not stop within timeout_ms; -ESRCH when the process is gone. */
+/* Stops all threads for a moment and calls `stopped`. Fails with -ETIMEDOUT (all resumed) when a
+ * thread does not stop within timeout_ms; -ESRCH when the process is gone. */
 int attach_stop(struct target *target, int timeout_ms, attach_stopped_fn stopped, void *argument);
 
 /* Pages that are writable and executable can be moved from now on. Stops all threads for a moment.

@@ -203,6 +203,7 @@ static void *run_session(void *argument)
 	struct session *session = argument;
 	struct trace *trace = &session->trace;
 
+	trace->our_child = proc_parent(trace->pid) == getpid();
 	prctl(PR_SET_TIMERSLACK, SLACK_NS);
 	session->result =
 		session->only ? trace_adopt(trace, session->only) : stop_all(trace, session->skip);
@@ -219,12 +220,10 @@ static pthread_mutex_t one_session = PTHREAD_MUTEX_INITIALIZER;
 
 static int hold_session(struct session *session)
 {
-	struct trace *trace = &session->trace;
 	sigset_t all, old;
 	pthread_t thread;
 	int error;
 
-	trace->our_child = proc_parent(trace->pid) == getpid();
 	pthread_mutex_lock(&one_session);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
@@ -238,16 +237,30 @@ static int hold_session(struct session *session)
 	return session->result;
 }
 
-int trace_session(pid_t pid, pid_t skip, int timeout_ms, trace_fn work, void *argument)
+static struct session session_of(pid_t pid, pid_t skip, int timeout_ms, trace_fn work,
+				 void *argument)
 {
-	struct session session = {
+	return (struct session){
 		.trace = {.pid = pid, .timeout_ms = timeout_ms},
 		.skip = skip,
 		.work = work,
 		.argument = argument,
 	};
+}
+
+int trace_session(pid_t pid, pid_t skip, int timeout_ms, trace_fn work, void *argument)
+{
+	struct session session = session_of(pid, skip, timeout_ms, work, argument);
 
 	return hold_session(&session);
+}
+
+int trace_within(pid_t pid, pid_t skip, int timeout_ms, trace_fn work, void *argument)
+{
+	struct session session = session_of(pid, skip, timeout_ms, work, argument);
+
+	run_session(&session);
+	return session.result;
 }
 
 void trace_touch(pid_t pid, pid_t tid)

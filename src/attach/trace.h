@@ -75,6 +75,9 @@ typedef int (*trace_fn)(struct trace *trace, void *argument);
  */
 int trace_session(pid_t pid, pid_t skip, int timeout_ms, trace_fn work, void *argument);
 
+/* The same for one more process, from within `work`: those of the session stay stopped. */
+int trace_within(pid_t pid, pid_t skip, int timeout_ms, trace_fn work, void *argument);
+
 /* Stops this one thread, if it can be stopped, and lets it go: its call begins anew, or ends
  * (restart.h). */
 void trace_touch(pid_t pid, pid_t tid);

@@ -16,7 +16,7 @@ struct attached_serve {
 	_Atomic unsigned int starving;
 	_Atomic uint64_t relieved_ns;
 	uint64_t relief_ns;	/* not stopped again before; pager's list lock */
-	unsigned int stop_turn; /* of its processes, or those that may be it; the same */
+	unsigned int stop_turn; /* of those that may be its process; the same */
 	unsigned int blocked;	/* reads of its userfaultfd that slept; memory lock, for writing */
 };
 

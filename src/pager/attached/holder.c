@@ -23,29 +23,6 @@ pid_t holder_of(pid_t thread)
 	return process;
 }
 
-struct twins {
-	pid_t of;
-	unsigned int skip;
-};
-
-static bool is_twin(void *argument, pid_t pid)
-{
-	struct twins *twins = argument;
-
-	return pid != twins->of && proc_same_memory(twins->of, pid) && !twins->skip--;
-}
-
-pid_t holder_twin(const struct attached *attached, unsigned int turn)
-{
-	struct twins twins = {.of = attached->task.pid, .skip = turn};
-	pid_t parent = proc_parent(twins.of), found;
-
-	found = proc_each_child(twins.of, is_twin, &twins);
-	if (found || !parent)
-		return found;
-	return is_twin(&twins, parent) ? parent : proc_each_child(parent, is_twin, &twins);
-}
-
 bool holder_is_proved(struct pager *pager, pid_t pid, const struct attached *but)
 {
 	bool proved = false;

@@ -14,9 +14,6 @@ struct pager;
 
 /* The process of a thread, or the first of its parents that has the same memory. */
 pid_t holder_of(pid_t thread);
-/* One of the other processes that have its memory (CLONE_VM), number `turn` of them as they are now:
- * a child, the parent or a sibling of its process, which is known. 0: there are not so many. */
-pid_t holder_twin(const struct attached *attached, unsigned int turn);
 /* It is proved to be that of an address space; `but` does not count (may be NULL). */
 bool holder_is_proved(struct pager *pager, pid_t pid, const struct attached *but);
 /* The process still has it: it has not called exec since. True if that cannot be told, as when no

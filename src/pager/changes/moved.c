@@ -3,6 +3,7 @@
 
 #include <string.h>
 #include "attach/maps.h"
+#include "attach/twins.h"
 #include "base/page.h"
 #include "base/proc.h"
 #include "pager/attached/batch.h"
@@ -51,9 +52,11 @@ static void note(struct attached *attached, const struct remap *remap)
  */
 static bool is_alone(struct attached *attached)
 {
+	pid_t twin;
+
 	return attached->task.pid && holder_is(attached, attached->task.pid) &&
 	       proc_threads(attached->task.pid) == (attached->task.has_agent ? 2 : 1) &&
-	       !holder_twin(attached, 0);
+	       !twins_of(attached->task.pid, &twin, 1);
 }
 
 static bool has_region(const struct attached *attached, uint64_t start, uint64_t end)

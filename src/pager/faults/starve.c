@@ -4,7 +4,6 @@
 #include <pthread.h>
 #include "base/futex.h"
 #include "base/proc.h"
-#include "pager/attached/holder.h"
 #include "pager/attached/kick.h"
 #include "pager/attached/proof.h"
 #include "pager/attached/state.h"
@@ -104,24 +103,12 @@ static int calm(struct target *target, void *argument)
 	return 0;
 }
 
-/* Its process and those that have the same memory are stopped in turn. */
-static pid_t next_twin(struct attached *attached, pid_t pid)
-{
-	unsigned int turn = attached->serve.stop_turn++;
-	pid_t twin = turn ? holder_twin(attached, turn - 1) : 0;
-
-	if (!twin)
-		attached->serve.stop_turn = 1;
-	return twin ? twin : pid;
-}
-
 /* While it is not known, those that it may be are. 0: nobody. */
 static pid_t who_is(struct attached *attached)
 {
 	pid_t pid = attached->task.pid;
 
-	return pid ? next_twin(attached, pid)
-		   : proof_suspect(attached, attached->serve.stop_turn++);
+	return pid ? pid : proof_suspect(attached, attached->serve.stop_turn++);
 }
 
 /* The first that starves and has run for long enough since the last stop. `any`: one starves. */
