@@ -77,7 +77,7 @@ static desc_t word_of(unsigned int item, unsigned int page)
 /* A mapping with swapped pages at those addresses, which are the same for all. */
 static void map(unsigned int item)
 {
-	assert_int_equal(region_add(&attached->regions, BASE, BASE + BYTES, false), 0);
+	assert_int_equal(region_add(&attached->regions, BASE, BASE + BYTES, LIMBO_COVERED), 0);
 	for (unsigned int page = 0; page < PAGES; page++)
 		atomic_store(memory_bind(attached->memory, BASE + page * (uint64_t)PAGE_BYTES),
 			     word_of(item, page));
@@ -99,7 +99,7 @@ static void test_many(void **state)
 {
 	for (unsigned int item = 0; item < ITEMS; item++) {
 		map(item);
-		limbo_put(attached, BASE, BASE + BYTES, false);
+		limbo_put(attached, BASE, BASE + BYTES, LIMBO_COVERED);
 	}
 	assert_false(attached->task.dead);
 	assert_int_equal(attached->changes.limbo.count, ITEMS);
@@ -108,7 +108,7 @@ static void test_many(void **state)
 	assert_ptr_equal(limbo_find(attached, BASE + PAGE_BYTES, PAGE_BYTES),
 			 &attached->changes.limbo.items[ITEMS - 1]);
 	assert_null(limbo_find(attached, BASE, BYTES + PAGE_BYTES));
-	limbo_drop(attached);
+	limbo_drop(attached, attached->changes.limbo.count);
 	assert_int_equal(attached_swapped_pages(attached), 0);
 	assert_int_equal(attached->regions.count, 0);
 }
@@ -118,7 +118,7 @@ static void test_no_place(void **state)
 {
 	assert_int_equal(region_add(&attached->regions, 0x100000000000, 0x600000000000, false), 0);
 	map(0);
-	limbo_put(attached, BASE, BASE + BYTES, false);
+	limbo_put(attached, BASE, BASE + BYTES, LIMBO_COVERED);
 	assert_true(attached->task.dead);
 	assert_int_equal(said, 1);
 	assert_int_equal(attached->changes.limbo.count, 0);
@@ -134,7 +134,7 @@ static void test_bring_back(void **state)
 	if (attached->task.userfault < 0 || ioctl(attached->task.userfault, UFFDIO_API, &api))
 		skip();
 	map(0);
-	limbo_put(attached, BASE, BASE + BYTES, false);
+	limbo_put(attached, BASE, BASE + BYTES, LIMBO_COVERED);
 	unlock_write(&attached->lock);
 	assert_int_equal(bring_back_pages(attached, &work), 0);
 	lock_write(&attached->lock);

@@ -35,6 +35,11 @@ static uint64_t next_left(const struct attached *attached, uint64_t at, uint64_t
 	return end;
 }
 
+bool doubts_any_left(const struct attached *attached, uint64_t start, uint64_t end)
+{
+	return next_left(attached, start, end, false) < end;
+}
+
 static uint64_t next_marked(const struct attached *attached, uint64_t at, uint64_t end)
 {
 	return next_left(attached, at, end, true);
@@ -95,24 +100,24 @@ static void note_standing(void *argument, uint64_t start, uint64_t end)
 {
 	struct standing *standing = argument;
 
-	standing->any |= next_left(standing->attached, start, end, false) < end;
+	standing->any |= region_any(&standing->attached->regions, start, end);
 }
 
 bool doubts_unmap(struct attached *attached, uint64_t start, uint64_t end)
 {
 	const struct doubt doubt = {start, end, .unmapped = true};
 	struct standing standing = {.attached = attached};
-	uint64_t first = next_left(attached, start, end, false);
 	int pagemap = pagemap_of(attached);
 
 	assert_writing(&attached->lock);
+	if (!region_any(&attached->regions, start, end))
+		return false;
 	if (!pagemap_is_proved(attached)) {
 		add(&attached->changes.doubts, &doubt);
 		return true;
 	}
 	/* What was unmapped is not registered: nothing new is while an event is in flight. */
-	if (first == end || pagemap < 0 ||
-	    maps_marking(pagemap, first, end, note_standing, &standing))
+	if (pagemap < 0 || maps_marking(pagemap, start, end, note_standing, &standing))
 		return false;
 	if (standing.any)
 		add(&attached->changes.doubts, &doubt);

@@ -34,9 +34,11 @@ struct doubts {
 
 /* REMOVE: what has no mark is emptied at once. */
 void doubts_remove(struct attached *attached, uint64_t start, uint64_t end);
-/* UNMAP. True if something that is registered stands there where pages have left, or it cannot be
- * seen yet whether it does (a child that is not known, pagemap.h): then all stays. */
+/* UNMAP. True if something that is registered stands there in a region, or it cannot be seen yet
+ * whether it does (a child that is not known, pagemap.h): then all stays. */
 bool doubts_unmap(struct attached *attached, uint64_t start, uint64_t end);
+/* Some page of the range has left. */
+bool doubts_any_left(const struct attached *attached, uint64_t start, uint64_t end);
 /* Something has moved to [start, end): what an UNMAP said of what was there is so. */
 void doubts_believe(struct attached *attached, uint64_t start, uint64_t end);
 /* Some can be decided by now. */

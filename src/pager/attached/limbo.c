@@ -2,7 +2,9 @@
 #include "pager/attached/limbo.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include "base/array.h"
+#include "base/clock.h"
 #include "pager/attached/mapping.h"
 #include "pager/attached/region.h"
 #include "pager/attached/say.h"
@@ -45,10 +47,10 @@ static uint64_t find_place(const struct attached *attached, uint64_t start, uint
 	return place;
 }
 
-void limbo_put(struct attached *attached, uint64_t start, uint64_t end, bool unmapped)
+void limbo_put(struct attached *attached, uint64_t start, uint64_t end, enum limbo_why why)
 {
 	struct limbo *limbo = &attached->changes.limbo;
-	struct limbo_item item = {.start = start, .end = end, .unmapped = unmapped};
+	struct limbo_item item = {start, end, .why = why};
 
 	assert_writing(&attached->lock);
 	item.at = find_place(attached, start, end - start);
@@ -59,6 +61,8 @@ void limbo_put(struct attached *attached, uint64_t start, uint64_t end, bool unm
 	}
 	mapping_move(attached, start, item.at, end - start);
 	limbo->items[limbo->count++] = item;
+	if (!limbo->since_ns)
+		limbo->since_ns = monotonic_ns();
 }
 
 const struct limbo_item *limbo_find(const struct attached *attached, uint64_t start,
@@ -82,22 +86,27 @@ bool limbo_overlaps(const struct attached *attached, uint64_t start, uint64_t en
 
 	assert_writing(&attached->lock);
 	for (size_t i = 0; i < limbo->count; i++)
-		if (limbo->items[i].start < end && limbo->items[i].end > start)
+		if (limbo->items[i].start < end && limbo->items[i].end > start &&
+		    limbo->items[i].why != LIMBO_GONE)
 			return true;
 	return false;
 }
 
-void limbo_drop(struct attached *attached)
+void limbo_drop(struct attached *attached, size_t count)
 {
 	struct limbo *limbo = &attached->changes.limbo;
 
 	assert_writing(&attached->lock);
-	for (size_t i = 0; i < limbo->count; i++) {
+	if (!count)
+		return;
+	for (size_t i = 0; i < count; i++) {
 		const struct limbo_item *item = &limbo->items[i];
 
 		mapping_forget(attached, item->at, item->at + (item->end - item->start));
 	}
-	limbo->count = 0;
+	limbo->count -= count;
+	memmove(limbo->items, limbo->items + count, limbo->count * sizeof(*limbo->items));
+	limbo->since_ns = limbo->count ? monotonic_ns() : 0;
 }
 
 void limbo_free(struct limbo *limbo)

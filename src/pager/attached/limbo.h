@@ -15,18 +15,25 @@
 
 struct attached;
 
+enum limbo_why {
+	LIMBO_COVERED,	/* something else has moved there */
+	LIMBO_UNMAPPED, /* and an UNMAP was read, of what was there before, or of this */
+	LIMBO_GONE,	/* an UNMAP was read, and it stood there no more */
+};
+
 struct limbo {
 	struct limbo_item {
 		uint64_t start, end; /* where they were, addresses */
 		uint64_t at;	     /* where they are */
-		bool unmapped;	     /* an UNMAP was read; else something else has moved there */
-	} * items;		     /* oldest first */
+		enum limbo_why why;
+	} * items; /* oldest first */
 	size_t count, capacity;
+	_Atomic uint64_t since_ns; /* something is there; 0: nothing. Read without the lock */
 };
 
 /* Takes what the regions have in [start, end) there. Nothing of it may be leaving. Without memory
  * or a place for it the process is killed, with a word. */
-void limbo_put(struct attached *attached, uint64_t start, uint64_t end, bool unmapped);
+void limbo_put(struct attached *attached, uint64_t start, uint64_t end, enum limbo_why why);
 /* What was in all of [start, start + length), the newest; NULL: nothing. */
 const struct limbo_item *limbo_find(const struct attached *attached, uint64_t start,
 				    uint64_t length);
@@ -35,10 +42,10 @@ static inline uint64_t limbo_place(const struct limbo_item *item, uint64_t addre
 {
 	return item->at + (address - item->start);
 }
-/* Something that was in [start, end) is there. */
+/* Something that was in [start, end) is there, and its UNMAP may still come. */
 bool limbo_overlaps(const struct attached *attached, uint64_t start, uint64_t end);
-/* Nothing will come for it: its bytes are forgotten. */
-void limbo_drop(struct attached *attached);
+/* Nothing will come for the first `count`: their bytes are forgotten. */
+void limbo_drop(struct attached *attached, size_t count);
 /* Frees the list alone. */
 void limbo_free(struct limbo *limbo);
 

@@ -107,6 +107,13 @@ bool region_gap(const struct region_list *list, uint64_t start, uint64_t end, ui
 	return true;
 }
 
+bool region_any(const struct region_list *list, uint64_t start, uint64_t end)
+{
+	size_t at = first_after(list, start);
+
+	return start < end && at < list->count && list->items[at].start < end;
+}
+
 int region_copy(struct region_list *to, const struct region_list *from)
 {
 	to->items = malloc((from->count + 1) * sizeof(*to->items));

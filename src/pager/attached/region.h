@@ -31,6 +31,8 @@ struct region *region_find(const struct region_list *list, uint64_t address);
 /* The first part of [start, end) that no region covers; false when there is none. */
 bool region_gap(const struct region_list *list, uint64_t start, uint64_t end, uint64_t *from,
 		uint64_t *to);
+/* Some of [start, end) is in a region. */
+bool region_any(const struct region_list *list, uint64_t start, uint64_t end);
 int region_copy(struct region_list *to, const struct region_list *from);
 void region_free(struct region_list *list);
 

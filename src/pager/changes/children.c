@@ -223,6 +223,16 @@ static void put(struct birthplace *place, const struct remap *remap, uint64_t sl
 		mapping_move(place->child, slots, remap->to, remap->length);
 }
 
+/* Something is registered where it came from, and where it went: mremap may have left an empty
+ * mapping (MREMAP_DONTUNMAP), and either may be another one. The page table tells. */
+static bool fits_better(const struct birthplace *place, const struct remap *remap, uint64_t slots)
+{
+	uint64_t there = moved_misfits(place->child, slots, remap->to, remap->length);
+	uint64_t here = moved_misfits(place->child, slots, remap->from, remap->length);
+
+	return there < here || (there == here && !region_find(&place->child->regions, remap->to));
+}
+
 /* A move that was read after the FORK, though it had happened before: the child has its mapping
  * where it went to. (Its slots came to limbo in between, or before: then the child's did.) */
 static void follow_move(struct birthplace *place, const struct remap *remap)
@@ -231,7 +241,7 @@ static void follow_move(struct birthplace *place, const struct remap *remap)
 	uint64_t from = region_find(known, remap->source) ? remap->source : remap->from;
 
 	if (region_find(known, from) && region_find(&place->registered, remap->to) &&
-	    (!region_find(&place->registered, remap->from) || !region_find(known, remap->to)))
+	    (!region_find(&place->registered, remap->from) || fits_better(place, remap, from)))
 		put(place, remap, from);
 }
 

@@ -33,6 +33,8 @@ static void apply_remap(struct attached *attached, const struct uffd_msg *messag
 
 void event_apply(struct attached *attached, const struct uffd_msg *message)
 {
+	size_t older = attached->changes.limbo.count;
+
 	assert_writing(&attached->lock);
 	switch (message->event) {
 	case UFFD_EVENT_REMOVE:
@@ -51,4 +53,5 @@ void event_apply(struct attached *attached, const struct uffd_msg *message)
 	default:
 		pager_say(attached->pager, "unknown userfaultfd event %#x", message->event);
 	}
+	moved_drop_older(attached, older);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "attach/maps.h"
 #include "attach/twins.h"
+#include "base/clock.h"
 #include "base/page.h"
 #include "base/proc.h"
 #include "pager/attached/batch.h"
@@ -17,6 +18,9 @@
 #include "pager/attached/userfault.h"
 #include "space/descriptor.h"
 #include "space/space.h"
+
+/* What is in limbo stays for so long before it is asked whether nobody else can be at it, ns. */
+#define OLDER_NS 1000000u
 
 const struct remap *moved_into(const struct attached *attached, uint64_t start, uint64_t end)
 {
@@ -57,14 +61,6 @@ static bool is_alone(struct attached *attached)
 	return attached->task.pid && holder_is(attached, attached->task.pid) &&
 	       proc_threads(attached->task.pid) == (attached->task.has_agent ? 2 : 1) &&
 	       !twins_of(attached->task.pid, &twin, 1);
-}
-
-static bool has_region(const struct attached *attached, uint64_t start, uint64_t end)
-{
-	uint64_t from, to;
-
-	return start < end && (!region_gap(&attached->regions, start, end, &from, &to) ||
-			       from != start || to != end);
 }
 
 /*
@@ -155,6 +151,14 @@ static uint64_t count_wrong(const struct comparing *comparing)
 	return comparing->wrong + (comparing->expected - comparing->found);
 }
 
+uint64_t moved_misfits(const struct attached *attached, uint64_t slots, uint64_t start,
+		       uint64_t length)
+{
+	struct comparing comparing = compare(attached, slots, start, start + length);
+
+	return count_wrong(&comparing);
+}
+
 /*
  * What has moved to the regions of [start, end) still stands there. That it is registered does not
  * show it: mremap may have left an empty mapping there (MREMAP_DONTUNMAP), and the thread that
@@ -186,12 +190,12 @@ static uint64_t find_source(const struct attached *attached, const struct remap 
 	old = compare(attached, kept, remap->to, remap->to + remap->length);
 	if (is_emptied(&old))
 		return remap->from;
-	if (!has_region(attached, remap->from, end))
+	if (!region_any(&attached->regions, remap->from, end))
 		return kept;
 	now = compare(attached, remap->from, remap->to, remap->to + remap->length);
 	if (count_wrong(&old) != count_wrong(&now))
 		return count_wrong(&old) < count_wrong(&now) ? kept : remap->from;
-	is_there = !item->unmapped && still_stands(attached, remap->from, end);
+	is_there = item->why == LIMBO_COVERED && still_stands(attached, remap->from, end);
 	return is_there ? kept : remap->from;
 }
 
@@ -210,7 +214,7 @@ static void follow_part(struct attached *attached, uint64_t start, uint64_t end,
 		uint64_t to = item->end + offset < end ? item->end + offset : end;
 		struct comparing old;
 
-		if (from >= to || has_region(attached, from, to))
+		if (from >= to || region_any(&attached->regions, from, to))
 			continue;
 		old = compare(attached, limbo_place(item, from - offset), from, to);
 		if (old.found && !count_wrong(&old))
@@ -262,8 +266,8 @@ void moved_apply(struct attached *attached, const struct remap *remap)
 		take_back(attached, remap);
 	doubts_believe(attached, remap->to, end);
 	/* What freed the destination has not been read yet, though it happened before. */
-	if (has_region(attached, remap->to, end) && !is_alone(attached))
-		limbo_put(attached, remap->to, end, false);
+	if (region_any(&attached->regions, remap->to, end) && !is_alone(attached))
+		limbo_put(attached, remap->to, end, LIMBO_COVERED);
 	done.source = find_source(attached, remap);
 	mapping_move(attached, done.source, remap->to, remap->length);
 	for (uint64_t at = remap->to; region_gap(&attached->regions, at, end, &from, &to); at = to)
@@ -338,13 +342,13 @@ static uint64_t piece_end(const struct attached *attached, uint64_t start, uint6
  * before. Else it is gone, or has moved on, and its REMAP comes. */
 static void unmap_moved(struct attached *attached, uint64_t start, uint64_t end)
 {
-	if (!has_region(attached, start, end))
+	if (!region_any(&attached->regions, start, end))
 		return;
 	batch_quiesce(attached);
 	if (still_stands(attached, start, end))
 		attached->changes.moved.spared = true;
 	else
-		limbo_put(attached, start, end, true);
+		limbo_put(attached, start, end, LIMBO_UNMAPPED);
 }
 
 static bool is_leaving_from(const struct attached *attached, uint64_t start, uint64_t end)
@@ -359,6 +363,24 @@ static bool is_leaving_from(const struct attached *attached, uint64_t start, uin
 	return false;
 }
 
+/*
+ * Nothing of it stands there. But its thread runs on since the UNMAP was read, and may have moved
+ * it: the kernel had refused, and a REMAP is in flight. Else it was unmapped, as nearly always, and
+ * is dropped when nothing is in flight any more.
+ */
+static void unmap_gone(struct attached *attached, uint64_t start, uint64_t end)
+{
+	uint64_t stop;
+
+	for (uint64_t at = start; at < end && userfault_is_changing(attached->task.userfault);
+	     at = stop) {
+		stop = piece_end(attached, at, end);
+		if (region_find(&attached->regions, at) && doubts_any_left(attached, at, stop))
+			limbo_put(attached, at, stop, LIMBO_GONE);
+	}
+	mapping_forget(attached, start, end);
+}
+
 /* What was there has gone, or the kernel refused. */
 static void unmap_here(struct attached *attached, uint64_t start, uint64_t end)
 {
@@ -367,7 +389,7 @@ static void unmap_here(struct attached *attached, uint64_t start, uint64_t end)
 	if (is_leaving_from(attached, start, end))
 		batch_quiesce(attached);
 	if (!doubts_unmap(attached, start, end))
-		mapping_forget(attached, start, end);
+		unmap_gone(attached, start, end);
 }
 
 void moved_unmap(struct attached *attached, uint64_t start, uint64_t end)
@@ -390,6 +412,14 @@ void moved_unmap(struct attached *attached, uint64_t start, uint64_t end)
 	unmap_here(attached, start, end);
 }
 
+void moved_drop_older(struct attached *attached, size_t older)
+{
+	const struct limbo *limbo = &attached->changes.limbo;
+
+	if (older && monotonic_ns() - limbo->since_ns > OLDER_NS && is_alone(attached))
+		limbo_drop(attached, older);
+}
+
 bool moved_settle(struct attached *attached)
 {
 	struct moved *moved = &attached->changes.moved;
@@ -404,7 +434,7 @@ bool moved_settle(struct attached *attached)
 	if (moved->spared && !mapping_forget_unregistered(attached))
 		return false;
 	doubts_settle(attached, false);
-	limbo_drop(attached);
+	limbo_drop(attached, attached->changes.limbo.count);
 	moved->forgotten += moved->count;
 	moved->count = 0;
 	moved->guessed = moved->spared = false;

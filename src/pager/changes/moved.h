@@ -18,6 +18,7 @@
 #define PAGER_CHANGES_MOVED_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include "pager/attached/moves.h"
 
@@ -34,6 +35,14 @@ void moved_apply(struct attached *attached, const struct remap *remap);
 /* What was unmapped is forgotten; not so what has moved there since and still stands. */
 void moved_unmap(struct attached *attached, uint64_t start, uint64_t end);
 
+/* An event has been applied, and the first `older` items of limbo were there before it: where
+ * events come in the order of what happened, theirs would have come by now. */
+void moved_drop_older(struct attached *attached, size_t older);
+
+/* How many pages at `start` are not as the slots at `slots` say, by the page table; 0 where it
+ * cannot be seen. */
+uint64_t moved_misfits(const struct attached *attached, uint64_t slots, uint64_t start,
+		       uint64_t length);
 /* The first of the mappings moved into [start, end); or NULL. */
 const struct remap *moved_into(const struct attached *attached, uint64_t start, uint64_t end);
 

@@ -37,6 +37,8 @@
  */
 #define READ_ON_NS    100000000u
 #define READ_ON_MOVES (MOVES / 2)
+/* What is in limbo (limbo.h) takes room: after so long the program is made to stand still, ns. */
+#define UNSETTLED_NS 100000000u
 /* Most messages read in one hold of the lock. */
 #define READ_MOST 256u
 /* Reads that had to be interrupted (watchdog.h) before a process is killed for it. */
@@ -309,6 +311,14 @@ static bool must_wait(struct server *server, const struct fault *fault)
 	return true;
 }
 
+static void hurry_settling(struct attached *attached)
+{
+	uint64_t since = attached->changes.limbo.since_ns;
+
+	if (since && monotonic_ns() - since > UNSETTLED_NS)
+		starve_note(attached, since);
+}
+
 /*
  * An event is applied in the same step as it is read. The kernel hands out faults before events,
  * and threads that have a signal pending raise theirs without end: while an event is waited for,
@@ -323,7 +333,8 @@ void messages_read(struct server *server, struct attached *attached)
 	struct fault fault;
 
 	lock_write(&attached->lock);
-	moved_settle(attached);
+	if (!moved_settle(attached))
+		hurry_settling(attached);
 	for (unsigned int i = 0; i < READ_MOST; i++) {
 		if (!next_message(server, attached, &message))
 			break;

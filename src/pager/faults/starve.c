@@ -8,6 +8,7 @@
 #include "pager/attached/proof.h"
 #include "pager/attached/state.h"
 #include "pager/attached/userfault.h"
+#include "pager/changes/moved.h"
 
 /* A wait for the end of an event is usual up to here, ns: its thread may have to get a CPU... */
 #define PATIENCE_NS 10000000u
@@ -90,6 +91,24 @@ static bool waits_still(const struct sufferer *sufferer)
 	return waits;
 }
 
+/* Nothing is in flight, if all could be stopped: what is in limbo is settled. */
+static void settle(const struct sufferer *sufferer)
+{
+	struct listing *listing = &sufferer->pager->listing;
+	struct attached *attached;
+
+	/* Who removes an address space does not wait for this stop, nor this for it. */
+	if (pthread_rwlock_tryrdlock(&listing->serving))
+		return;
+	attached = attached_find(sufferer->pager, sufferer->id);
+	if (attached && attached->changes.limbo.since_ns) {
+		lock_write(&attached->lock);
+		moved_settle(attached);
+		unlock_write(&attached->lock);
+	}
+	pthread_rwlock_unlock(&listing->serving);
+}
+
 /* Every thread stands still: the servers answer what waits. */
 static int calm(struct target *target, void *argument)
 {
@@ -100,6 +119,7 @@ static int calm(struct target *target, void *argument)
 	servers_kick(sufferer->pager);
 	while (monotonic_ns() < end && waits_still(sufferer))
 		usleep(CALM_PAUSE_US);
+	settle(sufferer);
 	return 0;
 }
 
