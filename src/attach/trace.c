@@ -21,6 +21,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "attach/asleep.h"
 #include "attach/borrow.h"
 #include "attach/remote.h"
 #include "attach/restart.h"
@@ -41,7 +42,8 @@
 
 struct session {
 	struct trace trace;
-	pid_t skip, only; /* one of them; 0: none */
+	pid_t only; /* 0: all */
+	struct trace_leave leave;
 	trace_fn work;
 	void *argument;
 	int result;
@@ -102,7 +104,7 @@ static int interrupt(struct trace *trace, pid_t tid)
 }
 
 /* Interrupts the threads that are new since the last pass; how many, or -errno. */
-static int interrupt_new(struct trace *trace, pid_t skip)
+static int interrupt_new(struct trace *trace, const struct trace_leave *leave)
 {
 	struct dirent *entry;
 	char path[48];
@@ -116,8 +118,9 @@ static int interrupt_new(struct trace *trace, pid_t skip)
 	while ((entry = readdir(directory))) {
 		pid_t tid = atoi(entry->d_name);
 
-		if (tid <= 0 || tid == skip || trace_find(trace, tid) ||
-		    is_kernel_worker(trace->pid, tid))
+		if (tid <= 0 || tid == leave->tid || trace_find(trace, tid) ||
+		    is_kernel_worker(trace->pid, tid) ||
+		    (leave->asleep && is_asleep(trace->pid, tid)))
 			continue;
 		error = interrupt(trace, tid);
 		if (error > 0) {
@@ -133,7 +136,7 @@ static int interrupt_new(struct trace *trace, pid_t skip)
 	return fresh;
 }
 
-static int stop_all(struct trace *trace, pid_t skip)
+static int stop_all(struct trace *trace, const struct trace_leave *leave)
 {
 	struct patience patience = patience_of(trace->timeout_ms);
 	unsigned int paid = 0;
@@ -142,7 +145,7 @@ static int stop_all(struct trace *trace, pid_t skip)
 	patience.hurry = true;
 	patience.stuck = monotonic_ns() + STUCK_MS * 1000000ull;
 
-	while ((fresh = interrupt_new(trace, skip)) > 0) {
+	while ((fresh = interrupt_new(trace, leave)) > 0) {
 		for (int i = 0; i < fresh && paid < THREADS_MOST; i++, paid++)
 			patience.deadline += THREAD_NS;
 		for (size_t i = 0; i < trace->count;) {
@@ -162,7 +165,7 @@ static int stop_all(struct trace *trace, pid_t skip)
 	}
 	if (fresh < 0)
 		return fresh;
-	return trace->count ? 0 : -ESRCH;
+	return trace->count || leave->asleep ? 0 : -ESRCH;
 }
 
 /* A thread that was killed while it was stopped: reap it, or it stays a zombie of ours. */
@@ -205,8 +208,8 @@ static void *run_session(void *argument)
 
 	trace->our_child = proc_parent(trace->pid) == getpid();
 	prctl(PR_SET_TIMERSLACK, SLACK_NS);
-	session->result =
-		session->only ? trace_adopt(trace, session->only) : stop_all(trace, session->skip);
+	session->result = session->only ? trace_adopt(trace, session->only)
+					: stop_all(trace, &session->leave);
 	if (!session->result && session->work)
 		session->result = session->work(trace, session->argument);
 	if (trace->borrowed && trace_give_back(trace) && !session->result)
@@ -237,27 +240,28 @@ static int hold_session(struct session *session)
 	return session->result;
 }
 
-static struct session session_of(pid_t pid, pid_t skip, int timeout_ms, trace_fn work,
+static struct session session_of(pid_t pid, struct trace_leave leave, int timeout_ms, trace_fn work,
 				 void *argument)
 {
 	return (struct session){
 		.trace = {.pid = pid, .timeout_ms = timeout_ms},
-		.skip = skip,
+		.leave = leave,
 		.work = work,
 		.argument = argument,
 	};
 }
 
-int trace_session(pid_t pid, pid_t skip, int timeout_ms, trace_fn work, void *argument)
+int trace_session(pid_t pid, struct trace_leave leave, int timeout_ms, trace_fn work,
+		  void *argument)
 {
-	struct session session = session_of(pid, skip, timeout_ms, work, argument);
+	struct session session = session_of(pid, leave, timeout_ms, work, argument);
 
 	return hold_session(&session);
 }
 
-int trace_within(pid_t pid, pid_t skip, int timeout_ms, trace_fn work, void *argument)
+int trace_within(pid_t pid, struct trace_leave leave, int timeout_ms, trace_fn work, void *argument)
 {
-	struct session session = session_of(pid, skip, timeout_ms, work, argument);
+	struct session session = session_of(pid, leave, timeout_ms, work, argument);
 
 	run_session(&session);
 	return session.result;

@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <sys/types.h>
+#include "attach/trace.h"
 
 #define TWINS_MOST 64
 
@@ -19,9 +20,8 @@ size_t twins_of(pid_t pid, pid_t *twins, size_t most);
 
 /*
  * From within a session of `pid` (trace.h): stops its twins, too, and calls `work`; what that
- * returned. A twin that does not stop for a moment's waiting runs on. `skip`: a thread that is not
- * stopped; 0: none.
+ * returned. A twin that does not stop for a moment's waiting runs on.
  */
-int twins_stop(pid_t pid, pid_t skip, int (*work)(void *argument), void *argument);
+int twins_stop(pid_t pid, struct trace_leave leave, int (*work)(void *argument), void *argument);
 
 #endif

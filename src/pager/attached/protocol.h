@@ -26,8 +26,7 @@
  * So `resident` may be wrong in one direction only: the page may be gone, and was
  * then dropped by the program itself, which makes zeros right. What is present there now
  * leaves only if it is registered (agent.c:ask). The other direction (a page is present of
- * which we know nothing) is harmless: it is not evicted until a stop of all threads has
- * recorded it.
+ * which we know nothing) is harmless: it is not evicted until it is recorded (record.c).
  *
  * Threads of the owner
  *   servers  read the userfaultfds, apply events, serve faults; one for each CPU
@@ -55,7 +54,8 @@
  * has a batch number): an event or a fault that came first wins.
  *   absent   -> resident  server   fault.c:first_touch         read; the kernel has installed it
  *                         server   fault.c:fault_serve_growth  write; the same
- *                         tracer   record.c:record_run         write
+ *                         tracer,  record.c:record_run         write; no event is in flight
+ *                         control
  *   resident -> leaving   evictor  pick.c:take                 read
  *   leaving  -> swapped   evictor  commit.c:store_page         nothing
  *            -> resident  evictor  commit.c:stay               nothing; it was not moved

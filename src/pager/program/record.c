@@ -2,9 +2,15 @@
 #include "pager/program/record.h"
 
 #include <errno.h>
+#include <unistd.h>
 #include "pager/attached/state.h"
+#include "pager/changes/moved.h"
 #include "pager/program/program.h"
 #include "pager/program/register.h"
+
+/* How often it is asked whether no event is in flight before the program is stopped for it. */
+#define CALM_TRIES    32u
+#define CALM_PAUSE_US 200
 
 struct recording {
 	struct attached *attached;
@@ -62,20 +68,35 @@ int record_all(struct attached *attached, struct maps *maps)
 	return error ? error : record_regions(attached);
 }
 
-static int later_stop(struct target *target, void *argument)
+/* -EAGAIN: something is in flight all the time. */
+static int record_when_calm(struct attached *attached)
 {
-	struct attached *attached = argument;
-	int error;
+	int error = -EAGAIN;
 
-	(void)target;
-	lock_write(&attached->lock);
-	batch_quiesce(attached);
-	error = record_regions(attached);
-	unlock_write(&attached->lock);
+	for (unsigned int tries = 0; tries < CALM_TRIES && error == -EAGAIN; tries++) {
+		if (tries)
+			usleep(CALM_PAUSE_US);
+		lock_write(&attached->lock);
+		if (moved_is_calm(attached)) {
+			batch_quiesce(attached);
+			error = record_regions(attached);
+		}
+		unlock_write(&attached->lock);
+	}
 	return error;
+}
+
+static int stopped(struct target *target, void *argument)
+{
+	(void)target;
+	return record_when_calm(argument);
 }
 
 int record_again(struct attached *attached)
 {
-	return attach_stop(&attached->target, STOP_PATIENCE_MS, later_stop, attached);
+	int error = record_when_calm(attached);
+
+	if (error == -EAGAIN)
+		error = attach_calm(&attached->target, STOP_PATIENCE_MS, stopped, attached);
+	return error;
 }

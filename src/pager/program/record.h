@@ -9,8 +9,8 @@ struct maps;
 /* With every thread stopped, the memory lock held for writing: registers and records all. 0 or
  * -errno. */
 int record_all(struct attached *attached, struct maps *maps);
-/* Stops all threads for a moment and records the pages that no descriptor knows of. Control
- * thread; 0 or -errno. */
+/* Records the pages that no descriptor knows of, when no event is in flight; where one always is,
+ * all threads are stopped for a moment. Control thread; 0 or -errno. */
 int record_again(struct attached *attached);
 
 #endif
