@@ -77,7 +77,7 @@ static desc_t word_of(unsigned int item, unsigned int page)
 /* A mapping with swapped pages at those addresses, which are the same for all. */
 static void map(unsigned int item)
 {
-	assert_int_equal(region_add(&attached->regions, BASE, BASE + BYTES, LIMBO_COVERED), 0);
+	assert_int_equal(region_add(&attached->regions, BASE, BASE + BYTES, false), 0);
 	for (unsigned int page = 0; page < PAGES; page++)
 		atomic_store(memory_bind(attached->memory, BASE + page * (uint64_t)PAGE_BYTES),
 			     word_of(item, page));
