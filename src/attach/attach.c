@@ -33,13 +33,7 @@ struct work {
 	attach_stopped_fn stopped;
 	void *argument;
 	char *message;
-	bool leaves_sleepers;
 };
-
-static struct trace_leave leave_of(const struct target *target, bool sleepers)
-{
-	return (struct trace_leave){target->agent_tid, sleepers};
-}
 
 static int call(void *argument)
 {
@@ -50,8 +44,7 @@ static int call(void *argument)
 
 static int call_stopped(struct work *work)
 {
-	return twins_stop(work->target->pid, leave_of(work->target, work->leaves_sleepers), call,
-			  work);
+	return twins_stop(work->target->pid, work->target->agent_tid, call, work);
 }
 
 static int inject_work(struct trace *trace, void *argument)
@@ -109,7 +102,7 @@ static bool shares_pids(pid_t pid)
 int attach_inject(pid_t pid, int userfault, struct target *target, attach_stopped_fn stopped,
 		  void *argument, char message[MESSAGE_BYTES])
 {
-	struct work work = {target, stopped, argument, message, false};
+	struct work work = {target, stopped, argument, message};
 	int error;
 
 	*message = '\0';
@@ -128,7 +121,7 @@ int attach_inject(pid_t pid, int userfault, struct target *target, attach_stoppe
 		target->userfault = fcntl(userfault, F_DUPFD_CLOEXEC, 0);
 		error = target->userfault < 0 ? -errno : 0;
 	}
-	error = error ?: trace_session(pid, (struct trace_leave){0}, INJECT_MS, inject_work, &work);
+	error = error ?: trace_session(pid, 0, INJECT_MS, inject_work, &work);
 	if (error) {
 		explain_stop(pid, error, message);
 		attach_forget(target);
@@ -146,16 +139,9 @@ static int stop_work(struct trace *trace, void *argument)
 
 int attach_stop(struct target *target, int timeout_ms, attach_stopped_fn stopped, void *argument)
 {
-	struct work work = {.target = target, .stopped = stopped, .argument = argument};
+	struct work work = {target, stopped, argument, NULL};
 
-	return trace_session(target->pid, leave_of(target, false), timeout_ms, stop_work, &work);
-}
-
-int attach_calm(struct target *target, int timeout_ms, attach_stopped_fn stopped, void *argument)
-{
-	struct work work = {target, stopped, argument, NULL, .leaves_sleepers = true};
-
-	return trace_session(target->pid, leave_of(target, true), timeout_ms, stop_work, &work);
+	return trace_session(target->pid, target->agent_tid, timeout_ms, stop_work, &work);
 }
 
 static int stage_code_work(struct trace *trace, void *argument)
@@ -169,9 +155,8 @@ static int stage_code_work(struct trace *trace, void *argument)
 
 int attach_stage_code(struct target *target, int timeout_ms)
 {
-	struct work work = {.target = target};
-	int error = trace_session(target->pid, (struct trace_leave){0}, timeout_ms, stage_code_work,
-				  &work);
+	struct work work = {target, NULL, NULL, NULL};
+	int error = trace_session(target->pid, 0, timeout_ms, stage_code_work, &work);
 
 	if (!error)
 		target->stages_code = true;
@@ -187,13 +172,12 @@ static int leave_work(struct trace *trace, void *argument)
 
 int attach_leave(struct target *target, char message[MESSAGE_BYTES])
 {
-	struct work work = {.target = target, .message = message};
+	struct work work = {target, NULL, NULL, message};
 	int error = -ESRCH;
 
 	*message = '\0';
 	if (attach_alive(target))
-		error = trace_session(target->pid, (struct trace_leave){0}, LEAVE_MS, leave_work,
-				      &work);
+		error = trace_session(target->pid, 0, LEAVE_MS, leave_work, &work);
 	/* A filter came to the agent meanwhile: it stays, asleep. */
 	if (error == -EACCES)
 		error = 0;

@@ -63,9 +63,6 @@ int attach_inject(pid_t pid, int userfault, struct target *target, attach_stoppe
 /* Stops all threads for a moment and calls `stopped`. Fails with -ETIMEDOUT (all resumed) when a
  * thread does not stop within timeout_ms; -ESRCH when the process is gone. */
 int attach_stop(struct target *target, int timeout_ms, attach_stopped_fn stopped, void *argument);
-/* The same for who needs no more than that what goes on comes to an end: threads that sleep
- * (asleep.h) are left alone, and may wake meanwhile. */
-int attach_calm(struct target *target, int timeout_ms, attach_stopped_fn stopped, void *argument);
 
 /* Pages that are writable and executable can be moved from now on. Stops all threads for a moment.
  * 0, -ETIMEDOUT (try again), or -errno: the kernel does not allow such staging. */

@@ -21,7 +21,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include "attach/asleep.h"
 #include "attach/borrow.h"
 #include "attach/remote.h"
 #include "attach/restart.h"
@@ -42,8 +41,7 @@
 
 struct session {
 	struct trace trace;
-	pid_t only; /* 0: all */
-	struct trace_leave leave;
+	pid_t skip, only; /* one of them; 0: none */
 	trace_fn work;
 	void *argument;
 	int result;
@@ -104,7 +102,7 @@ static int interrupt(struct trace *trace, pid_t tid)
 }
 
 /* Interrupts the threads that are new since the last pass; how many, or -errno. */
-static int interrupt_new(struct trace *trace, const struct trace_leave *leave)
+static int interrupt_new(struct trace *trace, pid_t skip)
 {
 	struct dirent *entry;
 	char path[48];
@@ -118,9 +116,8 @@ static int interrupt_new(struct trace *trace, const struct trace_leave *leave)
 	while ((entry = readdir(directory))) {
 		pid_t tid = atoi(entry->d_name);
 
-		if (tid <= 0 || tid == leave->tid || trace_find(trace, tid) ||
-		    is_kernel_worker(trace->pid, tid) ||
-		    (leave->asleep && is_asleep(trace->pid, tid)))
+		if (tid <= 0 || tid == skip || trace_find(trace, tid) ||
+		    is_kernel_worker(trace->pid, tid))
 			continue;
 		error = interrupt(trace, tid);
 		if (error > 0) {
@@ -136,7 +133,7 @@ static int interrupt_new(struct trace *trace, const struct trace_leave *leave)
 	return fresh;
 }
 
-static int stop_all(struct trace *trace, const struct trace_leave *leave)
+static int stop_all(struct trace *trace, pid_t skip)
 {
 	struct patience patience = patience_of(trace->timeout_ms);
 	unsigned int paid = 0;
@@ -145,7 +142,7 @@ static int stop_all(struct trace *trace, const struct trace_leave *leave)
 	patience.hurry = true;
 	patience.stuck = monotonic_ns() + STUCK_MS * 1000000ull;
 
-	while ((fresh = interrupt_new(trace, leave)) > 0) {
+	while ((fresh = interrupt_new(trace, skip)) > 0) {
 		for (int i = 0; i < fresh && paid < THREADS_MOST; i++, paid++)
 			patience.deadline += THREAD_NS;
 		for (size_t i = 0; i < trace->count;) {
@@ -165,7 +162,7 @@ static int stop_all(struct trace *trace, const struct trace_leave *leave)
 	}
 	if (fresh < 0)
 		return fresh;
-	return trace->count || leave->asleep ? 0 : -ESRCH;
+	return trace->count ? 0 : -ESRCH;
 }
 
 /* A thread that was killed while it was stopped: reap it, or it stays a zombie of ours. */
@@ -208,8 +205,8 @@ static void *run_session(void *argument)
 
 	trace->our_child = proc_parent(trace->pid) == getpid();
 	prctl(PR_SET_TIMERSLACK, SLACK_NS);
-	session->result = session->only ? trace_adopt(trace, session->only)
-					: stop_all(trace, &session->leave);
+	session->result =
+		session->only ? trace_adopt(trace, session->only) : stop_all(trace, session->skip);
 	if (!session->result && session->work)
 		session->result = session->work(trace, session->argument);
 	if (trace->borrowed && trace_give_back(trace) && !session->result)
@@ -240,28 +237,27 @@ static int hold_session(struct session *session)
 	return session->result;
 }
 
-static struct session session_of(pid_t pid, struct trace_leave leave, int timeout_ms, trace_fn work,
+static struct session session_of(pid_t pid, pid_t skip, int timeout_ms, trace_fn work,
 				 void *argument)
 {
 	return (struct session){
 		.trace = {.pid = pid, .timeout_ms = timeout_ms},
-		.leave = leave,
+		.skip = skip,
 		.work = work,
 		.argument = argument,
 	};
 }
 
-int trace_session(pid_t pid, struct trace_leave leave, int timeout_ms, trace_fn work,
-		  void *argument)
+int trace_session(pid_t pid, pid_t skip, int timeout_ms, trace_fn work, void *argument)
 {
-	struct session session = session_of(pid, leave, timeout_ms, work, argument);
+	struct session session = session_of(pid, skip, timeout_ms, work, argument);
 
 	return hold_session(&session);
 }
 
-int trace_within(pid_t pid, struct trace_leave leave, int timeout_ms, trace_fn work, void *argument)
+int trace_within(pid_t pid, pid_t skip, int timeout_ms, trace_fn work, void *argument)
 {
-	struct session session = session_of(pid, leave, timeout_ms, work, argument);
+	struct session session = session_of(pid, skip, timeout_ms, work, argument);
 
 	run_session(&session);
 	return session.result;

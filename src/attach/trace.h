@@ -66,25 +66,17 @@ static inline struct tracee *trace_find(const struct trace *trace, pid_t tid)
 	return at < trace->count && trace->threads[at].tid == tid ? &trace->threads[at] : NULL;
 }
 
-/* Which threads are not stopped. */
-struct trace_leave {
-	pid_t tid;   /* this one; 0: none */
-	bool asleep; /* those that wait for something (asleep.h): they may wake */
-};
-
-/* Runs in the session's thread with every thread stopped but those. */
+/* Runs in the session's thread with every thread (but `skip`) stopped. */
 typedef int (*trace_fn)(struct trace *trace, void *argument);
 
 /*
- * Stops every thread of the process but those of `leave`, calls `work`, lets all go.
+ * Stops every thread of the process but `skip` (0: none), calls `work`, lets all go.
  * What `work` returned, or -errno when they could not be stopped: -ETIMEDOUT, -ESRCH, -EPERM.
  */
-int trace_session(pid_t pid, struct trace_leave leave, int timeout_ms, trace_fn work,
-		  void *argument);
+int trace_session(pid_t pid, pid_t skip, int timeout_ms, trace_fn work, void *argument);
 
 /* The same for one more process, from within `work`: those of the session stay stopped. */
-int trace_within(pid_t pid, struct trace_leave leave, int timeout_ms, trace_fn work,
-		 void *argument);
+int trace_within(pid_t pid, pid_t skip, int timeout_ms, trace_fn work, void *argument);
 
 /* Stops this one thread, if it can be stopped, and lets it go: its call begins anew, or ends
  * (restart.h). */

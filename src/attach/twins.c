@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <unistd.h>
+#include "attach/trace.h"
 #include "base/proc.h"
 
 #define PATIENCE_MS 50
@@ -55,8 +56,7 @@ size_t twins_of(pid_t pid, pid_t *twins, size_t most)
 }
 
 struct stop {
-	pid_t of;
-	struct trace_leave leave;
+	pid_t of, skip;
 	pid_t tried[TWINS_MOST];
 	size_t count;
 	bool is_done;
@@ -90,16 +90,16 @@ static int stop_next(struct trace *trace, void *argument)
 
 	(void)trace;
 	while (!stop->is_done && (twin = next_twin(stop)))
-		error = trace_within(twin, stop->leave, PATIENCE_MS, stop_next, stop);
+		error = trace_within(twin, stop->skip, PATIENCE_MS, stop_next, stop);
 	if (stop->is_done)
 		return error;
 	stop->is_done = true;
 	return stop->work(stop->argument);
 }
 
-int twins_stop(pid_t pid, struct trace_leave leave, int (*work)(void *argument), void *argument)
+int twins_stop(pid_t pid, pid_t skip, int (*work)(void *argument), void *argument)
 {
-	struct stop stop = {.of = pid, .leave = leave, .work = work, .argument = argument};
+	struct stop stop = {.of = pid, .skip = skip, .work = work, .argument = argument};
 
 	return stop_next(NULL, &stop);
 }

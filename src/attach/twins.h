@@ -8,7 +8,6 @@
 
 #include <stddef.h>
 #include <sys/types.h>
-#include "attach/trace.h"
 
 #define TWINS_MOST 64
 
@@ -20,8 +19,9 @@ size_t twins_of(pid_t pid, pid_t *twins, size_t most);
 
 /*
  * From within a session of `pid` (trace.h): stops its twins, too, and calls `work`; what that
- * returned. A twin that does not stop for a moment's waiting runs on.
+ * returned. A twin that does not stop for a moment's waiting runs on. `skip`: a thread that is not
+ * stopped; 0: none.
  */
-int twins_stop(pid_t pid, struct trace_leave leave, int (*work)(void *argument), void *argument);
+int twins_stop(pid_t pid, pid_t skip, int (*work)(void *argument), void *argument);
 
 #endif

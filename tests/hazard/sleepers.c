@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Description: a thread that waits for something sleeps on while the program is stopped for others:
- * for faults that wait while a thread drops pages all the time, and for new memory that is looked
+ * Description: a thread that waits for something sleeps on while the program's new memory is looked
  * through. (What a stop breaks off waits anew, with its whole time-out.)
  */
 #include <sys/epoll.h>
@@ -13,7 +12,6 @@
 #define WAKES_MOST 5
 #define GROWN_MIB  64ul
 
-static atomic_bool stop;
 static atomic_int sleeper_tid;
 
 static void *sleep_on(void *argument)
@@ -23,15 +21,7 @@ static void *sleep_on(void *argument)
 
 	sleeper_tid = (int)syscall(SYS_gettid);
 	epoll_wait(nothing, &event, 1, -1);
-	return argument;
-}
-
-static void *drop(void *argument)
-{
-	char *at = anonymous(1);
-
-	while (!stop)
-		expect(!madvise(at, PAGE, MADV_DONTNEED), "madvise: %m");
+	fail("a call that waits for ever: %m");
 	return argument;
 }
 
@@ -49,24 +39,6 @@ static long wakes(void)
 			count = -1;
 	fclose(status);
 	return count;
-}
-
-/* Pages far from each other: each is a fault of its own. */
-static void touch_in_a_storm(const char *cold)
-{
-	double end = seconds_now() + SECONDS;
-	pthread_t thread;
-
-	expect(!pthread_create(&thread, NULL, drop, NULL), "pthread_create");
-	for (uint64_t i = 0; seconds_now() < end; i++) {
-		size_t page = mix(i) % PAGES;
-
-		expect(page_is(cold + page * PAGE, 1, page), "page %zu is wrong", page);
-		if (i % 64 == 63)
-			press();
-	}
-	stop = true;
-	pthread_join(thread, NULL);
 }
 
 /* New mappings, filled as fast as may be, and none stays for long. */
@@ -94,9 +66,6 @@ int main(void)
 	fill(cold, PAGES, 1);
 	expect(!pthread_create(&sleeper, NULL, sleep_on, NULL), "pthread_create");
 	evict_most(cold, PAGES);
-	before = wakes();
-	touch_in_a_storm(cold);
-	expect(wakes() - before <= WAKES_MOST, "it woke %ld times in a storm", wakes() - before);
 	before = wakes();
 	grow();
 	expect(wakes() - before <= WAKES_MOST, "it woke %ld times beside new memory",

@@ -170,7 +170,7 @@ static void relieve(struct sufferer *sufferer, struct target *target)
 	struct attached *attached;
 
 	/* Even when not all could be stopped, those that were have made room meanwhile. */
-	attach_calm(target, STOP_PATIENCE_MS, calm, sufferer);
+	attach_stop(target, STOP_PATIENCE_MS, calm, sufferer);
 	end = monotonic_ns();
 	rest = (end - begin) * REST_SHARE;
 	pthread_mutex_lock(&pager->listing.lock);

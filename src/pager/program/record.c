@@ -97,6 +97,6 @@ int record_again(struct attached *attached)
 	int error = record_when_calm(attached);
 
 	if (error == -EAGAIN)
-		error = attach_calm(&attached->target, STOP_PATIENCE_MS, stopped, attached);
+		error = attach_stop(&attached->target, STOP_PATIENCE_MS, stopped, attached);
 	return error;
 }
