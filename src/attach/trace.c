@@ -218,6 +218,18 @@ static void *run_session(void *argument)
 /* One at a time: the pager has two threads that ask for them. */
 static pthread_mutex_t one_session = PTHREAD_MUTEX_INITIALIZER;
 
+bool trace_pause(bool wait)
+{
+	if (wait)
+		return !pthread_mutex_lock(&one_session);
+	return !pthread_mutex_trylock(&one_session);
+}
+
+void trace_go_on(void)
+{
+	pthread_mutex_unlock(&one_session);
+}
+
 static int hold_session(struct session *session)
 {
 	sigset_t all, old;

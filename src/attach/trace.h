@@ -82,6 +82,13 @@ int trace_within(pid_t pid, pid_t skip, int timeout_ms, trace_fn work, void *arg
  * (restart.h). */
 void trace_touch(pid_t pid, pid_t tid);
 
+/*
+ * There is no session from here to trace_go_on: a stop that waitid tells of is the process's own.
+ * `wait`: for the end of one; else false while there is one. Not from within a session.
+ */
+bool trace_pause(bool wait);
+void trace_go_on(void);
+
 /* Stops one more thread; 0 too when it is one of threads[] already, or gone. */
 int trace_adopt(struct trace *trace, pid_t tid);
 

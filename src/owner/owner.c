@@ -31,6 +31,7 @@
 #define TICK_MOST_US	 1000000
 #define TICK_CHILDREN_US 20000
 #define TICK_CGROUP_US	 50000
+#define TICK_STOP_US	 1000
 #define NOTICE_NS	 1000000000ull
 /* How long the last words wait for who reads them. */
 #define LAST_WORDS_MS 1000
@@ -200,6 +201,9 @@ static int tick(struct owner *owner)
 
 	if (sleep_us < 0 || (owner->remover && sleep_us > TICK_CHILDREN_US))
 		sleep_us = TICK_CHILDREN_US;
+	signals_follow_stop(owner);
+	if (owner->stop_ns && sleep_us > TICK_STOP_US)
+		sleep_us = TICK_STOP_US;
 	return sleep_us < TICK_MOST_US ? sleep_us : TICK_MOST_US;
 }
 

@@ -25,7 +25,6 @@ struct owner {
 	int pidfd;
 	int signals;
 	bool gone;	    /* the program has ended */
-	bool stopped;	    /* it was when a signal last told of it */
 	bool at_work;	    /* the pager is, for long, and others are heard meanwhile */
 	bool detached;	    /* and goes on without us */
 	bool detach_wanted; /* a signal asked for it */
@@ -34,6 +33,9 @@ struct owner {
 	const struct client *remover; /* who has a backend removed; NULL: nobody */
 	bool remover_waits;	      /* in this turn of the loop: else it has gone */
 	uint64_t gone_ns;
+	/* signals.c: the program may have stopped, since then (0: no); and it was told to */
+	uint64_t stop_ns;
+	bool stop_seen;
 	bool was_attached;
 	int wait_status;
 	struct report last; /* of the moment when the pager was closed */

@@ -13,10 +13,18 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "attach/trace.h"
+#include "base/clock.h"
 #include "base/proc.h"
 #include "base/say.h"
 #include "owner/owner.h"
 #include "owner/owner_state.h"
+
+/* So long after it was told of a stop may the program take to stand still, ns. */
+#define FOLLOW_NS 1000000000u
+/* The same of one that is to be continued. */
+#define STOPPING_LOOKS	  5
+#define STOPPING_PAUSE_US 1000
 
 /* Everything that a signal may mean to somebody else; what a fault of our own raises stays. */
 void signals_handled(sigset_t *set)
@@ -47,8 +55,8 @@ static bool is_stopped(pid_t pid)
 }
 
 /*
- * Nothing here takes what it sees of a process that lives: a thread of ours may be tracing it, and
- * wait for the same stop. Taken, a signal that it stopped for would be lost, too.
+ * What is seen of a process that lives is taken only while no thread of ours traces: it may be the
+ * stop that such a thread waits for. Taken, a signal that it stopped for would be lost, too.
  */
 static bool look_at(idtype_t type, pid_t id, int what, siginfo_t *info)
 {
@@ -57,18 +65,49 @@ static bool look_at(idtype_t type, pid_t id, int what, siginfo_t *info)
 	       info->si_pid;
 }
 
-/* Job control: the shell waits for us, so we stop once the program has. */
-static void follow_stop(struct owner *owner)
+/*
+ * While it is traced a stop cannot be seen, and nobody tells of it afterwards: it is looked for
+ * once it is not. It may have been about to stop anew then, since it was let go.
+ */
+void signals_follow_stop(struct owner *owner)
 {
-	siginfo_t info;
-	bool seen = !owner->gone && look_at(P_PIDFD, owner->pidfd, WSTOPPED, &info);
-	bool before = owner->stopped;
+	siginfo_t info = {0};
+	bool stopped;
 
-	if (seen && info.si_code != CLD_STOPPED)
+	if (!owner->stop_ns || owner->gone || !trace_pause(false))
 		return;
-	owner->stopped = seen;
-	if (seen && !before && info.si_status != SIGSTOP && is_stopped(owner->pid))
+	if (!waitid(P_PIDFD, (id_t)owner->pidfd, &info, WSTOPPED | WNOHANG) && info.si_pid)
+		owner->stop_seen = info.si_status != SIGSTOP;
+	stopped = owner->stop_seen && is_stopped(owner->pid);
+	trace_go_on();
+	if (stopped || !owner->stop_seen || monotonic_ns() - owner->stop_ns > FOLLOW_NS) {
+		owner->stop_ns = 0;
+		owner->stop_seen = false;
+	}
+	/* Job control: the shell waits for us, so we stop once the program has. */
+	if (stopped)
 		kill(getpid(), SIGSTOP);
+}
+
+/*
+ * It stands still since we did, or will at once: it was traced. One that was continued with us, and
+ * may have begun to stop anew, must not be continued again: that it was is known until it has
+ * stopped, and then that is.
+ */
+static bool awaits_us(const struct owner *owner)
+{
+	bool waits = false, knows = false;
+	siginfo_t info;
+
+	trace_pause(true);
+	for (int looks = 0; looks < STOPPING_LOOKS && !waits && !knows; looks++) {
+		if (looks)
+			usleep(STOPPING_PAUSE_US);
+		waits = is_stopped(owner->pid);
+		knows = look_at(P_PIDFD, owner->pidfd, WSTOPPED | WCONTINUED, &info);
+	}
+	trace_go_on();
+	return waits && !knows;
 }
 
 static bool has_ended(const siginfo_t *info)
@@ -108,7 +147,7 @@ static void pass_on(struct owner *owner, const struct signalfd_siginfo *info)
 	/* Our own write to a pipe that nobody reads. */
 	if (info->ssi_signo == SIGPIPE && (pid_t)info->ssi_pid == getpid())
 		return;
-	if (info->ssi_signo == SIGCONT && !is_stopped(owner->pid))
+	if (info->ssi_signo == SIGCONT && !awaits_us(owner))
 		return;
 	pidfd_send_signal(owner->pidfd, (int)info->ssi_signo, NULL, 0);
 }
@@ -138,7 +177,8 @@ void signals_take(struct owner *owner)
 		if (!owner->config.is_parent) {
 			attached_signal(owner, info.ssi_signo);
 		} else if (info.ssi_signo == SIGCHLD) {
-			follow_stop(owner);
+			owner->stop_ns = monotonic_ns();
+			signals_follow_stop(owner);
 			reap_adopted(owner);
 		} else {
 			pass_on(owner, &info);

@@ -82,6 +82,8 @@ stopped_together() {
 	kill -TERM $program
 	check "and its end is seen" ends_with 143 $owner
 	rm -f "$work/up"
+	check "each of 20 stops in a row is shown to the shell" \
+		python3 "$(dirname "$0")/stops.py" 20 "$VSWAP" run -q
 }
 if takes_stops; then stopped_together; else skip "job control" "this process group takes no stops"; fi
 
