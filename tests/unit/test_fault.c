@@ -255,6 +255,8 @@ static void test_changing(void **state)
 	assert_int_equal(pthread_create(&thread, NULL, drop_one, NULL), 0);
 	assert_int_equal(poll(&wait, 1, -1), 1);
 	assert_int_equal(lost(true), FAULT_CHANGING);
+	*slot_of(24) = DESC_BAD;
+	assert_int_equal(serve(fault_at(24, false)), FAULT_CHANGING);
 	check_all(FAULT_CHANGING, before);
 	assert_int_equal(next_event(), UFFD_EVENT_REMOVE);
 	pthread_join(thread, NULL);

@@ -254,7 +254,8 @@ enum fault_result fault_serve(struct fault *fault, struct fill_buffers *buffers)
 		return first_touch(fault, buffers, word,
 				   run_limit(attached, fault->address, fault->overdue));
 	case DESC_BAD:
-		userfault_poison(attached->task.userfault, fault->address);
+		if (userfault_poison(attached->task.userfault, fault->address) == -EAGAIN)
+			return FAULT_CHANGING;
 		userfault_wake(attached->task.userfault, fault->address, 1);
 		return FAULT_DONE;
 	default:
