@@ -39,7 +39,7 @@ static int call(void *argument)
 {
 	struct work *work = argument;
 
-	return work->stopped(work->target, work->argument);
+	return work->stopped ? work->stopped(work->target, work->argument) : 0;
 }
 
 static int call_stopped(struct work *work)
@@ -59,7 +59,7 @@ static int inject_work(struct trace *trace, void *argument)
 			       (int)trace->pid);
 	error = trace_borrow(trace, 0);
 	error = error ?: inject_all(trace, work->target, work->message);
-	if (error || !work->stopped)
+	if (error)
 		return error;
 	error = call_stopped(work);
 	if (error)

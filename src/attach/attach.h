@@ -48,7 +48,8 @@ struct target {
 };
 
 /* Runs while every thread of the target is stopped, and those of its twins (twins.h) that can be
- * stopped, in another thread than the caller's. Non-zero: give up, put all back. */
+ * stopped, in another thread than the caller's. Non-zero: give up, put all back. NULL stands for 0.
+ */
 typedef int (*attach_stopped_fn)(struct target *target, void *argument);
 
 /*
