@@ -17,15 +17,6 @@
 static atomic_bool stop;
 static char *cold;
 
-static void *drop(void *argument)
-{
-	char *at = anonymous(1);
-
-	while (!stop)
-		expect(!madvise(at, PAGE, MADV_DONTNEED), "madvise: %m");
-	return argument;
-}
-
 static void *map(void *argument)
 {
 	while (!stop)
@@ -70,7 +61,7 @@ static void touch_in_a_storm(void *(*work)(void *), uint64_t seed, const char *w
 
 	stop = false;
 	for (int i = 0; i < THREADS; i++)
-		expect(!pthread_create(&threads[i], NULL, work, NULL), "pthread_create");
+		expect(!pthread_create(&threads[i], NULL, work, &stop), "pthread_create");
 	pause_ms(50);
 	touch(seed, who);
 	fork_and_touch(seed);
@@ -104,14 +95,14 @@ int main(void)
 		child_beside(gate[0]);
 
 	expect(write(gate[1], "", 1) == 1, "write: %m");
-	touch_in_a_storm(drop, 1, "a thread in a storm");
+	touch_in_a_storm(drop_until, 1, "a thread in a storm");
 	wait_good(beside, "the process beside");
 	touch_in_a_storm(map, 2, "a thread among mappings");
 
 	child = fork();
 	expect(child >= 0, "fork: %m");
 	if (!child) {
-		touch_in_a_storm(drop, 3, "a child in a storm");
+		touch_in_a_storm(drop_until, 3, "a child in a storm");
 		_exit(0);
 	}
 	wait_good(child, "the child");

@@ -12,13 +12,6 @@
 static char *area[AREAS];
 static atomic_bool stop;
 
-static void *drop(void *argument)
-{
-	while (!stop)
-		madvise(argument, PAGE, MADV_DONTNEED);
-	return NULL;
-}
-
 /* To twice its size; the pages behind it are taken. */
 static char *grow(char *at)
 {
@@ -40,7 +33,7 @@ int main(void)
 	}
 	for (int i = 0; i < 3; i++)
 		press();
-	expect(!pthread_create(&thread, NULL, drop, anonymous(1)), "pthread_create");
+	expect(!pthread_create(&thread, NULL, drop_until, &stop), "pthread_create");
 	for (size_t n = 0; n < AREAS; n++) {
 		pid_t pid = fork();
 

@@ -180,6 +180,17 @@ static inline void press(void)
 	}
 }
 
+/* A thread that drops a page all the time, until *stop (atomic_bool) is set: an event is in flight
+ * nearly always. */
+static inline void *drop_until(void *stop)
+{
+	char *at = anonymous(1);
+
+	while (!*(atomic_bool *)stop)
+		expect(!madvise(at, PAGE, MADV_DONTNEED), "madvise: %m");
+	return stop;
+}
+
 /* For so long, `count` threads work (on 1, 2, ..., which they return) while other memory pushes
  * theirs out; then `stop` is set, and they end. */
 static inline void press_beside(void *(*work)(void *), uintptr_t count, atomic_bool *stop,

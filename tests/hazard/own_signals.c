@@ -22,15 +22,6 @@ static void handler(int signal)
 	handled++;
 }
 
-static void *drop(void *argument)
-{
-	char *at = anonymous(1);
-
-	while (!stop)
-		expect(!madvise(at, PAGE, MADV_DONTNEED), "madvise: %m");
-	return argument;
-}
-
 /* It is handled before the call that sends it returns. */
 static void *send(void *argument)
 {
@@ -70,7 +61,7 @@ int main(void)
 	fill(cold, PAGES, 1);
 	evict_most(cold, PAGES);
 	for (int i = 0; i < DROPPERS + SENDERS; i++)
-		expect(!pthread_create(&threads[i], NULL, i < DROPPERS ? drop : send, NULL),
+		expect(!pthread_create(&threads[i], NULL, i < DROPPERS ? drop_until : send, &stop),
 		       "pthread_create");
 	touch(cold);
 	stop = true;
