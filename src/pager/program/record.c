@@ -77,10 +77,11 @@ static int record_when_calm(struct attached *attached)
 		if (tries)
 			usleep(CALM_PAUSE_US);
 		lock_write(&attached->lock);
-		if (moved_is_calm(attached)) {
+		if (moved_is_calm(attached))
 			batch_quiesce(attached);
+		/* Ending a batch may have taken its time. */
+		if (moved_is_calm(attached))
 			error = record_regions(attached);
-		}
 		unlock_write(&attached->lock);
 	}
 	return error;
