@@ -79,6 +79,11 @@ static void explain_stop(pid_t pid, int error, char message[MESSAGE_BYTES])
 			(int)pid);
 	else if (error == -ESRCH)
 		explain(message, 0, "process %d has ended", (int)pid);
+	else if (error == -EAGAIN)
+		snprintf(message, MESSAGE_BYTES,
+			 "the memory of process %d cannot be told for sure while it changes: it "
+			 "goes on as before; try again later",
+			 (int)pid);
 	else if (error == -EPERM)
 		explain(message, 0,
 			"process %d may not be traced: run vswap as its user, or as root, and end "

@@ -117,6 +117,12 @@ int release(struct attached *attached, bool lose, char message[MESSAGE_BYTES])
 		bring_back_explain(attached, &work, back, message);
 		return back;
 	}
+	if (error == -EAGAIN)
+		return explain(
+			message, error,
+			"process %d does not stand still: its memory changes all the time, or "
+			"a thread waits in the kernel; it goes on as before; try again later",
+			pid);
 	if (error && error != -ESRCH)
 		return explain(message, error, "cannot let go of process %d: %s", pid,
 			       strerror(-error));
