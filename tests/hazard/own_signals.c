@@ -2,7 +2,8 @@
 /*
  * Description: threads send themselves signals while others drop pages all the time, so that the
  * program is stopped again and again for the faults that wait meanwhile. A thread that stops for a
- * signal still gets it, and each touch comes to its end.
+ * signal still gets it, and each touch comes to its end. So it is in an orphan, whom the owner
+ * waits for.
  */
 #include "hazard.h"
 
@@ -33,7 +34,7 @@ static void *send(void *argument)
 }
 
 /* Pages far from each other: each is a fault of its own. */
-static void touch(const char *cold)
+static void *touch(void *cold)
 {
 	double end = seconds_now() + SECONDS;
 
@@ -41,31 +42,63 @@ static void touch(const char *cold)
 		size_t page = mix(i) % PAGES;
 		double began = seconds_now();
 
-		expect(page_is(cold + page * PAGE, 1, page), "page %zu is wrong", page);
+		expect(page_is((char *)cold + page * PAGE, 1, page), "page %zu is wrong", page);
 		expect(seconds_now() - began < MOST_SECONDS, "a touch took %.1f s",
 		       seconds_now() - began);
 		if (i % 64 == 63)
 			press();
 	}
+	stop = true;
+	return cold;
 }
 
-int main(void)
+static void test(void)
 {
-	struct sigaction action = {.sa_handler = handler};
-	pthread_t threads[DROPPERS + SENDERS];
-	char *cold;
+	pthread_t threads[DROPPERS + SENDERS], toucher;
+	char *cold = anonymous(PAGES);
 
-	hazard_start();
-	sigaction(SIGUSR1, &action, NULL);
-	cold = anonymous(PAGES);
 	fill(cold, PAGES, 1);
 	evict_most(cold, PAGES);
 	for (int i = 0; i < DROPPERS + SENDERS; i++)
 		expect(!pthread_create(&threads[i], NULL, i < DROPPERS ? drop_until : send, &stop),
 		       "pthread_create");
-	touch(cold);
-	stop = true;
+	expect(!pthread_create(&toucher, NULL, touch, cold), "pthread_create");
+	send(NULL);
+	pthread_join(toucher, NULL);
 	for (int i = 0; i < DROPPERS + SENDERS; i++)
 		pthread_join(threads[i], NULL);
+}
+
+/* The same in a process that has come to the owner, its parent having ended. */
+static void test_orphan(void)
+{
+	int ends[2];
+	pid_t child;
+	char byte;
+
+	expect(!pipe(ends), "pipe: %m");
+	child = fork();
+	expect(child >= 0, "fork: %m");
+	if (!child && !fork()) {
+		close(ends[0]);
+		test();
+		expect(write(ends[1], "", 1) == 1, "write: %m");
+		_exit(0);
+	}
+	if (!child)
+		_exit(0);
+	wait_good(child, "the parent of an orphan");
+	close(ends[1]);
+	expect(read(ends[0], &byte, 1) == 1, "an orphan was wrong");
+}
+
+int main(void)
+{
+	struct sigaction action = {.sa_handler = handler};
+
+	hazard_start();
+	sigaction(SIGUSR1, &action, NULL);
+	test_orphan();
+	test();
 	return 0;
 }
