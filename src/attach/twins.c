@@ -34,7 +34,8 @@ static bool note(void *argument, pid_t pid)
 	return search->count == search->most;
 }
 
-static void look_around(struct search *search, pid_t pid)
+/* Its parent. */
+static pid_t look_around(struct search *search, pid_t pid)
 {
 	pid_t parent = proc_parent(pid);
 
@@ -42,14 +43,15 @@ static void look_around(struct search *search, pid_t pid)
 	proc_each_child(pid, note, search);
 	if (parent)
 		proc_each_child(parent, note, search);
+	return parent;
 }
 
 size_t twins_of(pid_t pid, pid_t *twins, size_t most)
 {
 	struct search search = {.of = pid, .twins = twins, .most = most};
 
-	look_around(&search, pid);
-	proc_each_child(getpid(), note, &search);
+	if (look_around(&search, pid) != getpid())
+		proc_each_child(getpid(), note, &search);
 	for (size_t i = 0; i < search.count; i++)
 		look_around(&search, twins[i]);
 	return search.count;
