@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <unistd.h>
 #include "pager/attached/state.h"
+#include "pager/attached/userfault.h"
 #include "pager/changes/moved.h"
 #include "pager/program/program.h"
 #include "pager/program/register.h"
@@ -14,16 +15,22 @@
 
 struct recording {
 	struct attached *attached;
+	struct region_list present; /* runs that were seen in one region */
 	int error;
 };
 
-/* A run of present pages: those without a descriptor become resident. */
-static void record_run(void *argument, uint64_t start, uint64_t end)
+static void note_run(void *argument, uint64_t start, uint64_t end)
 {
 	struct recording *recording = argument;
-	struct memory *memory = recording->attached->memory;
 
-	for (uint64_t at = start; at < end && !recording->error; at += PAGE_BYTES) {
+	if (!recording->error)
+		recording->error = region_add(&recording->present, start, end, false);
+}
+
+/* A run of present pages: those without a descriptor become resident. */
+static int record_run(struct memory *memory, uint64_t start, uint64_t end)
+{
+	for (uint64_t at = start; at < end; at += PAGE_BYTES) {
 		slot_t *slot = memory_look(memory, at);
 
 		/* A cluster that a child shares, and that knows of the page, stays shared. */
@@ -31,20 +38,31 @@ static void record_run(void *argument, uint64_t start, uint64_t end)
 			continue;
 		slot = memory_bind(memory, at);
 		if (!slot)
-			recording->error = -ENOMEM;
-		else
-			slot_change(slot, DESC_ABSENT, DESC_RESIDENT);
+			return -ENOMEM;
+		slot_change(slot, DESC_ABSENT, DESC_RESIDENT);
 	}
+	return 0;
 }
 
+/*
+ * What was seen counts only if no event is in flight afterwards: else it may have been of something
+ * that is about to move there, or has moved away. -EAGAIN then.
+ */
 static int record_region(struct recording *recording, struct region *region)
 {
 	struct attached *attached = recording->attached;
-	int error = maps_present(attached->target.pagemap, region->start, region->end, record_run,
-				 recording);
+	int error;
 
+	recording->present.count = 0;
+	error = maps_present(attached->target.pagemap, region->start, region->end, note_run,
+			     recording);
 	if (!error)
 		error = recording->error;
+	if (!error && userfault_is_changing(attached->task.userfault))
+		error = -EAGAIN;
+	for (size_t i = 0; i < recording->present.count && !error; i++)
+		error = record_run(attached->memory, recording->present.items[i].start,
+				   recording->present.items[i].end);
 	if (!error)
 		region->unrecorded = false;
 	return error;
@@ -57,6 +75,7 @@ static int record_regions(struct attached *attached)
 
 	for (size_t i = 0; i < attached->regions.count && !error; i++)
 		error = record_region(&recording, &attached->regions.items[i]);
+	region_free(&recording.present);
 	return error;
 }
 
@@ -65,7 +84,10 @@ int record_all(struct attached *attached, struct maps *maps)
 	int error = register_stopped(attached, maps);
 
 	assert_writing(&attached->lock);
-	return error ? error : record_regions(attached);
+	if (!error)
+		error = record_regions(attached);
+	/* Another process that shares the memory changes it: the rest is recorded later. */
+	return error == -EAGAIN ? 0 : error;
 }
 
 /* -EAGAIN: something is in flight all the time. */
