@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Storms and fork storms, several at once, one after the other: other seeds, budgets and forms each
+# Storms of all programs, several at once, one after the other: other seeds, budgets and forms each
 # time, with and without a file, half of them with their programs stopped at random. What fails is shown
 # with what repeats it. ./dev storm [MINUTES]
 #
@@ -45,7 +45,8 @@ stop_at_random() {
 
 # run_one LOG: one storm that was picked.
 run_one() {
-	pick storm storm/--threads=1 storm/--threads=12 forkstorm forkstorm/--kill forkstorm/--threads=1
+	pick storm storm/--threads=1 storm/--threads=12 forkstorm forkstorm/--kill forkstorm/--threads=1 \
+		areas areas/--threads=16
 	form=$picked
 	name=${form%%/*}
 	options=$(echo "${form#"$name"}" | tr '/=' '  ')
@@ -60,12 +61,13 @@ run_one() {
 	# Where the agent may be stopped between moving a page and marking it, a guard that comes and goes
 	# in between is not seen (docs/limits.md).
 	[ "$name$stopped" != storm1 ] || options="$options --only -guard,twin"
-	program=$BUILD/tests/storm/storm
-	[ "$name" = storm ] || program=$BUILD/tests/trees/forkstorm
+	program=$BUILD/tests/storm/$name
+	[ "$name" != forkstorm ] || program=$BUILD/tests/trees/forkstorm
+	[ "$name" = areas ] || options="--mib $mib $options"
 	one_of 32768
 	its=$((seed + one))
 	set -- "$1" run -q -m "$budget" $([ "$file" = no ] || echo "-b file:$file") -- \
-		"$program" --pages "$pages" --seed "$its" --mib "$mib" $options
+		"$program" --pages "$pages" --seed "$its" $options
 	log=$1
 	shift
 	status=0

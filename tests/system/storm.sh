@@ -9,14 +9,21 @@ pages=${STORM_PAGES:-700000}
 seed=${STORM_SEED:-$(date +%s)}
 limit=${STORM_TIMEOUT:-$((300 + pages / 2000))}
 
-# rage NAME SHARE OPTIONS-OF-RUN OPTIONS...: one run of it.
-rage() {
-	name=$1 share=$2 behind=$3
-	shift 3
+# run_one BUDGET NAME SHARE OPTIONS-OF-RUN PROGRAM OPTIONS...
+run_one() {
+	budget=$1 name=$2 share=$3 behind=$4
+	shift 4
 	seed=$((seed + 1))
 	# shellcheck disable=SC2086
-	paged "$limit" 16M $behind -- "$storm" --pages $((pages * share / 100)) --seed "$seed" "$@"
+	paged "$limit" "$budget" $behind -- "$@" --pages $((pages * share / 100)) --seed "$seed"
 	judge "storm, $name (seed $seed)" $? 'pages checked'
+}
+
+# rage NAME SHARE OPTIONS-OF-RUN OPTIONS...: one run of the storm.
+rage() {
+	rage_name=$1 rage_share=$2 rage_behind=$3
+	shift 3
+	run_one 16M "$rage_name" "$rage_share" "$rage_behind" "$storm" "$@"
 }
 
 need_built "$storm"
@@ -25,4 +32,6 @@ rage "one thread" 15 "" --mib 48 --threads 1
 rage "no forks" 15 "" --mib 64 --threads 3 --only -fork
 rage "many threads" 10 "" --mib 64 --threads 12
 rage "with a file" 20 "-b file:$work/tmp" --mib 64 --threads 3
+run_one 28M "areas of many threads" 60 "" "$BUILD/tests/storm/areas"
+run_one 20M "areas of four threads" 20 "" "$BUILD/tests/storm/areas" --threads 4
 finish

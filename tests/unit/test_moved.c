@@ -44,6 +44,8 @@
 #define B    (BASE + STEP)
 #define C    (BASE + 2 * STEP)
 #define D    (BASE + 3 * STEP)
+#define E    (BASE + 4 * STEP)
+#define F    (BASE + 5 * STEP)
 /* Longer than any event takes. */
 #define WAIT_MS 20000
 
@@ -77,12 +79,14 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	const uint64_t places[] = {A, B, C, D};
+	const uint64_t places[] = {A, B, C, D, E, F};
 
 	/* Nobody is told any more. */
 	close(attached->task.userfault);
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		munmap((void *)places[i], BYTES);
+		munmap((void *)(places[i] + BYTES), BYTES); /* not where it was sealed */
+	}
 	close(attached->task.pagemap);
 	memory_close(attached->memory);
 	space_close(attached->space);
@@ -128,11 +132,30 @@ static void map_area(uint64_t place, unsigned int area)
 			     word_of(area, page));
 }
 
+/* An area that has left as a whole, without marks: the page table shows nothing of it. */
+static void map_unseen(uint64_t place, unsigned int area)
+{
+	map(place, BYTES);
+	assert_int_equal(userfault_register(attached->task.userfault, place, BYTES, true), 0);
+	assert_int_equal(region_add(&attached->regions, place, place + BYTES, false), 0);
+	for (unsigned int page = 0; page < PAGES; page++)
+		atomic_store(memory_bind(attached->memory, place + page * (uint64_t)PAGE_BYTES),
+			     word_of(area, page + 1) & ~DESC_MARKED);
+}
+
+/* An area that has grown: the second half was never touched, and we know nothing of it. */
+static void map_grown(uint64_t place, unsigned int area)
+{
+	map_area(place, area);
+	map(place + BYTES, BYTES);
+	assert_int_equal(userfault_register(attached->task.userfault, place, 2 * BYTES, true), 0);
+}
+
 static void check_area(uint64_t place, unsigned int area)
 {
-	const struct region *region = region_find(&attached->regions, place);
+	uint64_t from, to;
 
-	assert_true(region && region->end >= place + BYTES);
+	assert_false(region_gap(&attached->regions, place, place + BYTES, &from, &to));
 	for (unsigned int page = 0; page < PAGES; page++)
 		assert_true(*slot_at(place, page) == word_of(area, page));
 }
@@ -151,18 +174,21 @@ struct call {
 	uint64_t from, to; /* a move; 0: none */
 	uint64_t unmap, bytes;
 	bool refused, drop;
+	bool grown;  /* twice as long */
+	bool leaves; /* an empty mapping where it was */
 };
 
 static void *make(void *argument)
 {
 	struct call *call = argument;
+	uint64_t bytes = call->grown ? 2 * BYTES : BYTES;
+	int how = MREMAP_MAYMOVE | MREMAP_FIXED | (call->leaves ? MREMAP_DONTUNMAP : 0);
 
 	if (call->unmap && munmap((void *)call->unmap, call->bytes) != (call->refused ? -1 : 0))
 		abort();
 	if (call->drop && madvise((void *)call->from, call->bytes, MADV_DONTNEED))
 		abort();
-	if (call->to && mremap((void *)call->from, BYTES, BYTES, MREMAP_MAYMOVE | MREMAP_FIXED,
-			       call->to) != (void *)call->to)
+	if (call->to && mremap((void *)call->from, bytes, bytes, how, call->to) != (void *)call->to)
 		abort();
 	return NULL;
 }
@@ -267,18 +293,14 @@ static void test_overtaken(void **state)
 	assert_int_equal(attached_swapped_pages(attached), PAGES - 1);
 }
 
-/* A moved to B, and then C to A: the second is told first. */
-static void test_row(void **state)
+/* The second happens after the first, and is told of before. */
+static void tell_turned(struct call *first, struct call *second)
 {
-	struct call first = {.from = A, .to = B}, second = {.from = C, .to = A};
 	struct uffd_msg one, two, left = {0};
 
-	NEEDS_USERFAULT(state);
-	map_area(A, 1);
-	map_area(C, 3);
-	begin(&first);
+	begin(first);
 	one = next_event();
-	begin(&second);
+	begin(second);
 	two = next_event();
 	/* What the first has left may be told of before. */
 	if (two.event == UFFD_EVENT_UNMAP) {
@@ -289,11 +311,73 @@ static void test_row(void **state)
 	apply(&one);
 	if (left.event)
 		apply(&left);
-	end(&first);
-	end(&second);
+	end(first);
+	end(second);
+}
+
+/* A moved to B, and then C to A. */
+static void test_row(void **state)
+{
+	struct call first = {.from = A, .to = B}, second = {.from = C, .to = A};
+
+	NEEDS_USERFAULT(state);
+	map_area(A, 1);
+	map_area(C, 3);
+	tell_turned(&first, &second);
 	check_area(A, 3);
 	check_area(B, 1);
 	check_nothing(C);
+}
+
+/* A moved to B, and then C to where its second half was, and on behind it. */
+static void test_row_partly(void **state)
+{
+	struct call first = {.from = A, .to = B}, second = {.from = C, .to = A + BYTES / 2};
+
+	NEEDS_USERFAULT(state);
+	map_area(A, 1);
+	map_area(C, 3);
+	tell_turned(&first, &second);
+	check_area(A + BYTES / 2, 3);
+	check_area(B, 1);
+	check_nothing(C);
+	assert_true(moved_settle(attached));
+	check_area(A + BYTES / 2, 3);
+	check_area(B, 1);
+	assert_int_equal(attached_swapped_pages(attached), 2 * (PAGES - 1));
+}
+
+/* A had grown before it moved to B, and then C moved to where it had grown. */
+static void test_row_grown(void **state)
+{
+	struct call first = {.from = A, .to = B, .grown = true};
+	struct call second = {.from = C, .to = A + BYTES};
+
+	NEEDS_USERFAULT(state);
+	map_grown(A, 1);
+	map_area(C, 3);
+	tell_turned(&first, &second);
+	check_area(A + BYTES, 3);
+	check_area(B, 1);
+	check_nothing(B + BYTES);
+	check_nothing(C);
+	assert_true(moved_settle(attached));
+	check_area(A + BYTES, 3);
+}
+
+/* The same, and the page table shows nothing of what was at C. */
+static void test_row_unseen(void **state)
+{
+	struct call first = {.from = A, .to = B, .grown = true};
+	struct call second = {.from = C, .to = A + BYTES};
+
+	NEEDS_USERFAULT(state);
+	map_grown(A, 1);
+	map_unseen(C, 3);
+	tell_turned(&first, &second);
+	check_area(B, 1);
+	check_nothing(B + BYTES);
+	assert_true(*slot_at(A + BYTES, 0) == (word_of(3, 1) & ~DESC_MARKED));
 }
 
 /* The kernel tells of it all the same. */
@@ -332,6 +416,83 @@ static void test_refused_then_moved(void **state)
 	check_area(C, 2);
 	assert_true(moved_settle(attached));
 	check_area(C, 2);
+}
+
+/* What was refused to be unmapped had grown; only what we know of waits. */
+static void test_refused_grown(void **state)
+{
+	struct call call = {.unmap = E,
+			    .bytes = 2 * BYTES + PAGE_BYTES,
+			    .refused = true,
+			    .from = E,
+			    .to = C,
+			    .grown = true};
+	struct uffd_msg unmapped;
+
+	NEEDS_USERFAULT(state);
+	map_grown(E, 2);
+	seal_behind(E + BYTES);
+	begin(&call);
+	unmapped = next_event();
+	wait_for_event();
+	apply(&unmapped);
+	check_nothing(E);
+	read_and_apply();
+	end(&call);
+	check_area(C, 2);
+	check_nothing(C + BYTES);
+}
+
+/* Nothing shows that it has moved, and nothing else can have. */
+static void test_refused_unseen(void **state)
+{
+	struct call call = {
+		.unmap = D, .bytes = BYTES + PAGE_BYTES, .refused = true, .from = D, .to = C};
+	struct uffd_msg unmapped;
+
+	NEEDS_USERFAULT(state);
+	map_unseen(D, 2);
+	seal_behind(D);
+	begin(&call);
+	unmapped = next_event();
+	wait_for_event();
+	apply(&unmapped);
+	check_nothing(D);
+	read_and_apply();
+	end(&call);
+	assert_true(*slot_at(C, 0) == (word_of(2, 1) & ~DESC_MARKED));
+}
+
+/* What was at B is gone, though nothing shows it: A moved there, on, and at last the empty mapping
+ * that it had left there. */
+static void test_gone_and_left(void **state)
+{
+	struct call unmap = {.unmap = B, .bytes = BYTES}, other = {.from = E, .to = F};
+	struct call moves[] = {
+		{.from = A, .to = B}, {.from = B, .to = C, .leaves = true}, {.from = B, .to = D}};
+	struct uffd_msg unmapped;
+
+	NEEDS_USERFAULT(state);
+	map_area(A, 1);
+	map_unseen(B, 2);
+	map_area(E, 5);
+	begin(&unmap);
+	unmapped = next_event();
+	begin(&other);
+	wait_for_event();
+	apply(&unmapped);
+	assert_int_equal(attached->changes.limbo.count, 1);
+	for (size_t i = 0; i < sizeof(moves) / sizeof(moves[0]); i++) {
+		begin(&moves[i]);
+		end(&moves[i]);
+	}
+	end(&unmap);
+	end(&other);
+	check_area(C, 1);
+	check_nothing(D);
+	check_area(F, 5);
+	assert_true(moved_settle(attached));
+	assert_int_equal(attached_swapped_pages(attached), 2 * (PAGES - 1));
 }
 
 /* What is gone waits while anything is in flight, and no longer. */
@@ -378,8 +539,14 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_move, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_overtaken, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_row, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_row_partly, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_row_grown, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_row_unseen, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_gone_and_left, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused_then_moved, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_refused_grown, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_refused_unseen, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_drop, setup, teardown),
 	};

@@ -65,21 +65,6 @@ void limbo_put(struct attached *attached, uint64_t start, uint64_t end, enum lim
 		limbo->since_ns = monotonic_ns();
 }
 
-const struct limbo_item *limbo_find(const struct attached *attached, uint64_t start,
-				    uint64_t length)
-{
-	const struct limbo *limbo = &attached->changes.limbo;
-
-	assert_writing(&attached->lock);
-	for (size_t i = limbo->count; i--;) {
-		const struct limbo_item *item = &limbo->items[i];
-
-		if (item->start <= start && start + length <= item->end)
-			return item;
-	}
-	return NULL;
-}
-
 bool limbo_overlaps(const struct attached *attached, uint64_t start, uint64_t end)
 {
 	const struct limbo *limbo = &attached->changes.limbo;

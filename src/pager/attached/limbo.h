@@ -34,9 +34,6 @@ struct limbo {
 /* Takes what the regions have in [start, end) there. Nothing of it may be leaving. Without memory
  * or a place for it the process is killed, with a word. */
 void limbo_put(struct attached *attached, uint64_t start, uint64_t end, enum limbo_why why);
-/* What was in all of [start, start + length), the newest; NULL: nothing. */
-const struct limbo_item *limbo_find(const struct attached *attached, uint64_t start,
-				    uint64_t length);
 /* Where that is which was at the address. */
 static inline uint64_t limbo_place(const struct limbo_item *item, uint64_t address)
 {

@@ -73,15 +73,9 @@ static void move_regions(struct attached *attached, uint64_t from, uint64_t to, 
 	}
 }
 
-/* The length may be what the program gave as the old one, of which only the beginning has moved.
- * That did not overlap: the kernel refuses it. */
 void mapping_move(struct attached *attached, uint64_t from, uint64_t to, uint64_t length)
 {
-	uint64_t apart = from > to ? from - to : to - from;
-
 	assert_writing(&attached->lock);
-	if (length > apart)
-		length = apart;
 	if (memory_move(attached->memory, from, to, length)) {
 		pager_lose(attached);
 		return;

@@ -15,11 +15,13 @@
 #include "pager/attached/doomed.h"
 #include "pager/attached/holder.h"
 #include "pager/attached/mapping.h"
+#include "pager/attached/moves.h"
 #include "pager/attached/pagemap.h"
 #include "pager/attached/proof.h"
 #include "pager/attached/say.h"
 #include "pager/attached/state.h"
 #include "pager/attached/userfault.h"
+#include "pager/changes/fit.h"
 #include "pager/changes/moved.h"
 #include "pager/changes/wipe.h"
 
@@ -71,7 +73,7 @@ void children_note_stack(struct attached *attached)
 /* What moved while it was forked may be elsewhere in the child (follow_moves). */
 static bool has_moved(const struct attached *parent, const struct region *region)
 {
-	return moved_into(parent, region->start, region->end);
+	return moves_into(&parent->changes.moved, region->start, region->end);
 }
 
 /* Stacks have pages that were never touched at their beginning, heaps at their end. */
@@ -227,8 +229,9 @@ static void put(struct birthplace *place, const struct remap *remap, uint64_t sl
  * mapping (MREMAP_DONTUNMAP), and either may be another one. The page table tells. */
 static bool fits_better(const struct birthplace *place, const struct remap *remap, uint64_t slots)
 {
-	uint64_t there = moved_misfits(place->child, slots, remap->to, remap->length);
-	uint64_t here = moved_misfits(place->child, slots, remap->from, remap->length);
+	struct fit to = fit_of(place->child, slots, remap->to, remap->to + remap->length);
+	struct fit from = fit_of(place->child, slots, remap->from, remap->from + remap->length);
+	uint64_t there = fit_misfits(&to), here = fit_misfits(&from);
 
 	return there < here || (there == here && !region_find(&place->child->regions, remap->to));
 }

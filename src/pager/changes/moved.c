@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pager/changes/moved.h"
 
-#include <string.h>
-#include "attach/maps.h"
 #include "attach/twins.h"
 #include "base/clock.h"
 #include "base/page.h"
@@ -12,43 +10,15 @@
 #include "pager/attached/holder.h"
 #include "pager/attached/limbo.h"
 #include "pager/attached/mapping.h"
-#include "pager/attached/pagemap.h"
+#include "pager/attached/moves.h"
 #include "pager/attached/region.h"
 #include "pager/attached/state.h"
 #include "pager/attached/userfault.h"
-#include "space/descriptor.h"
-#include "space/space.h"
+#include "pager/changes/fit.h"
+#include "pager/changes/source.h"
 
 /* What is in limbo stays for so long before it is asked whether nobody else can be at it, ns. */
 #define OLDER_NS 1000000u
-
-const struct remap *moved_into(const struct attached *attached, uint64_t start, uint64_t end)
-{
-	const struct moved *moved = &attached->changes.moved;
-	const struct remap *found = NULL;
-
-	assert_writing(&attached->lock);
-	for (unsigned int i = 0; i < moved->count; i++) {
-		const struct remap *item = &moved->items[i];
-
-		if (item->to < end && item->to + item->length > start &&
-		    (!found || item->to < found->to))
-			found = item;
-	}
-	return found;
-}
-
-static void note(struct attached *attached, const struct remap *remap)
-{
-	struct moved *moved = &attached->changes.moved;
-
-	if (moved->count == MOVES) {
-		memmove(&moved->items[0], &moved->items[1],
-			--moved->count * sizeof(moved->items[0]));
-		moved->forgotten++;
-	}
-	moved->items[moved->count++] = *remap;
-}
 
 /*
  * Its events come in the order of what happened: it has but one thread that calls, and its event
@@ -64,102 +34,6 @@ static bool is_alone(struct attached *attached)
 }
 
 /*
- * What slots say of the pages at [start, end), beside what the page table says there. A page of
- * which the word says "resident" must be present, one that has left with a mark must have it.
- */
-struct comparing {
-	const struct attached *attached;
-	uint64_t slots, start, end;
-	uint64_t expected, found, wrong; /* pages */
-};
-
-static desc_t word_of(const struct comparing *comparing, uint64_t address)
-{
-	const slot_t *slot = memory_look(comparing->attached->memory,
-					 address - comparing->start + comparing->slots);
-
-	return slot ? atomic_load(slot) : DESC_ABSENT;
-}
-
-static bool is_resident(desc_t word)
-{
-	return desc_state(word) == DESC_RESIDENT;
-}
-
-static bool has_mark(desc_t word)
-{
-	return desc_is_swapped(word) && word & DESC_MARKED;
-}
-
-static void compare_present(void *argument, uint64_t start, uint64_t end)
-{
-	struct comparing *comparing = argument;
-
-	for (uint64_t at = start; at < end; at += PAGE_BYTES) {
-		desc_t word = word_of(comparing, at);
-
-		comparing->found += is_resident(word);
-		comparing->wrong += !is_resident(word) && desc_state(word) != DESC_ABSENT;
-	}
-}
-
-static void compare_marked(void *argument, uint64_t start, uint64_t end)
-{
-	struct comparing *comparing = argument;
-
-	for (uint64_t at = start; at < end; at += PAGE_BYTES) {
-		desc_t word = word_of(comparing, at);
-
-		comparing->found += has_mark(word);
-		comparing->wrong += !desc_is_swapped(word);
-	}
-}
-
-/* No page comes or goes by us, and no mark, while an event is in flight. */
-static struct comparing compare(const struct attached *attached, uint64_t slots, uint64_t start,
-				uint64_t end)
-{
-	struct comparing comparing = {
-		.attached = attached,
-		.slots = slots,
-		.start = start,
-		.end = end,
-	};
-	int pagemap = pagemap_of(attached);
-
-	if (pagemap < 0)
-		return comparing;
-	for (uint64_t at = start; at < end; at += PAGE_BYTES) {
-		desc_t word = word_of(&comparing, at);
-
-		comparing.expected += is_resident(word) || has_mark(word);
-	}
-	if (maps_present(pagemap, start, end, compare_present, &comparing) ||
-	    maps_each_marked(pagemap, start, end, compare_marked, &comparing))
-		comparing.expected = comparing.found = comparing.wrong = 0;
-	return comparing;
-}
-
-/* All pages that should be there have gone without us, and all marks. */
-static bool is_emptied(const struct comparing *comparing)
-{
-	return comparing->expected && !comparing->found;
-}
-
-static uint64_t count_wrong(const struct comparing *comparing)
-{
-	return comparing->wrong + (comparing->expected - comparing->found);
-}
-
-uint64_t moved_misfits(const struct attached *attached, uint64_t slots, uint64_t start,
-		       uint64_t length)
-{
-	struct comparing comparing = compare(attached, slots, start, start + length);
-
-	return count_wrong(&comparing);
-}
-
-/*
  * What has moved to the regions of [start, end) still stands there. That it is registered does not
  * show it: mremap may have left an empty mapping there (MREMAP_DONTUNMAP), and the thread that
  * unmapped it runs on as soon as its UNMAP is read, and may have let what stands before it grow to
@@ -167,59 +41,9 @@ uint64_t moved_misfits(const struct attached *attached, uint64_t slots, uint64_t
  */
 static bool still_stands(const struct attached *attached, uint64_t start, uint64_t end)
 {
-	struct comparing here = compare(attached, start, start, end);
+	struct fit here = fit_of(attached, start, start, end);
 
-	return !is_emptied(&here) && mapping_any_registered(attached, start, end);
-}
-
-/*
- * From where the slots go that belong to what has moved: from its old addresses, or from limbo, if
- * what was there left before something else came. Where both are, which fits the page table. Where
- * both fit: what an UNMAP has put into limbo is most likely gone.
- */
-static uint64_t find_source(const struct attached *attached, const struct remap *remap)
-{
-	const struct limbo_item *item = limbo_find(attached, remap->from, remap->length);
-	uint64_t end = remap->from + remap->length, kept;
-	struct comparing old, now;
-	bool is_there;
-
-	if (!item)
-		return remap->from;
-	kept = limbo_place(item, remap->from);
-	old = compare(attached, kept, remap->to, remap->to + remap->length);
-	if (is_emptied(&old))
-		return remap->from;
-	if (!region_any(&attached->regions, remap->from, end))
-		return kept;
-	now = compare(attached, remap->from, remap->to, remap->to + remap->length);
-	if (count_wrong(&old) != count_wrong(&now))
-		return count_wrong(&old) < count_wrong(&now) ? kept : remap->from;
-	is_there = item->why == LIMBO_COVERED && still_stands(attached, remap->from, end);
-	return is_there ? kept : remap->from;
-}
-
-/*
- * A part of what has moved may have come to limbo alone, by an UNMAP of what had been there before
- * (unmap_moved). It follows to [start, end), if the page table there shows it. `offset`: how far it
- * has moved.
- */
-static void follow_part(struct attached *attached, uint64_t start, uint64_t end, uint64_t offset)
-{
-	const struct limbo *limbo = &attached->changes.limbo;
-
-	for (size_t i = limbo->count; i--;) {
-		const struct limbo_item *item = &limbo->items[i];
-		uint64_t from = item->start + offset > start ? item->start + offset : start;
-		uint64_t to = item->end + offset < end ? item->end + offset : end;
-		struct comparing old;
-
-		if (from >= to || region_any(&attached->regions, from, to))
-			continue;
-		old = compare(attached, limbo_place(item, from - offset), from, to);
-		if (old.found && !count_wrong(&old))
-			mapping_move(attached, limbo_place(item, from - offset), from, to - from);
-	}
+	return !fit_is_emptied(&here) && mapping_any_registered(attached, start, end);
 }
 
 void moved_guess(struct attached *child, const struct remap *remap, uint64_t slots)
@@ -230,7 +54,7 @@ void moved_guess(struct attached *child, const struct remap *remap, uint64_t slo
 	guess.source = guess.from;
 	guess.sent = guess.guessed = true;
 	mapping_move(child, slots, guess.to, guess.length);
-	note(child, &guess);
+	moves_note(&child->changes.moved, &guess);
 	child->changes.moved.guessed = true;
 }
 
@@ -255,24 +79,70 @@ static void take_back(struct attached *attached, const struct remap *remap)
 	moved->guessed = false;
 }
 
+/* The length may be what the program gave as the old one, of which only the beginning has moved:
+ * that did not overlap, since the kernel refuses it. */
+static uint64_t moved_length(const struct remap *remap)
+{
+	uint64_t apart =
+		remap->from > remap->to ? remap->from - remap->to : remap->to - remap->from;
+
+	return remap->length < apart ? remap->length : apart;
+}
+
+/* Piece by piece, each from where it was. */
+static struct remap move_piece(struct attached *attached, const struct remap *remap, uint64_t at)
+{
+	uint64_t end = source_piece_end(attached, remap, at);
+	struct remap piece = {
+		.from = at,
+		.to = remap->to + (at - remap->from),
+		.length = end - at,
+		.source = source_find(attached, remap, at, end),
+	};
+
+	if (piece.source == SOURCE_NONE) {
+		mapping_forget(attached, piece.to, piece.to + piece.length);
+		piece.source = at;
+	} else {
+		mapping_move(attached, piece.source, piece.to, piece.length);
+	}
+	return piece;
+}
+
+/* Those that come from one place are noted as one. */
+static void move_pieces(struct attached *attached, const struct remap *remap)
+{
+	struct moved *moved = &attached->changes.moved;
+	uint64_t end = remap->from + remap->length;
+	struct remap part = move_piece(attached, remap, remap->from), piece;
+
+	while (part.from + part.length < end) {
+		piece = move_piece(attached, remap, part.from + part.length);
+		if (piece.source == part.source + part.length) {
+			part.length += piece.length;
+		} else {
+			moves_note(moved, &part);
+			part = piece;
+		}
+	}
+	moves_note(moved, &part);
+}
+
 void moved_apply(struct attached *attached, const struct remap *remap)
 {
-	struct remap done = *remap;
-	uint64_t end = remap->to + remap->length;
-	uint64_t from, to;
+	struct remap moved = *remap;
+	uint64_t end;
 
 	assert_writing(&attached->lock);
+	moved.length = moved_length(remap);
+	end = moved.to + moved.length;
 	if (attached->changes.moved.guessed)
-		take_back(attached, remap);
-	doubts_believe(attached, remap->to, end);
+		take_back(attached, &moved);
+	doubts_believe(attached, moved.to, end);
 	/* What freed the destination has not been read yet, though it happened before. */
-	if (region_any(&attached->regions, remap->to, end) && !is_alone(attached))
-		limbo_put(attached, remap->to, end, LIMBO_COVERED);
-	done.source = find_source(attached, remap);
-	mapping_move(attached, done.source, remap->to, remap->length);
-	for (uint64_t at = remap->to; region_gap(&attached->regions, at, end, &from, &to); at = to)
-		follow_part(attached, from, to, remap->to - remap->from);
-	note(attached, &done);
+	if (region_any(&attached->regions, moved.to, end) && !is_alone(attached))
+		limbo_put(attached, moved.to, end, LIMBO_COVERED);
+	move_pieces(attached, &moved);
 }
 
 /*
@@ -281,61 +151,14 @@ void moved_apply(struct attached *attached, const struct remap *remap)
  */
 static bool is_owed(const struct attached *attached, uint64_t start, uint64_t end)
 {
-	const struct moved *moved = &attached->changes.moved;
-
-	for (unsigned int i = 0; i < moved->count; i++) {
-		const struct remap *item = &moved->items[i];
-
-		if (!item->sent && item->from < end && item->from + item->length > start)
-			return true;
-	}
-	return limbo_overlaps(attached, start, end);
-}
-
-static void note_sent(struct attached *attached, uint64_t start, uint64_t end)
-{
-	struct moved *moved = &attached->changes.moved;
-
-	for (unsigned int i = 0; i < moved->count; i++) {
-		struct remap *item = &moved->items[i];
-
-		if (!item->sent && item->from == start && item->length == end - start) {
-			item->sent = true;
-			break;
-		}
-	}
+	return moves_owe(&attached->changes.moved, start, end) ||
+	       limbo_overlaps(attached, start, end);
 }
 
 /* More was unmapped than what has moved there: some of it may have been unknown to us. */
 static bool is_wider(const struct remap *moved, uint64_t start, uint64_t end)
 {
 	return start < moved->to || end > moved->to + moved->length;
-}
-
-/*
- * Where what stands at `start` ends, at the latest: its region, or what has moved to or beyond it.
- * Each piece is looked at alone: a mapping may have moved to where another one has moved on from,
- * and one UNMAP that is refused names them all.
- */
-static uint64_t piece_end(const struct attached *attached, uint64_t start, uint64_t end)
-{
-	const struct moved *moved = &attached->changes.moved;
-	const struct region *region = region_find(&attached->regions, start);
-	uint64_t from, to;
-
-	if (region)
-		end = region->end < end ? region->end : end;
-	else if (region_gap(&attached->regions, start, end, &from, &to))
-		end = to;
-	for (unsigned int i = 0; i < moved->count; i++) {
-		uint64_t first = moved->items[i].to, behind = first + moved->items[i].length;
-
-		if (first > start && first < end)
-			end = first;
-		if (behind > start && behind < end)
-			end = behind;
-	}
-	return end;
 }
 
 /* A part of what has moved there is named by an UNMAP. If it stands, that is about what was there
@@ -370,11 +193,12 @@ static bool is_leaving_from(const struct attached *attached, uint64_t start, uin
  */
 static void unmap_gone(struct attached *attached, uint64_t start, uint64_t end)
 {
+	const struct moved *moved = &attached->changes.moved;
 	uint64_t stop;
 
 	for (uint64_t at = start; at < end && userfault_is_changing(attached->task.userfault);
 	     at = stop) {
-		stop = piece_end(attached, at, end);
+		stop = moves_piece_end(moved, &attached->regions, at, end);
 		if (region_find(&attached->regions, at) && doubts_any_left(attached, at, stop))
 			limbo_put(attached, at, stop, LIMBO_GONE);
 	}
@@ -394,16 +218,17 @@ static void unmap_here(struct attached *attached, uint64_t start, uint64_t end)
 
 void moved_unmap(struct attached *attached, uint64_t start, uint64_t end)
 {
-	const struct remap *moved = moved_into(attached, start, end);
+	struct moved *moved = &attached->changes.moved;
+	const struct remap *there = moves_into(moved, start, end);
 
 	assert_writing(&attached->lock);
-	if (moved && ((!is_owed(attached, start, end) && !is_wider(moved, start, end)) ||
+	if (there && ((!is_owed(attached, start, end) && !is_wider(there, start, end)) ||
 		      is_alone(attached)))
-		moved = NULL;
-	note_sent(attached, start, end);
-	for (; moved && start < end; moved = moved_into(attached, start, end)) {
-		uint64_t from = moved->to > start ? moved->to : start;
-		uint64_t stop = piece_end(attached, from, end);
+		there = NULL;
+	moves_note_sent(moved, start, end);
+	for (; there && start < end; there = moves_into(moved, start, end)) {
+		uint64_t from = there->to > start ? there->to : start;
+		uint64_t stop = moves_piece_end(moved, &attached->regions, from, end);
 
 		unmap_here(attached, start, from);
 		unmap_moved(attached, from, stop);

@@ -20,9 +20,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "pager/attached/moves.h"
 
 struct attached;
+struct remap;
 
 /*
  * Slots and regions of a newborn, now at `slots`, go from `from` to `to`, as its parent's move
@@ -38,13 +38,6 @@ void moved_unmap(struct attached *attached, uint64_t start, uint64_t end);
 /* An event has been applied, and the first `older` items of limbo were there before it: where
  * events come in the order of what happened, theirs would have come by now. */
 void moved_drop_older(struct attached *attached, size_t older);
-
-/* How many pages at `start` are not as the slots at `slots` say, by the page table; 0 where it
- * cannot be seen. */
-uint64_t moved_misfits(const struct attached *attached, uint64_t slots, uint64_t start,
-		       uint64_t length);
-/* The first of the mappings moved into [start, end); or NULL. */
-const struct remap *moved_into(const struct attached *attached, uint64_t start, uint64_t end);
 
 /* True: nothing of this matters any more, and regions that were wrongly spared are gone. Where
  * nothing had moved events may be in flight all the same: moved_is_calm. */
