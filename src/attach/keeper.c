@@ -28,6 +28,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "attach/hunt.h"
+#include "attach/nap.h"
 #include "attach/probe.h"
 #include "base/proc.h"
 
@@ -49,6 +50,7 @@ struct keeper {
 struct keepers {
 	int owner, stop; /* pidfd of the owner; eventfd: it ends in order */
 	int proc;	 /* /proc */
+	struct nap *nap;
 	struct keeper all[KEEPERS];
 };
 
@@ -144,9 +146,10 @@ static void end_all(int proc)
 
 static _Noreturn void keep(const struct keepers *keepers)
 {
-	struct pollfd wait[2] = {
+	struct pollfd wait[3] = {
 		{.fd = keepers->stop, .events = POLLIN},
 		{.fd = keepers->owner, .events = POLLIN},
+		{.fd = nap_poll(keepers->nap), .events = POLLIN},
 	};
 
 	/* Locks are not inherited, and one that starts later has a copy of what the owner locks. */
@@ -155,8 +158,10 @@ static _Noreturn void keep(const struct keepers *keepers)
 	(void)!chdir("/");
 	rename_self();
 	do {
-		while (poll(wait, 2, -1) < 0)
+		while (poll(wait, 3, -1) < 0)
 			;
+		if (wait[2].revents)
+			nap_watch(keepers->nap, keepers->owner, keepers->stop);
 	} while (!wait[0].revents && !wait[1].revents);
 	own_table(keepers);
 	end_all(keepers->proc);
@@ -205,6 +210,7 @@ static void close_all(struct keepers *keepers, bool late)
 	close_one(&keepers->stop);
 	if (!late)
 		close_one(&keepers->proc);
+	nap_close(keepers->nap);
 	free(keepers);
 }
 
@@ -222,6 +228,8 @@ int keepers_start(struct keepers **out)
 	keepers->proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (keepers->owner < 0 || keepers->stop < 0 || keepers->proc < 0)
 		error = -errno;
+	if (!error)
+		error = nap_open(&keepers->nap);
 	if (!error)
 		error = keepers_mend(keepers);
 	if (error)
@@ -252,6 +260,11 @@ int keepers_mend(struct keepers *keepers)
 		error = start_one(keepers, keeper);
 	}
 	return error;
+}
+
+void keepers_nap(struct keepers *keepers, const struct nap_plan *plan)
+{
+	nap_take(keepers->nap, plan);
 }
 
 bool keepers_has(const struct keepers *keepers, pid_t pid)

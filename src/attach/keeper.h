@@ -19,6 +19,7 @@
 #define KEEPERS 2
 
 struct keepers;
+struct nap_plan;
 
 /* Starts them. 0 or -errno. */
 int keepers_start(struct keepers **keepers);
@@ -26,6 +27,8 @@ int keepers_start(struct keepers **keepers);
 void keepers_polls(const struct keepers *keepers, struct pollfd polls[KEEPERS]);
 /* Starts anew whoever has died. 0 or -errno: call it again later. One thread at a time. */
 int keepers_mend(struct keepers *keepers);
+/* Stops the owner, and comes back when it goes on: they have it go on when somebody needs it. */
+void keepers_nap(struct keepers *keepers, const struct nap_plan *plan);
 /* It is one of them. */
 bool keepers_has(const struct keepers *keepers, pid_t pid);
 /* The owner ends in order: they leave, too. Processes whose userfaultfd is open still are killed,

@@ -33,9 +33,11 @@ struct owner {
 	const struct client *remover; /* who has a backend removed; NULL: nobody */
 	bool remover_waits;	      /* in this turn of the loop: else it has gone */
 	uint64_t gone_ns;
-	/* signals.c: the program may have stopped, since then (0: no); and it was told to */
+	/* signals.c: the program may have stopped, which is followed from then on (0: no); it has; and
+	 * how often we were woken since */
 	uint64_t stop_ns;
 	bool stop_seen;
+	unsigned int woken;
 	bool was_attached;
 	int wait_status;
 	struct report last; /* of the moment when the pager was closed */

@@ -3,8 +3,8 @@
  * Signals.
  * While the program is our child, the terminal's signals reach it by themselves (same process
  * group): the owner only takes them out of its own way, and passes on what somebody sent to the
- * owner alone. Ctrl-Z stops the program first and then the owner, since a stopped program does not
- * fault and the shell waits for the owner.
+ * owner alone. Ctrl-Z stops the program first and then the owner, since the shell waits for the
+ * owner; keepers have it go on when it is needed (attach/nap.h).
  */
 #include "owner/signals.h"
 
@@ -19,10 +19,15 @@
 #include "base/say.h"
 #include "owner/owner.h"
 #include "owner/owner_state.h"
+#include "pager/nap.h"
 
 /* So long after it was told of a stop may the program take to stand still, ns. */
 #define FOLLOW_NS 1000000000u
-/* The same of one that is to be continued. */
+/* After so long we stop again when we were woken, ns: 4 times as long each time, so often at most.
+ */
+#define WOKEN_NS   100000000ull
+#define WOKEN_MOST 4u
+/* How long one that is to be continued may take to stand still. */
 #define STOPPING_LOOKS	  5
 #define STOPPING_PAUSE_US 1000
 
@@ -65,28 +70,54 @@ static bool look_at(idtype_t type, pid_t id, int what, siginfo_t *info)
 	       info->si_pid;
 }
 
+/* The shell waits for us: we stop as the program has. Whoever needs us meanwhile has us woken.
+ * False: not now. */
+static bool stop_too(struct owner *owner, bool anyway)
+{
+	struct pollfd polls[1 + CONTROL_POLLS] = {{.fd = owner->pidfd, .events = POLLIN}};
+	unsigned int count = 1;
+
+	if (!owner->pager)
+		return !kill(getpid(), SIGSTOP);
+	if (owner->control)
+		count += control_polls(owner->control, polls + 1);
+	return pager_nap(owner->pager, owner->pid, polls, count, anyway);
+}
+
 /*
  * While it is traced a stop cannot be seen, and nobody tells of it afterwards: it is looked for
- * once it is not. It may have been about to stop anew then, since it was let go.
+ * once it is not. It may have been about to stop anew then, since it was let go. (Nobody is traced
+ * while we are stopped: it would stand still as long.)
  */
 void signals_follow_stop(struct owner *owner)
 {
+	uint64_t now = monotonic_ns();
 	siginfo_t info = {0};
-	bool stopped;
+	bool late, done;
 
-	if (!owner->stop_ns || owner->gone || !trace_pause(false))
+	if (!owner->stop_ns || owner->gone || now < owner->stop_ns || !trace_pause(false))
 		return;
-	if (!waitid(P_PIDFD, (id_t)owner->pidfd, &info, WSTOPPED | WNOHANG) && info.si_pid)
-		owner->stop_seen = info.si_status != SIGSTOP;
-	stopped = owner->stop_seen && is_stopped(owner->pid);
+	if (!waitid(P_PIDFD, (id_t)owner->pidfd, &info, WSTOPPED | WNOHANG) && info.si_pid) {
+		owner->stop_seen = true;
+		owner->woken = 0;
+	}
+	late = now - owner->stop_ns > FOLLOW_NS;
+	done = late || !owner->stop_seen;
+	if (owner->stop_seen && is_stopped(owner->pid))
+		done |= stop_too(owner, late);
 	trace_go_on();
-	if (stopped || !owner->stop_seen || monotonic_ns() - owner->stop_ns > FOLLOW_NS) {
+	if (done) {
 		owner->stop_ns = 0;
 		owner->stop_seen = false;
 	}
-	/* Job control: the shell waits for us, so we stop once the program has. */
-	if (stopped)
-		kill(getpid(), SIGSTOP);
+}
+
+/* A keeper had us go on, since somebody needed us. The shell believes now that the program goes on,
+ * too: if it does not, we stop again after a while, each time a longer one. */
+static void was_woken(struct owner *owner)
+{
+	owner->stop_seen = owner->woken < WOKEN_MOST;
+	owner->stop_ns = monotonic_ns() + (WOKEN_NS << 2 * owner->woken++);
 }
 
 /*
@@ -137,6 +168,11 @@ static void reap_adopted(struct owner *owner)
 		proc_each_child(getpid(), reap, owner);
 }
 
+static bool is_from_keeper(const struct owner *owner, pid_t pid)
+{
+	return owner->pager && pager_is_keeper(owner->pager, pid);
+}
+
 static void pass_on(struct owner *owner, const struct signalfd_siginfo *info)
 {
 	if (owner->gone)
@@ -147,6 +183,10 @@ static void pass_on(struct owner *owner, const struct signalfd_siginfo *info)
 	/* Our own write to a pipe that nobody reads. */
 	if (info->ssi_signo == SIGPIPE && (pid_t)info->ssi_pid == getpid())
 		return;
+	if (info->ssi_signo == SIGCONT && is_from_keeper(owner, (pid_t)info->ssi_pid)) {
+		was_woken(owner);
+		return;
+	}
 	if (info->ssi_signo == SIGCONT && !awaits_us(owner))
 		return;
 	pidfd_send_signal(owner->pidfd, (int)info->ssi_signo, NULL, 0);
@@ -177,8 +217,7 @@ void signals_take(struct owner *owner)
 		if (!owner->config.is_parent) {
 			attached_signal(owner, info.ssi_signo);
 		} else if (info.ssi_signo == SIGCHLD) {
-			owner->stop_ns = monotonic_ns();
-			signals_follow_stop(owner);
+			owner->stop_ns = monotonic_ns(); /* the loop follows it */
 			reap_adopted(owner);
 		} else {
 			pass_on(owner, &info);

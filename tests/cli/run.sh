@@ -54,7 +54,7 @@ for signal in TERM HUP USR1; do
 	rm -f "$work/up"
 done
 
-# ---- job control: the terminal's stop reaches both, SIGCONT to vswap wakes both ----
+# ---- job control: vswap stops as its program does, and goes on when somebody needs it ----
 # The kernel drops such a stop in a process group that no shell looks after.
 takes_stops() {
 	sh -c "kill -TSTP \$\$; echo on >'$work/on'" &
@@ -69,11 +69,22 @@ goes_on() {
 	! state_is "$1" T
 }
 
-stopped_together() {
-	"$VSWAP" run -q sh -c "echo \$\$ >'$work/up'; while :; do sleep 0.05; done" &
+# start_steps: a program that makes a step all the time, as $program of $owner.
+start_steps() {
+	rm -f "$work/up" "$work/steps"
+	"$VSWAP" run -q sh -c "echo \$\$ >'$work/up'; while :; do echo >>'$work/steps'; sleep 0.05; done" &
 	owner=$! started="$started $!"
-	wait_for 10 [ -s "$work/up" ]
+	wait_for 10 [ -s "$work/steps" ]
 	program=$(cat "$work/up") started="$started $program"
+}
+
+steps_on() {
+	before=$(wc -l <"$work/steps")
+	wait_for 10 sh -c "[ \$(wc -l <'$work/steps') -gt $before ]"
+}
+
+stopped_together() {
+	start_steps
 	kill -TSTP $program
 	check "when the program stops, vswap stops" wait_for 10 state_is $owner T
 	kill -CONT $owner
@@ -81,11 +92,38 @@ stopped_together() {
 	check "and vswap" wait_for 10 state_is $owner S
 	kill -TERM $program
 	check "and its end is seen" ends_with 143 $owner
-	rm -f "$work/up"
-	check "each of 20 stops in a row is shown to the shell" \
-		python3 "$(dirname "$0")/stops.py" 20 "$VSWAP" run -q
+	for signal in TSTP STOP; do
+		check "each of 20 stops in a row is shown to the shell (SIG$signal)" \
+			python3 "$(dirname "$0")/stops.py" $signal 20 "$VSWAP" run -q
+	done
 }
 if takes_stops; then stopped_together; else skip "job control" "this process group takes no stops"; fi
+
+start_steps
+kill -STOP $program
+check "SIGSTOP of the program stops vswap" wait_for 10 state_is $owner T
+check "a client wakes it" timeout 10 "$VSWAP" stat $program
+check "then it stops again" wait_for 10 state_is $owner T
+kill -CONT $program
+check "a program that is continued alone goes on" steps_on
+check "and vswap" wait_for 10 state_is $owner S
+kill -STOP $program
+wait_for 10 state_is $owner T
+kill -KILL $program
+check "the end of a program that is stopped is seen" ends_with 137 $owner
+
+# A process of the job that is not stopped is served, though vswap is.
+rm -f "$work/up"
+"$VSWAP" run -q -m 16M sh -c "setsid '$storm' --pages 40000 --mib 48 --threads 2 >'$work/raged' 2>&1 &
+	echo \$\$ >'$work/up'; kill -STOP \$\$; wait" &
+owner=$! started="$started $!"
+wait_for 10 [ -s "$work/up" ]
+program=$(cat "$work/up") started="$started $program"
+check "who runs on in a stopped job is served" wait_for 60 grep -q ' 0 mismatches' "$work/raged"
+check "the job is stopped still" state_is $program T
+kill -CONT $owner
+wait_for 10 goes_on $program || kill -CONT $program
+check "and it ends" ends_with 0 $owner
 
 # ---- --stats ----
 run "$VSWAP" run -q --stats "$work/stats.json" sh -c 'exit 5'

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """As a shell does: runs a command that stops itself COUNT times, each time as soon as it goes on.
 
-stops.py COUNT COMMAND...: 0 if each stop was seen, and the end.
+stops.py SIGNAL COUNT COMMAND...: 0 if each stop was seen, and the end.
 """
 import os
 import signal
@@ -9,7 +9,7 @@ import sys
 import time
 
 PATIENCE = 20  # seconds
-PROGRAM = "i=0; while [ $i -lt %d ]; do kill -TSTP $$; i=$((i + 1)); done"
+PROGRAM = "i=0; while [ $i -lt %d ]; do kill -%s $$; i=$((i + 1)); done"
 
 
 def next_status(pid):
@@ -23,11 +23,11 @@ def next_status(pid):
 
 
 def main():
-    count, command = int(sys.argv[1]), sys.argv[2:]
+    stop, count, command = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
     pid = os.fork()
     if not pid:
         os.setpgid(0, 0)
-        os.execvp(command[0], command + ["sh", "-c", PROGRAM % count])
+        os.execvp(command[0], command + ["sh", "-c", PROGRAM % (count, stop)])
     stops = 0
     while (status := next_status(pid)) is not None and os.WIFSTOPPED(status):
         stops += 1

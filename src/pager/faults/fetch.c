@@ -318,6 +318,18 @@ int fetch_open(struct pager *pager)
 	return error;
 }
 
+bool fetch_any(struct pager *pager)
+{
+	struct fetch_pool *pool = pager->serve.fetch;
+	bool any = false;
+
+	pthread_mutex_lock(&pool->lock);
+	for (unsigned int i = 0; i < REQUESTS; i++)
+		any |= pool->requests[i].state != REQUEST_FREE;
+	pthread_mutex_unlock(&pool->lock);
+	return any;
+}
+
 void fetch_close(struct pager *pager)
 {
 	struct fetch_pool *pool = pager->serve.fetch;

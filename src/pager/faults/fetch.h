@@ -35,6 +35,9 @@ int fetch_open(struct pager *pager);
 /* Waits for reads that are under way. NULL is fine. */
 void fetch_close(struct pager *pager);
 
+/* Some page is wanted. */
+bool fetch_any(struct pager *pager);
+
 /* The fault of `address`, whose slot has the swapped `word`: nothing more to do for the caller, or
  * FAULT_CHANGING, FAULT_LEAVING (all requests are in use, or it is about to be here): again.
  * `since`: when it was read, ns; 0: nobody waits. Memory lock held for reading. */
