@@ -59,8 +59,7 @@ static void attached_open(struct fixture *f)
 	attached->task.userfault = userfault;
 	attached->target.pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	attached->batch.bytes = staged;
-	assert_int_equal(region_add(&attached->regions, address_of(0), address_of(GROWN), false),
-			 0);
+	assert_int_equal(region_add(&attached->regions, address_of(0), address_of(GROWN)), 0);
 }
 
 int begin(void **state)

@@ -347,7 +347,7 @@ static void test_fetched_late(void **state)
 	assert_int_equal(fetched(), FAULT_DONE);
 	check(4, false, stored);
 	next_fault(); /* it was woken */
-	region_add(&attached->regions, address_of(4), address_of(5), false);
+	region_add(&attached->regions, address_of(4), address_of(5));
 	stored = store_page(f, 4, RANDOM + 8);
 	assert_int_equal(fetched(), FAULT_DONE);
 	check(4, false, stored);

@@ -77,7 +77,7 @@ static desc_t word_of(unsigned int item, unsigned int page)
 /* A mapping with swapped pages at those addresses, which are the same for all. */
 static void map(unsigned int item)
 {
-	assert_int_equal(region_add(&attached->regions, BASE, BASE + BYTES, false), 0);
+	assert_int_equal(region_add(&attached->regions, BASE, BASE + BYTES), 0);
 	for (unsigned int page = 0; page < PAGES; page++)
 		atomic_store(memory_bind(attached->memory, BASE + page * (uint64_t)PAGE_BYTES),
 			     word_of(item, page));
@@ -113,7 +113,7 @@ static void test_many(void **state)
 /* All addresses that limbo has are taken. */
 static void test_no_place(void **state)
 {
-	assert_int_equal(region_add(&attached->regions, 0x100000000000, 0x600000000000, false), 0);
+	assert_int_equal(region_add(&attached->regions, 0x100000000000, 0x600000000000), 0);
 	map(0);
 	limbo_put(attached, BASE, BASE + BYTES, LIMBO_COVERED);
 	assert_true(attached->task.dead);

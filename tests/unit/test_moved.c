@@ -126,7 +126,7 @@ static void map_area(uint64_t place, unsigned int area)
 	assert_int_equal(userfault_register(attached->task.userfault, place, BYTES, true), 0);
 	assert_int_equal(userfault_mark(attached->task.userfault, place + PAGE_BYTES, PAGES - 1),
 			 0);
-	assert_int_equal(region_add(&attached->regions, place, place + BYTES, false), 0);
+	assert_int_equal(region_add(&attached->regions, place, place + BYTES), 0);
 	for (unsigned int page = 0; page < PAGES; page++)
 		atomic_store(memory_bind(attached->memory, place + page * (uint64_t)PAGE_BYTES),
 			     word_of(area, page));
@@ -137,7 +137,7 @@ static void map_unseen(uint64_t place, unsigned int area)
 {
 	map(place, BYTES);
 	assert_int_equal(userfault_register(attached->task.userfault, place, BYTES, true), 0);
-	assert_int_equal(region_add(&attached->regions, place, place + BYTES, false), 0);
+	assert_int_equal(region_add(&attached->regions, place, place + BYTES), 0);
 	for (unsigned int page = 0; page < PAGES; page++)
 		atomic_store(memory_bind(attached->memory, place + page * (uint64_t)PAGE_BYTES),
 			     word_of(area, page + 1) & ~DESC_MARKED);

@@ -25,10 +25,9 @@ void *__wrap_realloc(void *pointer, size_t bytes)
 	return no_memory ? NULL : __real_realloc(pointer, bytes);
 }
 
-/* Which region each page is in (0: none), and what is known of each region. */
+/* Which region each page is in (0: none). */
 struct model {
 	unsigned int of[PAGES];
-	bool unrecorded[1u << 16];
 	unsigned int last;
 };
 
@@ -64,7 +63,7 @@ static void model_remove(struct model *model, unsigned int from, unsigned int to
 
 	/* What a cut leaves behind the hole is a region of its own. */
 	if (cut && from && model->of[from - 1] == cut && to < PAGES && model->of[to] == cut) {
-		model->unrecorded[++model->last] = model->unrecorded[cut];
+		model->last++;
 		while (after < PAGES && model->of[after] == cut)
 			model->of[after++] = model->last;
 	}
@@ -83,7 +82,6 @@ static void assert_same(const struct region_list *list, const struct model *mode
 		assert_true(count < list->count);
 		assert_int_equal(list->items[count].start, at(page));
 		assert_int_equal(list->items[count].end, at(end));
-		assert_int_equal(list->items[count].unrecorded, model->unrecorded[model->of[page]]);
 		count++;
 	}
 	assert_int_equal(list->count, count);
@@ -130,9 +128,8 @@ static void change(struct region_list *list, struct model *model, unsigned int f
 	case 0:
 		if (!all_free(model, from, to))
 			break;
-		model->unrecorded[++model->last] = roll(2);
-		assert_int_equal(region_add(list, at(from), at(to), model->unrecorded[model->last]),
-				 0);
+		model->last++;
+		assert_int_equal(region_add(list, at(from), at(to)), 0);
 		paint(model, from, to, model->last);
 		break;
 	case 1:
@@ -183,21 +180,15 @@ static void test_touching(void **state)
 {
 	struct region_list list = {0};
 
-	assert_int_equal(region_add(&list, at(4), at(8), false), 0);
-	assert_int_equal(region_add(&list, at(2), at(4), true), 0);
+	assert_int_equal(region_add(&list, at(4), at(8)), 0);
+	assert_int_equal(region_add(&list, at(2), at(4)), 0);
 	assert_int_equal(list.count, 2);
 	assert_int_equal(region_grow(&list, at(8), at(9)), 0);
 	assert_int_equal(list.count, 2);
 	assert_int_equal(list.items[1].end, at(9));
-	/* Nothing ends there: a region of its own, whose pages are all known. */
+	/* Nothing ends there: a region of its own. */
 	assert_int_equal(region_grow(&list, at(20), at(21)), 0);
 	assert_int_equal(list.count, 3);
-	assert_false(list.items[2].unrecorded);
-	/* Both parts of a region that is cut keep what was known of it. */
-	assert_int_equal(region_add(&list, at(30), at(40), true), 0);
-	assert_int_equal(region_remove(&list, at(34), at(35)), 0);
-	assert_true(region_find(&list, at(33))->unrecorded);
-	assert_true(region_find(&list, at(35))->unrecorded);
 	region_free(&list);
 }
 
@@ -206,7 +197,7 @@ static void test_empty_range(void **state)
 {
 	struct region_list list = {0};
 
-	assert_int_equal(region_add(&list, at(0), at(8), true), 0);
+	assert_int_equal(region_add(&list, at(0), at(8)), 0);
 	assert_int_equal(region_remove(&list, at(0), at(0)), 0);
 	assert_int_equal(region_remove(&list, at(4), at(4)), 0);
 	assert_int_equal(region_remove(&list, at(8), at(8)), 0);
@@ -222,11 +213,11 @@ static void test_copy(void **state)
 
 	assert_int_equal(region_copy(&copy, &empty), 0);
 	assert_int_equal(copy.count, 0);
-	assert_int_equal(region_add(&copy, at(0), at(1), false), 0);
-	assert_int_equal(region_add(&copy, at(2), at(3), false), 0);
+	assert_int_equal(region_add(&copy, at(0), at(1)), 0);
+	assert_int_equal(region_add(&copy, at(2), at(3)), 0);
 	region_free(&copy);
 	for (unsigned int i = 0; i < 100; i++)
-		assert_int_equal(region_add(&list, at(2 * i), at(2 * i + 1), i % 3 == 0), 0);
+		assert_int_equal(region_add(&list, at(2 * i), at(2 * i + 1)), 0);
 	assert_int_equal(region_copy(&copy, &list), 0);
 	assert_int_equal(copy.count, 100);
 	assert_memory_equal(copy.items, list.items, 100 * sizeof(*list.items));
@@ -245,16 +236,15 @@ static void test_no_memory(void **state)
 	size_t count;
 
 	no_memory = true;
-	assert_int_equal(region_add(&list, at(0), at(1), false), -ENOMEM);
+	assert_int_equal(region_add(&list, at(0), at(1)), -ENOMEM);
 	assert_int_equal(list.count, 0);
 	no_memory = false;
 	do
-		assert_int_equal(
-			region_add(&list, at(4 * list.count), at(4 * list.count + 3), false), 0);
+		assert_int_equal(region_add(&list, at(4 * list.count), at(4 * list.count + 3)), 0);
 	while (list.count < list.capacity);
 	count = list.count;
 	no_memory = true;
-	assert_int_equal(region_add(&list, at(508), at(509), false), -ENOMEM);
+	assert_int_equal(region_add(&list, at(508), at(509)), -ENOMEM);
 	assert_int_equal(region_grow(&list, at(508), at(509)), -ENOMEM);
 	assert_int_equal(region_remove(&list, at(1), at(2)), -ENOMEM);
 	assert_int_equal(list.count, count);

@@ -164,7 +164,7 @@ static void note_run(struct evidence *evidence, struct region_list *list, uint64
 		     uint64_t end)
 {
 	if (!evidence->error)
-		evidence->error = region_add(list, start, end, false);
+		evidence->error = region_add(list, start, end);
 }
 
 static void note_marked(void *argument, uint64_t start, uint64_t end)

@@ -67,7 +67,7 @@ static void move_regions(struct attached *attached, uint64_t from, uint64_t to, 
 			continue;
 		}
 		stop = region->end < end ? region->end : end;
-		if (region_add(regions, at - from + to, stop - from + to, region->unrecorded))
+		if (region_add(regions, at - from + to, stop - from + to))
 			pager_lose(attached);
 		at = stop;
 	}
@@ -94,7 +94,7 @@ static void note_registered(void *argument, uint64_t start, uint64_t end)
 	struct registered *registered = argument;
 
 	if (!registered->error)
-		registered->error = region_add(registered->list, start, end, false);
+		registered->error = region_add(registered->list, start, end);
 }
 
 int mapping_registered(pid_t pid, struct region_list *list)

@@ -35,9 +35,9 @@ static void insert_at(struct region_list *list, size_t at, struct region region)
 	list->count++;
 }
 
-int region_add(struct region_list *list, uint64_t start, uint64_t end, bool unrecorded)
+int region_add(struct region_list *list, uint64_t start, uint64_t end)
 {
-	struct region region = {.start = start, .end = end, .unrecorded = unrecorded};
+	struct region region = {.start = start, .end = end};
 
 	if (make_room(list))
 		return -ENOMEM;
@@ -50,7 +50,7 @@ int region_grow(struct region_list *list, uint64_t start, uint64_t end)
 	struct region *before = start ? region_find(list, start - 1) : NULL;
 
 	if (!before)
-		return region_add(list, start, end, false);
+		return region_add(list, start, end);
 	before->end = end;
 	return 0;
 }

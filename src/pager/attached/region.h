@@ -9,7 +9,6 @@
 
 struct region {
 	uint64_t start, end;
-	bool unrecorded; /* pages may be present that no descriptor knows of */
 };
 
 /* Sorted, disjoint. Ranges that touch stay apart when they were registered apart:
@@ -20,7 +19,7 @@ struct region_list {
 };
 
 /* 0 or -ENOMEM. The range must not overlap another. */
-int region_add(struct region_list *list, uint64_t start, uint64_t end, bool unrecorded);
+int region_add(struct region_list *list, uint64_t start, uint64_t end);
 /* The same for a range that a mapping has grown by: a region that ends there grows with it. */
 int region_grow(struct region_list *list, uint64_t start, uint64_t end);
 /* Takes [start, end) out, cutting regions that overlap it; an empty range changes nothing.

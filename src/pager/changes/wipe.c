@@ -52,7 +52,7 @@ static void note_range(void *argument, uint64_t start, uint64_t end)
 {
 	struct look *look = argument;
 
-	if (region_add(&look->parents, start, end, false))
+	if (region_add(&look->parents, start, end))
 		look->parents_known = false;
 }
 

@@ -24,7 +24,7 @@ static void note_run(void *argument, uint64_t start, uint64_t end)
 	struct recording *recording = argument;
 
 	if (!recording->error)
-		recording->error = region_add(&recording->present, start, end, false);
+		recording->error = region_add(&recording->present, start, end);
 }
 
 /* A run of present pages: those without a descriptor become resident. */
@@ -48,7 +48,7 @@ static int record_run(struct memory *memory, uint64_t start, uint64_t end)
  * What was seen counts only if no event is in flight afterwards: else it may have been of something
  * that is about to move there, or has moved away. -EAGAIN then.
  */
-static int record_region(struct recording *recording, struct region *region)
+static int record_region(struct recording *recording, const struct region *region)
 {
 	struct attached *attached = recording->attached;
 	int error;
@@ -63,8 +63,6 @@ static int record_region(struct recording *recording, struct region *region)
 	for (size_t i = 0; i < recording->present.count && !error; i++)
 		error = record_run(attached->memory, recording->present.items[i].start,
 				   recording->present.items[i].end);
-	if (!error)
-		region->unrecorded = false;
 	return error;
 }
 

@@ -120,7 +120,7 @@ static int register_range(struct look *look, uint64_t start, uint64_t end)
 		uint64_t stop = now.end < end ? now.end : end;
 
 		for (; !error && next_gap(look, at, stop, &from, &to); at = to)
-			error = region_add(&look->fresh, from, to, true);
+			error = region_add(&look->fresh, from, to);
 	}
 	return error;
 }
@@ -206,7 +206,7 @@ static int confirm(struct look *look)
 		/* A descriptor means something only inside a region. */
 		error = memory_clear(attached->memory, region->start, region->end);
 		if (!error)
-			error = region_add(&attached->regions, region->start, region->end, true);
+			error = region_add(&attached->regions, region->start, region->end);
 		attached->watch.unknowable = 0; /* they are among these */
 	}
 	return error;

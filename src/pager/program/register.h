@@ -8,7 +8,7 @@
 
 /*
  * Registers what no region covers of the mappings in `maps`, which is read again when need be, and
- * adds what is registered to the regions, unrecorded. 0, -ENOMEM or -ESRCH; a mapping that the
+ * adds what is registered to the regions. 0, -ENOMEM or -ESRCH; a mapping that the
  * kernel refuses, or that changes all the time, is left for the next call.
  *
  * register_stopped: all threads stopped; `maps` is taken as it is.
