@@ -495,6 +495,36 @@ static void test_gone_and_left(void **state)
 	assert_int_equal(attached_swapped_pages(attached), 2 * (PAGES - 1));
 }
 
+/* What was at B is gone, and fits what has come there since and moved on: better than its own
+ * slots, since a page of that was dropped, and nobody told. */
+static void test_gone_fits_better(void **state)
+{
+	struct call unmap = {.unmap = B, .bytes = BYTES}, other = {.from = E, .to = F};
+	struct call there = {.from = A, .to = B}, on = {.from = B, .to = C};
+	struct uffd_msg unmapped;
+
+	NEEDS_USERFAULT(state);
+	map_area(A, 1);
+	map_area(B, 2);
+	map_area(E, 5);
+	assert_int_equal(userfault_unmark(attached->task.userfault, A + 3 * PAGE_BYTES), 0);
+	atomic_store(memory_bind(attached->memory, B + 3 * PAGE_BYTES), DESC_ABSENT);
+	begin(&unmap);
+	unmapped = next_event();
+	begin(&other);
+	wait_for_event();
+	apply(&unmapped);
+	assert_int_equal(attached->changes.limbo.count, 1);
+	begin(&there);
+	end(&there);
+	begin(&on);
+	end(&on);
+	end(&unmap);
+	end(&other);
+	check_area(C, 1);
+	check_nothing(B);
+}
+
 /* What is gone waits while anything is in flight, and no longer. */
 static void test_gone(void **state)
 {
@@ -547,6 +577,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_refused_then_moved, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused_grown, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused_unseen, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_gone_fits_better, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_drop, setup, teardown),
 	};

@@ -12,6 +12,7 @@ struct fitting {
 	const struct attached *attached;
 	uint64_t slots, start;
 	struct fit fit;
+	uint64_t found; /* of what the words say that is there */
 };
 
 static desc_t word_of(const struct fitting *fitting, uint64_t address)
@@ -39,8 +40,9 @@ static void fit_present(void *argument, uint64_t start, uint64_t end)
 	for (uint64_t at = start; at < end; at += PAGE_BYTES) {
 		desc_t word = word_of(fitting, at);
 
-		fitting->fit.found += is_resident(word);
-		fitting->fit.wrong += !is_resident(word) && desc_state(word) != DESC_ABSENT;
+		fitting->found += is_resident(word);
+		fitting->fit.agree += is_resident(word);
+		fitting->fit.against += !is_resident(word) && desc_state(word) != DESC_ABSENT;
 	}
 }
 
@@ -51,8 +53,10 @@ static void fit_marked(void *argument, uint64_t start, uint64_t end)
 	for (uint64_t at = start; at < end; at += PAGE_BYTES) {
 		desc_t word = word_of(fitting, at);
 
-		fitting->fit.found += has_mark(word);
-		fitting->fit.wrong += !desc_is_swapped(word);
+		/* Its word may not know of it (page_marks.c). */
+		fitting->found += has_mark(word);
+		fitting->fit.agree += desc_is_swapped(word);
+		fitting->fit.against += !desc_is_swapped(word);
 	}
 }
 
@@ -60,6 +64,7 @@ struct fit fit_of(const struct attached *attached, uint64_t slots, uint64_t star
 {
 	struct fitting fitting = {.attached = attached, .slots = slots, .start = start};
 	int pagemap = pagemap_of(attached);
+	uint64_t expected = 0;
 
 	assert_writing(&attached->lock);
 	if (pagemap < 0)
@@ -67,10 +72,11 @@ struct fit fit_of(const struct attached *attached, uint64_t slots, uint64_t star
 	for (uint64_t at = start; at < end; at += PAGE_BYTES) {
 		desc_t word = word_of(&fitting, at);
 
-		fitting.fit.expected += is_resident(word) || has_mark(word);
+		expected += is_resident(word) || has_mark(word);
 	}
 	if (maps_present(pagemap, start, end, fit_present, &fitting) ||
 	    maps_each_marked(pagemap, start, end, fit_marked, &fitting))
-		fitting.fit = (struct fit){0};
+		return (struct fit){0};
+	fitting.fit.missing = expected - fitting.found;
 	return fitting.fit;
 }

@@ -35,12 +35,10 @@ uint64_t source_piece_end(const struct attached *attached, const struct remap *r
 	return end;
 }
 
-static int64_t score_there(const struct attached *attached, const struct piece *piece,
-			   uint64_t slots)
+static struct fit fit_there(const struct attached *attached, const struct piece *piece,
+			    uint64_t slots)
 {
-	struct fit fit = fit_of(attached, slots, piece->to, piece->to + (piece->end - piece->from));
-
-	return fit_score(&fit);
+	return fit_of(attached, slots, piece->to, piece->to + (piece->end - piece->from));
 }
 
 /* It was where the piece was, and not all of it has left limbo since. */
@@ -52,27 +50,35 @@ static bool was_there(const struct attached *attached, const struct limbo_item *
 			  limbo_place(item, piece->end));
 }
 
-/* What in limbo fits best, and how well; NULL: none does. Of equals the newest, but rather one that
- * is not most likely gone. */
-static const struct limbo_item *best_of_limbo(const struct attached *attached,
-					      const struct piece *piece, int64_t *best)
+/* Something in limbo that was there, and how well it fits where the piece is now. */
+struct waiting {
+	const struct limbo_item *item; /* NULL: there is none */
+	struct fit fit;
+};
+
+static bool is_preferred(const struct waiting *one, const struct waiting *found)
+{
+	if (!found->item || fit_is_better(&one->fit, &found->fit))
+		return true;
+	return !fit_is_better(&found->fit, &one->fit) &&
+	       (one->item->why != LIMBO_GONE || found->item->why == LIMBO_GONE);
+}
+
+/* What in limbo fits best. Of equals the newest, but rather one that is not most likely gone. */
+static struct waiting best_of_limbo(const struct attached *attached, const struct piece *piece)
 {
 	const struct limbo *limbo = &attached->changes.limbo;
-	const struct limbo_item *found = NULL;
+	struct waiting found = {0};
 
 	for (size_t i = 0; i < limbo->count; i++) {
-		const struct limbo_item *item = &limbo->items[i];
-		int64_t score;
+		struct waiting one = {.item = &limbo->items[i]};
 
-		if (!was_there(attached, item, piece))
+		if (!was_there(attached, one.item, piece))
 			continue;
-		score = score_there(attached, piece, limbo_place(item, piece->from));
-		if (score < 0 || (found && score < *best))
-			continue;
-		if (found && score == *best && found->why != LIMBO_GONE && item->why == LIMBO_GONE)
-			continue;
-		found = item;
-		*best = score;
+		one.fit = fit_there(attached, piece, limbo_place(one.item, piece->from));
+		if (!fit_is_emptied(&one.fit) && one.fit.against <= one.fit.agree &&
+		    is_preferred(&one, &found))
+			found = one;
 	}
 	return found;
 }
@@ -83,13 +89,15 @@ static const struct limbo_item *best_of_limbo(const struct attached *attached,
  * then, if anything else has been there since.
  */
 static uint64_t from_limbo(const struct attached *attached, const struct piece *piece,
-			   const struct limbo_item *item, int64_t score)
+			   const struct waiting *waiting)
 {
+	const struct fit *fit = &waiting->fit;
 	bool likely =
-		piece->is_all && (item->why != LIMBO_GONE ||
+		piece->is_all && (waiting->item->why != LIMBO_GONE ||
 				  !moves_touch(&attached->changes.moved, piece->from, piece->end));
 
-	return score > 0 || likely ? limbo_place(item, piece->from) : SOURCE_NONE;
+	return likely || fit->agree > fit_misfits(fit) ? limbo_place(waiting->item, piece->from)
+						       : SOURCE_NONE;
 }
 
 /*
@@ -101,7 +109,7 @@ static bool still_stands(const struct attached *attached, const struct piece *pi
 {
 	struct fit here = fit_of(attached, piece->from, piece->from, piece->end);
 
-	*sure = here.found;
+	*sure = here.agree;
 	return !fit_is_emptied(&here) && mapping_any_registered(attached, piece->from, piece->end);
 }
 
@@ -116,21 +124,23 @@ static bool is_all_that_came(const struct attached *attached, const struct piece
 
 /*
  * Something of ours is where the piece was: it has moved, or has come there since what moved left.
- * Where the page table fits both: what an UNMAP has put into limbo is most likely gone.
+ * Where the page table fits both, and what came still stands, that has not moved.
  */
 static uint64_t from_place(const struct attached *attached, const struct piece *piece,
-			   const struct limbo_item *item, int64_t score)
+			   const struct waiting *waiting)
 {
-	int64_t now = score_there(attached, piece, piece->from);
-	bool sure;
+	const struct limbo_item *item = waiting->item;
+	struct fit now = fit_there(attached, piece, piece->from);
+	bool sure, stands = still_stands(attached, piece, &sure);
 
-	if (item && score > 0 && score > now)
+	/* An UNMAP was read of it: it is gone, or the kernel had refused. */
+	if (item && item->why == LIMBO_GONE && !stands)
+		item = NULL;
+	if (item && waiting->fit.agree && fit_is_better(&waiting->fit, &now))
 		return limbo_place(item, piece->from);
-	if (now > 0 && (!item || now > score))
+	if (!stands || (now.agree && (!item || fit_is_better(&now, &waiting->fit))))
 		return piece->from;
-	if (!still_stands(attached, piece, &sure))
-		return piece->from;
-	if (item && item->why == LIMBO_COVERED)
+	if (item && (item->why == LIMBO_COVERED || (item->why == LIMBO_GONE && sure)))
 		return limbo_place(item, piece->from);
 	return !item && (sure || !is_all_that_came(attached, piece)) ? SOURCE_NONE : piece->from;
 }
@@ -144,14 +154,13 @@ uint64_t source_find(const struct attached *attached, const struct remap *remap,
 		.to = remap->to + (at - remap->from),
 		.is_all = at == remap->from && end - at == remap->length,
 	};
-	const struct limbo_item *item;
-	int64_t score = 0;
+	struct waiting waiting;
 
 	assert_writing(&attached->lock);
-	item = best_of_limbo(attached, &piece, &score);
+	waiting = best_of_limbo(attached, &piece);
 	if (!region_any(&attached->regions, at, end))
-		return item ? from_limbo(attached, &piece, item, score) : SOURCE_NONE;
-	if (!item && !moves_into(&attached->changes.moved, at, end))
+		return waiting.item ? from_limbo(attached, &piece, &waiting) : SOURCE_NONE;
+	if (!waiting.item && !moves_into(&attached->changes.moved, at, end))
 		return at;
-	return from_place(attached, &piece, item, score);
+	return from_place(attached, &piece, &waiting);
 }
