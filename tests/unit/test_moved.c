@@ -525,6 +525,42 @@ static void test_gone_fits_better(void **state)
 	check_nothing(B);
 }
 
+/*
+ * A came to where B had been, and has moved on to C; D has come to B by then, and looks the same:
+ * so A seems to stand there still. What waits for its UNMAP fits where A is as well.
+ */
+static void test_stands_by_chance(void **state)
+{
+	struct call unmap = {.unmap = B, .bytes = BYTES}, there = {.from = A, .to = B};
+	struct call on = {.from = B, .to = C}, late = {.from = D, .to = B};
+	struct uffd_msg unmapped, moved;
+
+	NEEDS_USERFAULT(state);
+	map_area(A, 1);
+	map_area(B, 2);
+	map_area(D, 4);
+	begin(&unmap);
+	unmapped = next_event();
+	begin(&there);
+	end(&there);
+	check_area(B, 1);
+	begin(&on);
+	moved = next_event();
+	begin(&late);
+	wait_for_event();
+	/* What `on` left may be told of first. */
+	apply(&moved);
+	check_area(C, 1);
+	end(&on);
+	end(&late);
+	apply(&unmapped);
+	end(&unmap);
+	check_area(C, 1);
+	check_area(B, 4);
+	assert_true(moved_settle(attached));
+	assert_int_equal(attached_swapped_pages(attached), 2 * (PAGES - 1));
+}
+
 /* What is gone waits while anything is in flight, and no longer. */
 static void test_gone(void **state)
 {
@@ -578,6 +614,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_refused_grown, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused_unseen, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_gone_fits_better, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stands_by_chance, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_drop, setup, teardown),
 	};

@@ -33,6 +33,7 @@ struct attached_changes {
 	struct unborn unborn[UNBORN];
 	unsigned int unborn_count;
 
+	uint64_t events;      /* so many have been read; memory lock, for writing */
 	struct moved moved;   /* memory lock, for writing */
 	struct limbo limbo;   /* the same */
 	struct doubts doubts; /* the same */

@@ -18,10 +18,10 @@ struct attached_evict {
 	const char *_Atomic refused; /* why control is to bring all back (evict_refuse), or NULL */
 	struct kept_pages kept;
 	struct fixed fixed;
-	uint64_t hand, laps;	      /* CLOCK, and how often it went round */
-	double credit;		      /* of a turn (group.h) */
-	uint64_t rests_ns;	      /* had nothing to give, or was late; not asked before */
-	unsigned int lates;	      /* batches in a row with a late agent */
+	uint64_t hand, laps; /* CLOCK, and how often it went round */
+	double credit;	     /* of a turn (group.h) */
+	uint64_t rests_ns;   /* had nothing to give, or was late; not asked before */
+	unsigned int lates;  /* batches in a row with a late agent */
 	struct late_marks late_marks;
 	pthread_mutex_t staging_lock; /* registering staging, or revoking the agent; innermost */
 };

@@ -50,7 +50,7 @@ static uint64_t find_place(const struct attached *attached, uint64_t start, uint
 void limbo_put(struct attached *attached, uint64_t start, uint64_t end, enum limbo_why why)
 {
 	struct limbo *limbo = &attached->changes.limbo;
-	struct limbo_item item = {start, end, .why = why};
+	struct limbo_item item = {start, end, .why = why, .event = attached->changes.events};
 
 	assert_writing(&attached->lock);
 	item.at = find_place(attached, start, end - start);
@@ -63,6 +63,34 @@ void limbo_put(struct attached *attached, uint64_t start, uint64_t end, enum lim
 	limbo->items[limbo->count++] = item;
 	if (!limbo->since_ns)
 		limbo->since_ns = monotonic_ns();
+}
+
+/* All that is left of it was in [start, end). */
+static bool is_inside(const struct attached *attached, const struct limbo_item *item,
+		      uint64_t start, uint64_t end)
+{
+	const struct region_list *regions = &attached->regions;
+	uint64_t from = item->start > start ? item->start : start;
+	uint64_t to = item->end < end ? item->end : end;
+
+	return from < to && region_any(regions, limbo_place(item, from), limbo_place(item, to)) &&
+	       !region_any(regions, item->at, limbo_place(item, from)) &&
+	       !region_any(regions, limbo_place(item, to), limbo_place(item, item->end));
+}
+
+void limbo_note_unmapped(struct attached *attached, uint64_t start, uint64_t end)
+{
+	struct limbo *limbo = &attached->changes.limbo;
+
+	assert_writing(&attached->lock);
+	for (size_t i = 0; i < limbo->count; i++) {
+		struct limbo_item *item = &limbo->items[i];
+
+		if (item->why == LIMBO_COVERED && is_inside(attached, item, start, end)) {
+			item->why = LIMBO_GONE;
+			return;
+		}
+	}
 }
 
 bool limbo_overlaps(const struct attached *attached, uint64_t start, uint64_t end)

@@ -26,7 +26,8 @@ struct limbo {
 		uint64_t start, end; /* where they were, addresses */
 		uint64_t at;	     /* where they are */
 		enum limbo_why why;
-	} * items; /* oldest first */
+		uint64_t event; /* its number: it was put there by this one */
+	} * items;		/* oldest first */
 	size_t count, capacity;
 	_Atomic uint64_t since_ns; /* something is there; 0: nothing. Read without the lock */
 };
@@ -39,6 +40,9 @@ static inline uint64_t limbo_place(const struct limbo_item *item, uint64_t addre
 {
 	return item->at + (address - item->start);
 }
+/* An UNMAP of [start, end) was read that is about what was there before something else came: the
+ * oldest that has left as a whole by that is most likely gone. */
+void limbo_note_unmapped(struct attached *attached, uint64_t start, uint64_t end);
 /* Something that was in [start, end) is there, and its UNMAP may still come. */
 bool limbo_overlaps(const struct attached *attached, uint64_t start, uint64_t end);
 /* Nothing will come for the first `count`: their bytes are forgotten. */

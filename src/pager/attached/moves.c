@@ -18,6 +18,17 @@ const struct remap *moves_into(const struct moved *moved, uint64_t start, uint64
 	return found;
 }
 
+const struct remap *moves_last_into(const struct moved *moved, uint64_t start, uint64_t end)
+{
+	for (unsigned int i = moved->count; i--;) {
+		const struct remap *item = &moved->items[i];
+
+		if (item->to < end && item->to + item->length > start)
+			return item;
+	}
+	return NULL;
+}
+
 bool moves_touch(const struct moved *moved, uint64_t start, uint64_t end)
 {
 	for (unsigned int i = 0; i < moved->count; i++) {

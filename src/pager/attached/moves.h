@@ -34,6 +34,8 @@ struct moved {
 void moves_note(struct moved *moved, const struct remap *remap);
 /* The first, by address, of those into [start, end); or NULL. */
 const struct remap *moves_into(const struct moved *moved, uint64_t start, uint64_t end);
+/* The last of them in time; or NULL. */
+const struct remap *moves_last_into(const struct moved *moved, uint64_t start, uint64_t end);
 /* Something moved into [start, end), or from there. */
 bool moves_touch(const struct moved *moved, uint64_t start, uint64_t end);
 

@@ -50,12 +50,10 @@
  *   program can write to, the lock is not.
  *
  * Who changes a descriptor: thread, function, what is held (lock.h asserts it). "Locked": DESC_LOCK
- * held. Evictor's changes of leaving words are by compare-and-swap from the very word that it set (it
- * has a batch number): an event or a fault that came first wins.
- *   absent   -> resident  server   fault.c:first_touch         read; the kernel has installed it
- *                         server   fault.c:fault_serve_growth  write; the same
- *                         tracer,  record.c:record_run         write; no event is in flight
- *                         control
+ * held. Evictor's changes of leaving words are by compare-and-swap from the very word that it set
+ * (it has a batch number): an event or a fault that came first wins. absent   -> resident  server
+ * fault.c:first_touch         read; the kernel has installed it server   fault.c:fault_serve_growth
+ * write; the same tracer,  record.c:record_run         write; no event is in flight control
  *   resident -> leaving   evictor  pick.c:take                 read
  *   leaving  -> swapped   evictor  commit.c:store_page         nothing
  *            -> resident  evictor  commit.c:stay               nothing; it was not moved
@@ -67,8 +65,8 @@
  *   any      -> absent    server   mapping.c:mapping_empty     write; waits for locked ones. Words
  *                                  with marks stay until these are gone (doubts.h)
  *            moves        server   mapping.c:mapping_move      write; the same
- * Forks share clusters (children.c:children_add, under the parent's lock for writing); a stored word
- * becomes `shared` when one of them gets a copy (space/cluster.h), whoever binds it.
+ * Forks share clusters (children.c:children_add, under the parent's lock for writing); a stored
+ * word becomes `shared` when one of them gets a copy (space/cluster.h), whoever binds it.
  *
  * A batch's life (evict.c:run_batch, but where it says otherwise)
  *   idle -> moving   fill: picked under read, the agent is let in
@@ -76,7 +74,8 @@
  *                    stay, what does not will not come. Only then is it known which pages left.
  *                    Who waits for the lock too long does it as well (batch.c:batch_revoke)
  *   moving -> read   the bytes are in the owner, and nothing waits on the program any more
- *   read -> idle     commit.c:commit_batch has settled each word; evict_give_up, if the evictor hangs
+ *   read -> idle     commit.c:commit_batch has settled each word; evict_give_up, if the evictor
+ * hangs
  *
  * Never: wait for a batch that is not yet "read" while holding the lock, without
  * revoking it first. FORK and REMAP do (fork: both sides must agree about each

@@ -36,6 +36,7 @@ void event_apply(struct attached *attached, const struct uffd_msg *message)
 	size_t older = attached->changes.limbo.count;
 
 	assert_writing(&attached->lock);
+	attached->changes.events++;
 	switch (message->event) {
 	case UFFD_EVENT_REMOVE:
 		doubts_remove(attached, message->arg.remove.start, message->arg.remove.end);

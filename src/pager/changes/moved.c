@@ -168,10 +168,12 @@ static void unmap_moved(struct attached *attached, uint64_t start, uint64_t end)
 	if (!region_any(&attached->regions, start, end))
 		return;
 	batch_quiesce(attached);
-	if (still_stands(attached, start, end))
+	if (still_stands(attached, start, end)) {
 		attached->changes.moved.spared = true;
-	else
+		limbo_note_unmapped(attached, start, end);
+	} else {
 		limbo_put(attached, start, end, LIMBO_UNMAPPED);
+	}
 }
 
 static bool is_leaving_from(const struct attached *attached, uint64_t start, uint64_t end)

@@ -7,6 +7,9 @@
 #include "pager/attached/state.h"
 #include "pager/changes/fit.h"
 
+/* Who waits in limbo sends its event before so many others are read, as a rule. */
+#define NEXT_EVENTS 2u
+
 struct piece {
 	uint64_t from, end; /* where it was */
 	uint64_t to;
@@ -113,10 +116,25 @@ static bool still_stands(const struct attached *attached, const struct piece *pi
 	return !fit_is_emptied(&here) && mapping_any_registered(attached, piece->from, piece->end);
 }
 
+/*
+ * It was covered just now, and whoever covered it still sleeps in the same call, which has one more
+ * event to send: what that left (but for MREMAP_DONTUNMAP). So this is not its next move.
+ */
+static bool is_next(const struct attached *attached, const struct piece *piece,
+		    const struct limbo_item *item)
+{
+	const struct remap *came =
+		moves_last_into(&attached->changes.moved, piece->from, piece->end);
+
+	return item->why == LIMBO_COVERED && came && !came->sent &&
+	       attached->changes.events - item->event <= NEXT_EVENTS;
+}
+
 /* All that has come there has moved on, and nothing else. */
 static bool is_all_that_came(const struct attached *attached, const struct piece *piece)
 {
-	const struct remap *came = moves_into(&attached->changes.moved, piece->from, piece->end);
+	const struct remap *came =
+		moves_last_into(&attached->changes.moved, piece->from, piece->end);
 
 	return piece->is_all && came && came->to == piece->from &&
 	       came->length == piece->end - piece->from;
@@ -133,14 +151,14 @@ static uint64_t from_place(const struct attached *attached, const struct piece *
 	struct fit now = fit_there(attached, piece, piece->from);
 	bool sure, stands = still_stands(attached, piece, &sure);
 
-	/* An UNMAP was read of it: it is gone, or the kernel had refused. */
-	if (item && item->why == LIMBO_GONE && !stands)
+	/* An UNMAP was read of it: it is gone, unless nothing speaks for what has come since. */
+	if (item && item->why == LIMBO_GONE && now.agree > fit_misfits(&now))
 		item = NULL;
 	if (item && waiting->fit.agree && fit_is_better(&waiting->fit, &now))
 		return limbo_place(item, piece->from);
 	if (!stands || (now.agree && (!item || fit_is_better(&now, &waiting->fit))))
 		return piece->from;
-	if (item && (item->why == LIMBO_COVERED || (item->why == LIMBO_GONE && sure)))
+	if (item && is_next(attached, piece, item))
 		return limbo_place(item, piece->from);
 	return !item && (sure || !is_all_that_came(attached, piece)) ? SOURCE_NONE : piece->from;
 }
