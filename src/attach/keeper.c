@@ -152,14 +152,19 @@ static _Noreturn void keep(const struct keepers *keepers)
 		{.fd = nap_poll(keepers->nap), .events = POLLIN},
 	};
 
+	pid_t owner = getppid();
+	int ready;
+
 	/* Locks are not inherited, and one that starts later has a copy of what the owner locks. */
 	mlockall(MCL_CURRENT | MCL_ONFAULT);
 	setsid();
 	(void)!chdir("/");
 	rename_self();
 	do {
-		while (poll(wait, 3, -1) < 0)
+		while ((ready = poll(wait, 3, NAP_CHECK_MS)) < 0)
 			;
+		if (!ready)
+			nap_check(keepers->nap, keepers->owner, owner);
 		if (wait[2].revents)
 			nap_watch(keepers->nap, keepers->owner, keepers->stop);
 	} while (!wait[0].revents && !wait[1].revents);

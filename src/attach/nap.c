@@ -11,13 +11,13 @@
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <unistd.h>
-#include "base/clock.h"
 #include "base/proc.h"
 
 /* How often it is looked whether the program has gone on without a fault. */
 #define LOOK_MS 50
-/* So long lasts a nap that was taken in the middle of something. */
-#define SHORT_NS 100000000u
+/* Whoever waits for the owner must have seen that it has stopped before it goes on; a short nap is
+ * no longer than that. */
+#define SEEN_US 100000
 /* One SIGCONT may come before the SIGSTOP that it is meant for. */
 #define AGAIN_US 5000
 
@@ -71,6 +71,15 @@ void nap_take(struct nap *nap, const struct nap_plan *plan)
 		return;
 }
 
+void nap_check(const struct nap *nap, int owner, pid_t pid)
+{
+	char text[PROC_STAT];
+	const char *stat = nap->program ? NULL : proc_stat(pid, 0, text);
+
+	if (stat && *stat == 'T')
+		pidfd_send_signal(owner, SIGCONT, NULL, 0);
+}
+
 int nap_poll(const struct nap *nap)
 {
 	return nap->call;
@@ -87,8 +96,7 @@ static bool stands_still(pid_t pid)
 
 void nap_watch(const struct nap *nap, int owner, int stop)
 {
-	uint64_t since = monotonic_ns();
-
+	usleep(SEEN_US);
 	while (nap->program) {
 		struct pollfd wait[] = {
 			{.fd = stop, .events = POLLIN},
@@ -96,11 +104,10 @@ void nap_watch(const struct nap *nap, int owner, int stop)
 			{.fd = nap->needs, .events = POLLIN},
 		};
 
-		poll(wait, 3, LOOK_MS);
+		poll(wait, 3, nap->is_short ? 0 : LOOK_MS);
 		if (wait[0].revents || wait[1].revents)
 			return;
-		if (!wait[2].revents && stands_still(nap->program) &&
-		    (!nap->is_short || monotonic_ns() - since < SHORT_NS))
+		if (!nap->is_short && !wait[2].revents && stands_still(nap->program))
 			continue;
 		pidfd_send_signal(owner, SIGCONT, NULL, 0);
 		usleep(AGAIN_US);

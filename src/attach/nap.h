@@ -36,6 +36,11 @@ void nap_take(struct nap *nap, const struct nap_plan *plan);
 
 /* ---- in a keeper ---- */
 
+/* So often is the owner looked at, ms. */
+#define NAP_CHECK_MS 500
+/* It was stopped by somebody else, process `pid`: it goes on, and naps if its program has stopped.
+ */
+void nap_check(const struct nap *nap, int owner, pid_t pid);
 /* To wait for: readable when the owner naps. */
 int nap_poll(const struct nap *nap);
 /* Until the owner is awake, or one of the two is readable: has it woken when somebody needs it.

@@ -23,6 +23,8 @@
 
 /* So long after it was told of a stop may the program take to stand still, ns. */
 #define FOLLOW_NS 1000000000u
+/* So long it is waited until nobody needs us, before we stop all the same, for a moment, ns. */
+#define ANYWAY_NS 300000000u
 /* After so long we stop again when we were woken, ns: 4 times as long each time, so often at most.
  */
 #define WOKEN_NS   100000000ull
@@ -104,7 +106,7 @@ void signals_follow_stop(struct owner *owner)
 	late = now - owner->stop_ns > FOLLOW_NS;
 	done = late || !owner->stop_seen;
 	if (owner->stop_seen && is_stopped(owner->pid))
-		done |= stop_too(owner, late);
+		done |= stop_too(owner, !owner->woken && now - owner->stop_ns > ANYWAY_NS);
 	trace_go_on();
 	if (done) {
 		owner->stop_ns = 0;

@@ -112,6 +112,33 @@ wait_for 10 state_is $owner T
 kill -KILL $program
 check "the end of a program that is stopped is seen" ends_with 137 $owner
 
+# What a shell sends to all of a job.
+start_steps
+kill -STOP $program $owner
+wait_for 10 state_is $owner T
+kill -CONT $program
+check "one that was stopped with vswap, and goes on alone" steps_on
+check "wakes it, too" wait_for 10 state_is $owner S
+kill -STOP $program $owner
+wait_for 10 state_is $owner T
+kill -KILL $program
+check "and so does its end" ends_with 137 $owner
+
+# All stand still, and one of them goes on: the keepers see its faults.
+"$VSWAP" run -q -m 16M "$victim" 48 1 4 >"$work/victim" 2>&1 &
+owner=$! started="$started $!"
+has_child() {
+	child=$(find_named $owner victim)
+	program=$(awk '/^PPid/ { print $2 }' "/proc/$child/status") && name_is "$program" victim
+}
+wait_for 60 has_child
+kill -STOP $child $program
+check "a job that stands still as a whole" wait_for 10 state_is $owner T
+kill -CONT $child
+check "one process of it that goes on is served" wait_for 60 state_is $child Z
+kill -CONT $program
+check "and all of it is right" ends_with 0 $owner
+
 # A process of the job that is not stopped is served, though vswap is.
 rm -f "$work/up"
 "$VSWAP" run -q -m 16M sh -c "setsid '$storm' --pages 40000 --mib 48 --threads 2 >'$work/raged' 2>&1 &

@@ -151,9 +151,6 @@ static uint64_t from_place(const struct attached *attached, const struct piece *
 	struct fit now = fit_there(attached, piece, piece->from);
 	bool sure, stands = still_stands(attached, piece, &sure);
 
-	/* An UNMAP was read of it: it is gone, unless nothing speaks for what has come since. */
-	if (item && item->why == LIMBO_GONE && now.agree > fit_misfits(&now))
-		item = NULL;
 	if (item && waiting->fit.agree && fit_is_better(&waiting->fit, &now))
 		return limbo_place(item, piece->from);
 	if (!stands || (now.agree && (!item || fit_is_better(&now, &waiting->fit))))
