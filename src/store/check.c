@@ -118,9 +118,9 @@ void store_check(struct store *store)
 	uint64_t *bits = NULL;
 	uint32_t frames = 0, kept = 0;
 
-	if (store->in_place)
+	if (store->holes.bits)
 		bits = calloc(store->frames_made + 1, HOLES_WORDS * sizeof(*bits));
-	require(!store->in_place || bits, "no memory for the check", 0);
+	require(!store->holes.bits || bits, "no memory for the check", 0);
 	require(live, "no memory for the check", 0);
 	space_check(store->space);
 	space_each_word(store->space, count_word, &(struct words){store, live, bits});

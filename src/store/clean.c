@@ -41,6 +41,8 @@ static double fullness(struct segment *segment, bool strong)
 
 static bool is_worth_it(const struct store *store, struct segment *segment, bool strong)
 {
+	if (segment_must_move(store, segment))
+		return !strong;
 	if (segment->in_place && strong)
 		return !segment->recoded;
 	return fullness(segment, strong) < (segment->in_place ? FULLEST_IN_PLACE
@@ -56,6 +58,8 @@ static double value_of(struct store *store, struct segment *segment, bool strong
 
 	if (!is_worth_it(store, segment, strong))
 		return 0;
+	if (segment_must_move(store, segment))
+		return (2 - u) * (age > 1 ? 1 : NOT_YET);
 	if (segment->in_place && strong)
 		return u;
 	if (segment->in_place)
@@ -70,7 +74,7 @@ static uint32_t choose(struct store *store, bool strong)
 	uint32_t best = 0;
 	double highest = 0;
 
-	if (store->in_place)
+	if (store->holes.bits)
 		pthread_mutex_lock(&store->holes.lock);
 	pthread_mutex_lock(&store->lock);
 	for (uint32_t id = store->sealed.first; id; id = segment_of(store, id)->next) {
@@ -87,7 +91,7 @@ static uint32_t choose(struct store *store, bool strong)
 	if (best)
 		segment_claim(store, best, SEGMENT_CLEANING);
 	pthread_mutex_unlock(&store->lock);
-	if (store->in_place)
+	if (store->holes.bits)
 		pthread_mutex_unlock(&store->holes.lock);
 	return best;
 }
@@ -156,6 +160,7 @@ static uint64_t clean_one(struct store *store, struct store_writer *writer, uint
 				    .id = id,
 				    .strong = strong && !segment->recoded,
 				    .in_place = strong && segment->in_place,
+				    .moves = segment_must_move(store, segment),
 				    .group = ~0ull};
 	uint64_t freed;
 	bool emptied;
@@ -183,7 +188,9 @@ static uint64_t clean_one(struct store *store, struct store_writer *writer, uint
 		return 0;
 	atomic_fetch_add_explicit(&store->cleaned_segments, 1, memory_order_relaxed);
 	freed = SEGMENT_BYTES + cleaning.relieved;
-	return cleaning.copied < freed ? freed - cleaning.copied : 0;
+	if (cleaning.copied < freed)
+		return freed - cleaning.copied;
+	return cleaning.moves ? 1 : 0; /* it may leave now, which is what is wanted */
 }
 
 uint64_t store_clean(struct store *store, struct store_writer *writer, bool strong)

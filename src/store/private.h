@@ -68,7 +68,8 @@ struct segment {
 	_Atomic uint32_t run_bytes, run_slots; /* ever appended */
 	_Atomic uint8_t state;
 	_Atomic uint8_t backend; /* index + 1 in the store's backends; 0: none */
-	bool recoded;		 /* the strong codec has been here */
+	bool recoded : 1;	 /* the strong codec has been here */
+	bool untagged : 1;	 /* its objects may have no room for a seal's tag; set as in_place */
 	_Atomic bool in_place;	 /* filled again where something died; set before it is opened */
 	uint16_t tiers;		 /* that may have it (store.h); set before it is opened */
 	uint8_t frozen, epoch;	 /* holes.h; its lock */
@@ -144,7 +145,7 @@ struct store_writer {
 struct store {
 	struct space *space;
 	unsigned char secret[SECRET_BYTES]; /* of this run */
-	struct seal *seal;		    /* NULL: no backend seals */
+	_Atomic(struct seal *) seal;	    /* NULL: no backend seals */
 	struct segment *table;
 	uint32_t segment_limit; /* ids are below it */
 	unsigned char *frames;
@@ -167,7 +168,7 @@ struct store {
 	struct put_counts closed; /* of writers that were closed */
 	uint32_t drain_at;	  /* where that walk goes on */
 
-	bool in_place; /* single pages go where others died; nothing leaves RAM */
+	atomic_bool in_place; /* single pages go where others died; nothing leaves RAM */
 	struct holes holes;
 	struct reader readers[READERS];
 	_Atomic uint64_t cleaned_segments, copied_bytes, bad_reads;

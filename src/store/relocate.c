@@ -70,6 +70,12 @@ static bool page_is_right(const struct cleaning *cleaning, const unsigned char *
 	return page_hash(cleaning->store, page) == hash;
 }
 
+/* It is from before a backend came that seals. */
+static bool lacks_tag(const struct cleaning *cleaning, struct object object)
+{
+	return cleaning->store->seal && !object.tagged;
+}
+
 /* ---- single pages ---- */
 
 /* Puts a single page's object into a hole, which takes no room that others wait for, else behind
@@ -87,7 +93,8 @@ static desc_t place(struct cleaning *cleaning, const void *object, uint32_t byte
 	return word;
 }
 
-/* Copies the object byte for byte; a header names who holds it now. */
+/* Copies the object byte for byte, with a tag where one is needed; a header names who holds it now.
+ */
 static void copy_single(struct cleaning *cleaning, slot_t *slot, desc_t word)
 {
 	const unsigned char *from = cleaning->frame + desc_offset(word);
@@ -99,9 +106,13 @@ static void copy_single(struct cleaning *cleaning, slot_t *slot, desc_t word)
 	if (!object_read(from, SEGMENT_BYTES - desc_offset(word), &object) || object.pages != 1 ||
 	    object_bytes(object) > sizeof(copy))
 		return;
-	object.slot = space_id(cleaning->store->space, slot);
-	header = object_pack(object);
 	memcpy(copy, from, object_bytes(object));
+	object.slot = space_id(cleaning->store->space, slot);
+	if (lacks_tag(cleaning, object)) {
+		object.tagged = true;
+		memset(copy + object_bytes(object) - SEAL_TAG, 0, SEAL_TAG);
+	}
+	header = object_pack(object);
 	memcpy(copy, &header, sizeof(header));
 	placed = place(cleaning, copy, object_bytes(object));
 	if (placed)
@@ -161,7 +172,7 @@ static bool put_run(struct cleaning *cleaning, const struct member *members,
 
 static void release_member(struct cleaning *cleaning, const struct member *member)
 {
-	if (cleaning->store->in_place)
+	if (cleaning->store->holes.bits)
 		holes_thaw(cleaning->store,
 			   segment_of(cleaning->store, desc_segment(member->word)));
 	segment_release(cleaning->store, desc_segment(member->word), LIVE_WORD);
@@ -181,7 +192,7 @@ static bool read_member(struct cleaning *cleaning, struct member *member, unsign
 	if (!segment_hold(segment))
 		return false;
 	/* Whether it is filled in place is not known before it is the word's for certain. */
-	if (store->in_place)
+	if (store->holes.bits)
 		holes_freeze(store, segment);
 	atomic_fetch_add(&segment->pins, 1);
 	state = segment_state(segment);
@@ -354,7 +365,8 @@ static void relocate_run(struct cleaning *cleaning, uint32_t offset, struct obje
 			live |= 1u << i;
 	if (!live)
 		return;
-	if ((unsigned int)__builtin_popcount(live) * 4 >= object.pages * 3)
+	if ((unsigned int)__builtin_popcount(live) * 4 >= object.pages * 3 &&
+	    !lacks_tag(cleaning, object))
 		copy_run(cleaning, bytes, object, members, live);
 	else
 		split_run(cleaning, bytes, SEGMENT_BYTES - offset, object.pages, members, live);

@@ -15,6 +15,7 @@ struct cleaning {
 	uint64_t group;	   /* strong: the group of slots that was tried last */
 	bool strong;
 	bool in_place; /* strong: what is not packed stays where it is */
+	bool moves;    /* the segment could not go to a backend (segment_must_move) */
 	bool stuck;    /* no room to copy to */
 };
 

@@ -140,7 +140,7 @@ uint32_t segment_new(struct store *store, bool for_cleaner, uint32_t *ready)
 	segment->used = 0;
 	segment->run_bytes = 0;
 	segment->run_slots = 0;
-	segment->recoded = false;
+	segment->recoded = segment->untagged = false;
 	segment->in_place = false;
 	segment->tiers = STORE_ANY_TIER;
 	atomic_store_explicit(&segment->live, LIVE_WORD, memory_order_relaxed);

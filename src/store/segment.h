@@ -78,6 +78,18 @@ static inline bool segment_next(struct store *store, struct segment *segment,
 	return object_read(frame + *offset, segment->used - *offset, object);
 }
 
+/* It is from the time before a backend came, and cannot go there: its objects must be moved. */
+static inline bool segment_must_move(const struct store *store, const struct segment *segment)
+{
+	return !store->in_place && (segment->in_place || (segment->untagged && store->seal));
+}
+
+/* It may be written to a backend, as far as that is known here. */
+static inline bool segment_may_leave(const struct store *store, const struct segment *segment)
+{
+	return !segment->in_place && !(segment->untagged && store->seal);
+}
+
 static inline uint64_t segment_extent(const struct segment *segment)
 {
 	return (uint64_t)segment->extent * SEGMENT_BYTES;

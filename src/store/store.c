@@ -37,6 +37,16 @@ static int open_readers(struct store *store)
 	return 0;
 }
 
+static int make_seal(struct store *store)
+{
+	struct seal *seal;
+	int error = seal_new(&seal);
+
+	if (!error)
+		store->seal = seal;
+	return error;
+}
+
 static int open_parts(struct store *store, const struct store_config *config, uint32_t clusters)
 {
 	int error = make_secret(store);
@@ -49,7 +59,7 @@ static int open_parts(struct store *store, const struct store_config *config, ui
 	if (!error && config->in_place)
 		error = holes_open(store);
 	if (!error && config->seals)
-		error = seal_new(&store->seal);
+		error = make_seal(store);
 	if (!error)
 		error = open_readers(store);
 	return error ? error : space_open(&store->space, clusters, drop, store);
@@ -96,6 +106,19 @@ void store_close(struct store *store)
 	map_remove(store->frame_free, store->frame_highest * sizeof(*store->frame_free));
 	pthread_mutex_destroy(&store->lock);
 	free(store);
+}
+
+int store_open_up(struct store *store, bool seals)
+{
+	int error = seals && !store->seal ? make_seal(store) : 0;
+
+	if (error || !store->in_place)
+		return error;
+	/* Nobody chooses a segment to clean by what was so before. */
+	pthread_mutex_lock(&store->holes.lock);
+	store->in_place = false;
+	pthread_mutex_unlock(&store->holes.lock);
+	return 0;
 }
 
 struct space *store_space(struct store *store)

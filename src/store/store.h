@@ -44,13 +44,21 @@ struct store_config {
 	uint64_t ram_bytes_highest; /* address space to set aside: store_set_ram never passes it */
 	uint32_t segments;	    /* most segments, RAM and backends together */
 	bool seals;		    /* store_seal will be called */
-	bool in_place; /* nothing will leave RAM: what dies makes room for what comes (holes.c) */
+	/* Nothing leaves RAM (before store_open_up): what dies makes room for what comes
+	 * (holes.c). */
+	bool in_place;
 };
 
 /* Opens the store and the space it serves (it hands space_open its drop function). 0, -ENOMEM, or
  * -EIO: no randomness, or no cipher to seal with. */
 int store_open(struct store **store, const struct store_config *config, uint32_t clusters);
 void store_close(struct store *store);
+/*
+ * A backend has come: what is in RAM may leave from here on, though not before the cleaner has moved
+ * it. Writers are told by their next store_writer_select. `seals`: store_seal may be called from
+ * here on. 0, -ENOMEM or -EIO, as store_open; then nothing has changed. Not twice at a time.
+ */
+int store_open_up(struct store *store, bool seals);
 struct space *store_space(struct store *store);
 
 /* The word loses its claim on the object: bytes die. Also space's drop function. */

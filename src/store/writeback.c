@@ -25,7 +25,9 @@ uint16_t store_oldest_tiers(struct store *store, uint16_t tiers)
 	pthread_mutex_lock(&store->lock);
 	for (uint32_t id = store->sealed.first; id && !(found & tiers);
 	     id = segment_of(store, id)->next)
-		found = segment_of(store, id)->in_place ? 0 : segment_of(store, id)->tiers;
+		found = segment_may_leave(store, segment_of(store, id))
+				? segment_of(store, id)->tiers
+				: 0;
 	pthread_mutex_unlock(&store->lock);
 	return found & tiers ? found : 0;
 }
@@ -36,7 +38,8 @@ uint32_t store_oldest_for_writeback(struct store *store, uint16_t tiers, const v
 
 	pthread_mutex_lock(&store->lock);
 	for (id = store->sealed.first; id; id = segment_of(store, id)->next)
-		if (segment_of(store, id)->tiers & tiers && !segment_of(store, id)->in_place &&
+		if (segment_of(store, id)->tiers & tiers &&
+		    segment_may_leave(store, segment_of(store, id)) &&
 		    segment_hold(segment_of(store, id)))
 			break;
 	if (id) {

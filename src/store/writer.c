@@ -101,7 +101,8 @@ void store_writer_select(struct store_writer *writer, uint16_t tiers)
 
 void writer_select(struct store_writer *writer, bool in_place)
 {
-	if (!writer->store->in_place || writer->open.in_place == in_place)
+	/* In a log nothing is filled in place, but what was open may be when it becomes one. */
+	if (writer->open.in_place == in_place || (in_place && !writer->store->in_place))
 		return;
 	store_published(writer);
 	select_open(writer, STORE_ANY_TIER, in_place);
@@ -257,6 +258,7 @@ static void writer_next(struct store_writer *writer)
 	segment->recoded = writer->recodes;
 	segment->tiers = writer->open.tiers;
 	segment->in_place = writer->open.in_place;
+	segment->untagged = !writer->store->seal;
 	if (!segment->tiers)
 		atomic_fetch_add(&writer->store->frames_kept, 1);
 	segment_set_state(segment, SEGMENT_OPEN);
