@@ -24,7 +24,7 @@ _vswap_verb_words()
 		;;
 	backend)
 		if [ "$COMP_CWORD" = 2 ]; then
-			echo "list set remove --help"
+			echo "list add set remove --help"
 		else
 			echo "--json --lose-unreadable prio= $(_vswap_spaces)"
 		fi

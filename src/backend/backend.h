@@ -15,6 +15,8 @@
 #define BACKEND_EXTENT_BYTES (1u << 20)
 #define BACKEND_NO_EXTENT    UINT64_MAX
 #define BACKEND_ALIGN	     4096u
+/* Most that one space has, those that were removed counted: a set of them has a bit for each. */
+#define BACKEND_MOST 16u
 
 struct backend;
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <json-c/json.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "backend/spec.h"
 #include "base/message.h"
 #include "base/size.h"
@@ -13,7 +15,7 @@
 
 struct backend_options {
 	struct request request;
-	const char *verb; /* list, set, remove; NULL: not yet */
+	const char *verb; /* list, add, set, remove; NULL: not yet */
 	bool json, has_priority;
 	pid_t pid; /* 0: the job around us, or the only one there is */
 };
@@ -35,12 +37,50 @@ static void parse_verb(struct backend_options *options, const char *text, struct
 	options->verb = text;
 	if (!strcmp(text, "list"))
 		options->request.kind = REQUEST_REPORT;
+	else if (!strcmp(text, "add"))
+		options->request.kind = REQUEST_BACKEND_ADD;
 	else if (!strcmp(text, "set"))
 		options->request.kind = REQUEST_BACKEND_SET;
 	else if (!strcmp(text, "remove"))
 		options->request.kind = REQUEST_BACKEND_REMOVE;
 	else
-		argp_error(state, "'%.40s' is none of list, set, remove", text);
+		argp_error(state, "'%.40s' is none of list, add, set, remove", text);
+}
+
+/* `text`, whose path begins after `kind` bytes, with that path below our folder: the owner has
+ * another one. False: too long. */
+static bool make_absolute(const char *text, size_t kind, char *spec, size_t bytes)
+{
+	char *folder = getcwd(NULL, 0);
+	size_t length = 0;
+
+	for (size_t i = 0; i < kind && length < bytes; i++)
+		spec[length++] = text[i];
+	for (const char *at = folder; at && *at && length + 2 < bytes; at++) {
+		if (*at == ',' || *at == '\\')
+			spec[length++] = '\\';
+		spec[length++] = *at;
+	}
+	free(folder);
+	return length + 1 < bytes &&
+	       (size_t)snprintf(spec + length, bytes - length, "/%s", text + kind) < bytes - length;
+}
+
+static void parse_spec(struct backend_options *options, const char *text, struct argp_state *state)
+{
+	size_t kind = strcspn(text, ":,"), bytes = sizeof(options->request.spec);
+	char message[MESSAGE_BYTES];
+	struct backend_spec spec;
+	bool fits;
+
+	if (backend_parse_spec(text, &spec, message))
+		argp_error(state, "%s", message);
+	if (spec.path[0] && spec.path[0] != '/')
+		fits = make_absolute(text, kind + 1, options->request.spec, bytes);
+	else
+		fits = (size_t)snprintf(options->request.spec, bytes, "%s", text) < bytes;
+	if (!fits)
+		argp_error(state, "the path is too long: use a shorter one, or a link to it");
 }
 
 static void parse_name(struct backend_options *options, const char *text, struct argp_state *state)
@@ -54,14 +94,20 @@ static void parse_name(struct backend_options *options, const char *text, struct
 			   text);
 }
 
-/* list [PID]; set NAME prio=N [PID]; remove NAME [PID] */
+/* What comes after the verb and before PID is there. */
+static bool is_named(const struct request *request)
+{
+	return request->kind == REQUEST_REPORT || request->backend[0] || request->spec[0];
+}
+
+/* list [PID]; add SPEC [PID]; set NAME prio=N [PID]; remove NAME [PID] */
 static void parse_argument(struct backend_options *options, char *text, struct argp_state *state)
 {
-	bool list = options->verb && options->request.kind == REQUEST_REPORT;
-
 	if (!options->verb)
 		parse_verb(options, text, state);
-	else if (!list && !options->request.backend[0])
+	else if (!is_named(&options->request) && options->request.kind == REQUEST_BACKEND_ADD)
+		parse_spec(options, text, state);
+	else if (!is_named(&options->request))
 		parse_name(options, text, state);
 	else if (options->request.kind == REQUEST_BACKEND_SET && !options->has_priority)
 		parse_priority(options, text, state);
@@ -76,15 +122,18 @@ static void finish(const struct backend_options *options, struct argp_state *sta
 	const struct request *request = &options->request;
 
 	if (!options->verb)
-		argp_error(state, "say what to do: list, set or remove");
-	if (request->kind != REQUEST_REPORT && !request->backend[0])
+		argp_error(state, "say what to do: list, add, set or remove");
+	if (request->kind == REQUEST_BACKEND_ADD && !is_named(request))
+		argp_error(state, "say where, as in: vswap backend add file:/var/tmp");
+	if (!is_named(request))
 		argp_error(state, "name the backend; `vswap backend list' shows them");
 	if (request->kind == REQUEST_BACKEND_SET && !options->has_priority)
 		argp_error(state, "say what to set, as in: vswap backend set %s prio=10",
 			   request->backend);
 	if (request->lose && request->kind != REQUEST_BACKEND_REMOVE)
 		argp_error(state, "--lose-unreadable is for remove");
-	if (options->json && request->kind == REQUEST_BACKEND_SET)
+	if (options->json &&
+	    (request->kind == REQUEST_BACKEND_SET || request->kind == REQUEST_BACKEND_ADD))
 		argp_error(state, "--json is for list and remove");
 }
 
@@ -118,10 +167,11 @@ static const struct argp_option option_list[] = {
 static const struct argp argp = {
 	.options = option_list,
 	.parser = parse,
-	.args_doc = "list [PID]\nset NAME prio=N [PID]\nremove NAME [PID]",
-	.doc = "Shows the backends of process PID's space, changes which is used first, or moves "
-	       "all that is on one elsewhere and closes it, while programs run."
-	       "\vPID may be left out inside a job, and while there is only one space. Ctrl-C "
+	.args_doc = "list [PID]\nadd SPEC [PID]\nset NAME prio=N [PID]\nremove NAME [PID]",
+	.doc = "Shows the backends of process PID's space, adds one, changes which is used first, "
+	       "or moves all that is on one elsewhere and closes it, while programs run."
+	       "\vSPEC is as for `vswap run --backend'. PID may be left out inside a job, and "
+	       "while there is only one space. Ctrl-C "
 	       "calls a removal off: what has moved stays moved, and nothing is lost.",
 };
 
@@ -167,6 +217,15 @@ static int show_removed(const struct backend_options *options, struct json_objec
 	return CLI_OK;
 }
 
+static int show_added(struct json_object *answer)
+{
+	struct json_object *name = NULL;
+
+	json_object_object_get_ex(answer, "added", &name);
+	printf("%s: added\n", json_object_get_string(name));
+	return CLI_OK;
+}
+
 int verb_backend(int argc, char **argv)
 {
 	struct backend_options options = {0};
@@ -183,6 +242,8 @@ int verb_backend(int argc, char **argv)
 		return result;
 	if (options.request.kind == REQUEST_REPORT)
 		result = show_list(&options, answer);
+	else if (options.request.kind == REQUEST_BACKEND_ADD)
+		result = show_added(answer);
 	else if (options.request.kind == REQUEST_BACKEND_REMOVE)
 		result = show_removed(&options, answer);
 	json_object_put(answer);

@@ -26,7 +26,7 @@ static const struct verb {
 	 "run a command in a group inside the job"},
 	{"limit", "vswap limit", verb_limit, "[--group NAME] SIZE [PID]", "change the budget"},
 	{"backend", "vswap backend", verb_backend, "list|set|remove [NAME] [PID]",
-	 "show, order and remove backends"},
+	 "show, add, order and remove backends"},
 	{"thaw", "vswap thaw", verb_thaw, "PID", "bring everything in, until the next limit"},
 	{"stat", "vswap stat", verb_stat, "[--json] [PID]", "show live figures"},
 	{"where", "vswap where", verb_where, "PID ADDRESS", "say where a page's bytes are now"},

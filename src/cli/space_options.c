@@ -35,8 +35,8 @@ static void add_backend(struct space_options *options, const char *text, struct 
 	struct backend_spec *backends;
 	char message[MESSAGE_BYTES];
 
-	if (owner->backend_count == PAGER_BACKENDS)
-		argp_error(state, "more than %d backends", PAGER_BACKENDS);
+	if (owner->backend_count == BACKEND_MOST)
+		argp_error(state, "more than %d backends", BACKEND_MOST);
 	backends = reallocarray(options->backends, owner->backend_count + 1, sizeof(*backends));
 	if (!backends)
 		argp_failure(state, CLI_FAILED, ENOMEM, "backends");

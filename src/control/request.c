@@ -26,7 +26,7 @@ struct argument {
 			sizeof(((struct request *)0)->member) \
 	}
 
-enum { NAME, GROUP, BYTES, WEIGHT, TIERS, LOSE, PID, ADDRESS, BACKEND, PRIORITY, ARGUMENTS };
+enum { NAME, GROUP, BYTES, WEIGHT, TIERS, LOSE, PID, ADDRESS, BACKEND, SPEC, PRIORITY, ARGUMENTS };
 
 static const struct argument arguments[ARGUMENTS] = {
 	[NAME] = ARGUMENT("name", TYPE_TEXT, group.name),
@@ -38,6 +38,7 @@ static const struct argument arguments[ARGUMENTS] = {
 	[PID] = ARGUMENT("pid", TYPE_PID, pid),
 	[ADDRESS] = ARGUMENT("address", TYPE_NUMBER, address),
 	[BACKEND] = ARGUMENT("backend", TYPE_TEXT, backend),
+	[SPEC] = ARGUMENT("spec", TYPE_TEXT, spec),
 	[PRIORITY] = ARGUMENT("priority", TYPE_PRIORITY, priority),
 };
 
@@ -61,6 +62,7 @@ static const struct form {
 	[REQUEST_THAW] = {.name = "thaw"},
 	[REQUEST_DETACH] = {.name = "detach", .takes = BIT(LOSE)},
 	[REQUEST_WHERE] = {.name = "where", .needs = BIT(ADDRESS), .takes = BIT(PID)},
+	[REQUEST_BACKEND_ADD] = {.name = "backend-add", .needs = BIT(SPEC)},
 	[REQUEST_BACKEND_SET] = {.name = "backend-set", .needs = BIT(BACKEND) | BIT(PRIORITY)},
 	[REQUEST_BACKEND_REMOVE] = {.name = "backend-remove",
 				    .needs = BIT(BACKEND),

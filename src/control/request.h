@@ -12,7 +12,8 @@
  *   {"request":"thaw"}
  *   {"request":"detach"}                       and "lose":true: pages that cannot be read, too
  *   {"request":"backend-set","backend":"disk","priority":7}
- *   {"request":"backend-remove","backend":"disk"}    and "lose":true: what cannot be read is given up
+ *   {"request":"backend-remove","backend":"disk"}    and "lose":true: what cannot be read is given
+ * up
  *   {"request":"where","pid":1234,"address":140737353707520}
  *
  * Without "pid" where is about the job's first process. Of a group's settings each may be left out;
@@ -46,6 +47,7 @@ enum request_kind {
 	REQUEST_THAW,
 	REQUEST_DETACH,
 	REQUEST_WHERE,
+	REQUEST_BACKEND_ADD,
 	REQUEST_BACKEND_SET,
 	REQUEST_BACKEND_REMOVE,
 	REQUEST_KINDS
@@ -59,6 +61,7 @@ struct request {
 	/* group; limit: of the group with that path, or of the job if it has none. */
 	struct group_settings group;
 	char backend[64]; /* its name */
+	char spec[3072];  /* backend-add: as on the command line, with a path from the root */
 	int priority;
 };
 

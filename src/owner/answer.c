@@ -109,6 +109,18 @@ static int answer_detach(struct asked *asked)
 	return work_detach(asked->owner, asked->client, asked->request->lose, asked->message);
 }
 
+static int answer_backend_add(struct asked *asked)
+{
+	char name[sizeof(asked->request->backend)];
+	int result = pager_backend_add(asked->owner->pager, asked->request->spec, name,
+				       sizeof(name), asked->message);
+
+	asked->member = "added";
+	if (!result)
+		asked->value = json_object_new_string(name);
+	return result;
+}
+
 static int answer_backend_set(struct asked *asked)
 {
 	return pager_backend_set(asked->owner->pager, asked->request->backend,
@@ -118,8 +130,8 @@ static int answer_backend_set(struct asked *asked)
 static int answer_backend_remove(struct asked *asked)
 {
 	struct pager_removal removal;
-	int result = work_remove(asked->owner, asked->client, asked->request, &removal,
-				 asked->message);
+	int result =
+		work_remove(asked->owner, asked->client, asked->request, &removal, asked->message);
 
 	asked->member = "removed";
 	if (!result)
@@ -155,6 +167,7 @@ static const struct {
 	[REQUEST_THAW] = {.answer = answer_thaw},
 	[REQUEST_DETACH] = {.answer = answer_detach},
 	[REQUEST_WHERE] = {.answer = answer_where, .meanwhile = true},
+	[REQUEST_BACKEND_ADD] = {.answer = answer_backend_add},
 	[REQUEST_BACKEND_SET] = {.answer = answer_backend_set},
 	[REQUEST_BACKEND_REMOVE] = {.answer = answer_backend_remove},
 };

@@ -3,10 +3,13 @@
 #include "pager/backends.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include "base/clock.h"
 #include "pager/attached/say.h"
+#include "pager/attached/kick.h"
 #include "pager/attached/state.h"
+#include "pager/faults/fetch.h"
 #include "tier/drain.h"
 
 #define MIB	    (1ull << 20)
@@ -24,6 +27,78 @@ static int find(struct pager *pager, const char *name, char message[MESSAGE_BYTE
 	return explain(message, -ENOENT,
 		       "the job has no backend '%.60s'; `vswap backend list %d' shows those it has",
 		       name, pager->job.tree.root);
+}
+
+static bool is_taken(const struct pager *pager, const char *name)
+{
+	for (unsigned int i = 0; i < pager->backends.count; i++)
+		if (pager->backends.items[i] && !strcmp(pager->backends.items[i]->name, name))
+			return true;
+	return false;
+}
+
+static int check_spec(const struct pager *pager, const char *text, struct backend_spec *spec,
+		      char message[MESSAGE_BYTES])
+{
+	int error = backend_parse_spec(text, spec, message);
+
+	if (error)
+		return error;
+	if (!strcmp(spec->kind, "ram"))
+		return explain(message, -EINVAL,
+			       "RAM is there already: vswap limit changes how much of it is used");
+	if (is_taken(pager, spec->name))
+		return explain(
+			message, -EEXIST,
+			"the job has a backend '%.60s'; give this one another name: name=NAME",
+			spec->name);
+	if (pager->backends.count == BACKEND_MOST)
+		return explain(message, -ENOSPC,
+			       "a job may have %u backends in its life, and this one has had them",
+			       BACKEND_MOST);
+	return 0;
+}
+
+/* The store first, then who reads, then who writes. */
+static int take_in(struct pager *pager, struct backend *backend)
+{
+	int error = store_open_up(pager->store, backend->seals);
+
+	if (!error)
+		error = fetch_add_device(pager, backend);
+	if (!error)
+		error = tier_add_backend(pager->tier, backend);
+	if (error)
+		return error;
+	pager->backends.items[pager->backends.count++] = backend;
+	pager->backends.in_use++;
+	return 0;
+}
+
+int pager_backend_add(struct pager *pager, const char *text, char *name, size_t name_bytes,
+		      char message[MESSAGE_BYTES])
+{
+	struct backend *backend;
+	struct backend_spec spec;
+	int error = check_spec(pager, text, &spec, message);
+
+	if (!error)
+		error = backend_open(&spec, &backend, message);
+	if (error)
+		return error;
+	if (message[0])
+		pager_say(pager, "%s", message);
+	error = take_in(pager, backend);
+	if (error) {
+		backend_close(backend);
+		return explain(message, error, "backend %s cannot be used: %s%s", spec.name,
+			       strerror(-error), pager_limit_hint(error));
+	}
+	snprintf(name, name_bytes, "%s", backend->name);
+	/* There was no room, perhaps. */
+	pager->budget.no_room = false;
+	evictor_kick(pager);
+	return 0;
 }
 
 int pager_backend_set(struct pager *pager, const char *name, int priority,

@@ -4,11 +4,20 @@
 #define PAGER_BACKENDS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include "backend/spec.h"
 #include "base/message.h"
 
 struct pager;
+
+/*
+ * Opens one more, for what leaves from here on; `spec` as on the command line (backend/spec.h).
+ * *name: what it is called. 0, or -errno with a message, and nothing is changed: -EINVAL; -EEXIST:
+ * another one has the name; -ENOSPC: there are BACKEND_MOST, or were; or what opening it said.
+ */
+int pager_backend_add(struct pager *pager, const char *spec, char *name, size_t name_bytes,
+		      char message[MESSAGE_BYTES]);
 
 /* Changes where segments go first. 0, or -ENOENT with a message. */
 int pager_backend_set(struct pager *pager, const char *name, int priority,

@@ -11,7 +11,7 @@
 #include "pager/attached/config.h"
 #include "pager/limits/group.h"
 
-#define REPORT_BACKENDS	 (PAGER_BACKENDS + 1) /* RAM is listed, too */
+#define REPORT_BACKENDS	 (BACKEND_MOST + 1) /* RAM is listed, too */
 #define REPORT_PROCESSES 64
 #define REPORT_GROUPS	 32
 #define REPORT_LEFT	 16

@@ -52,8 +52,8 @@ static int open_backends(struct pager *pager, char message[MESSAGE_BYTES])
 				pager->budget.ram_highest = spec->size;
 			continue;
 		}
-		if (pager->backends.count == PAGER_BACKENDS)
-			return explain(message, -EINVAL, "at most %d backends", PAGER_BACKENDS);
+		if (pager->backends.count == BACKEND_MOST)
+			return explain(message, -EINVAL, "at most %d backends", BACKEND_MOST);
 		error = backend_open(spec, &pager->backends.items[pager->backends.count], message);
 		if (error)
 			return error;

@@ -69,10 +69,10 @@ struct segment {
 	_Atomic uint8_t state;
 	_Atomic uint8_t backend; /* index + 1 in the store's backends; 0: none */
 	bool recoded : 1;	 /* the strong codec has been here */
-	bool untagged : 1;	 /* its objects may have no room for a seal's tag; set as in_place */
-	_Atomic bool in_place;	 /* filled again where something died; set before it is opened */
-	uint16_t tiers;		 /* that may have it (store.h); set before it is opened */
-	uint8_t frozen, epoch;	 /* holes.h; its lock */
+	bool untagged : 1;     /* its objects may have no room for a seal's tag; set as in_place */
+	_Atomic bool in_place; /* filled again where something died; set before it is opened */
+	uint16_t tiers;	       /* that may have it (store.h); set before it is opened */
+	uint8_t frozen, epoch; /* holes.h; its lock */
 };
 _Static_assert(sizeof(struct segment) == 64, "one cache line a segment");
 
@@ -157,6 +157,8 @@ struct store {
 	struct segment_list sealed, cached;
 	uint32_t sequence;
 	uint32_t frame_limit;
+	uint32_t frames_moving; /* the cleaner's limit where that is higher: since store_open_up,
+				 * lower with each frame that is given back */
 	uint32_t *frame_free; /* stack of frames that were used and given back */
 	uint32_t frame_free_count, frames_made;
 	uint32_t warm[WARM_FRAMES];

@@ -14,6 +14,8 @@ uint32_t frame_take(struct store *store, bool for_cleaner)
 	uint32_t used = atomic_load_explicit(&store->frames_used, memory_order_relaxed);
 	uint32_t frame;
 
+	if (for_cleaner && store->frames_moving > limit)
+		limit = store->frames_moving;
 	if (!for_cleaner)
 		limit = limit > 2 * CLEANER_FRAMES ? limit - CLEANER_FRAMES : limit / 2;
 	if (used >= limit)
@@ -63,7 +65,9 @@ void frame_return(struct store *store, uint32_t frame, bool whole)
 		pthread_mutex_lock(&store->lock);
 		store->frame_free[store->frame_free_count++] = frame;
 	}
-	atomic_fetch_sub_explicit(&store->frames_used, 1, memory_order_relaxed);
+	used = atomic_fetch_sub_explicit(&store->frames_used, 1, memory_order_relaxed) - 1;
+	if (store->frames_moving > used + CLEANER_FRAMES)
+		store->frames_moving = used + CLEANER_FRAMES;
 	pthread_mutex_unlock(&store->lock);
 }
 

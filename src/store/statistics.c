@@ -54,8 +54,7 @@ void store_statistics(struct store *store, struct store_statistics *statistics)
 		add_segment(store, statistics, segment_of(store, id));
 	statistics->metadata_bytes = store->segments_made * sizeof(struct segment) +
 				     store->frames_made * sizeof(*store->frame_free) +
-				     holes_bytes(store) +
-				     sizeof(*store);
+				     holes_bytes(store) + sizeof(*store);
 	pthread_mutex_unlock(&store->lock);
 	space_statistics(store->space, &space);
 	statistics->metadata_bytes += space.metadata_bytes;

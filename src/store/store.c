@@ -116,7 +116,11 @@ int store_open_up(struct store *store, bool seals)
 		return error;
 	/* Nobody chooses a segment to clean by what was so before. */
 	pthread_mutex_lock(&store->holes.lock);
+	pthread_mutex_lock(&store->lock);
 	store->in_place = false;
+	/* RAM segments get less of the budget now, and moving them takes room at first. */
+	store->frames_moving = store->frames_used + CLEANER_FRAMES;
+	pthread_mutex_unlock(&store->lock);
 	pthread_mutex_unlock(&store->holes.lock);
 	return 0;
 }

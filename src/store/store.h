@@ -54,9 +54,9 @@ struct store_config {
 int store_open(struct store **store, const struct store_config *config, uint32_t clusters);
 void store_close(struct store *store);
 /*
- * A backend has come: what is in RAM may leave from here on, though not before the cleaner has moved
- * it. Writers are told by their next store_writer_select. `seals`: store_seal may be called from
- * here on. 0, -ENOMEM or -EIO, as store_open; then nothing has changed. Not twice at a time.
+ * A backend has come: what is in RAM may leave from here on, though not before the cleaner has
+ * moved it. Writers are told by their next store_writer_select. `seals`: store_seal may be called
+ * from here on. 0, -ENOMEM or -EIO, as store_open; then nothing has changed. Not twice at a time.
  */
 int store_open_up(struct store *store, bool seals);
 struct space *store_space(struct store *store);

@@ -11,6 +11,7 @@
 #define COPY_SHARE   4
 #define LEAST_WRITES 2u
 #define COPIES_KEPT  (200 * MILLISECOND)
+#define FLIGHTS	     (BACKEND_MOST * PLACE_WRITES)
 
 struct flight {
 	struct flights *flights;
@@ -22,26 +23,23 @@ struct flight {
 int flights_open(struct flights *flights, struct store *store, struct places *places,
 		 const struct tier_clock *clock)
 {
-	bool seals = false;
-
 	flights->store = store;
 	flights->places = places;
 	flights->clock = clock;
-	flights->count = places->count * PLACE_WRITES;
-	flights->items = calloc(flights->count + 1, sizeof(*flights->items));
-	if (!flights->items)
-		return -ENOMEM;
-	for (unsigned int i = 0; i < places->count; i++)
-		seals |= places->items[i].backend->seals;
-	if (!seals)
-		return 0;
-	flights->copies = map_sparse((size_t)flights->count * SEGMENT_BYTES);
+	flights->items = calloc(FLIGHTS, sizeof(*flights->items));
+	return flights->items ? 0 : -ENOMEM;
+}
+
+int flights_seal(struct flights *flights)
+{
+	if (!flights->copies)
+		flights->copies = map_sparse((size_t)FLIGHTS * SEGMENT_BYTES);
 	return flights->copies ? 0 : -ENOMEM;
 }
 
 void flights_close(struct flights *flights)
 {
-	map_remove(flights->copies, (size_t)flights->count * SEGMENT_BYTES);
+	map_remove(flights->copies, (size_t)FLIGHTS * SEGMENT_BYTES);
 	free(flights->items);
 }
 

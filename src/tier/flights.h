@@ -6,6 +6,7 @@
 #ifndef TIER_FLIGHTS_H
 #define TIER_FLIGHTS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include "store/store.h"
@@ -19,16 +20,19 @@ struct flights {
 	struct places *places;
 	const struct tier_clock *clock;
 	struct flight *items; /* as many as all places together may have writes */
-	unsigned int count, aloft;
-	unsigned char *copies; /* one segment a flight, sparse: what is sealed; NULL: nothing is */
+	unsigned int aloft;
+	/* One segment a flight, sparse: what is sealed; NULL: nothing is. */
+	_Atomic(unsigned char *) copies;
 	unsigned int copies_used; /* flights whose copy may have memory */
 	int64_t wrote_at;	  /* the last write that was started */
 	bool landed;		  /* a write ended well; who looks takes it back */
 };
 
-/* The places are open, and stay. `flights` is all zero. 0 or -ENOMEM; to be closed either way. */
+/* The places stay. `flights` is all zero. 0 or -ENOMEM; to be closed either way. */
 int flights_open(struct flights *flights, struct store *store, struct places *places,
 		 const struct tier_clock *clock);
+/* Before a place is added whose backend seals. The tier thread may run. 0 or -ENOMEM. */
+int flights_seal(struct flights *flights);
 /* None is aloft. */
 void flights_close(struct flights *flights);
 

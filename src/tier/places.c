@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define RETRY_FIRST (100 * MILLISECOND)
@@ -13,26 +12,17 @@
 #define STALL	    (5 * SECOND)
 #define MIB	    (1ull << 20)
 
-int places_open(struct places *places, struct backend **backends, unsigned int count)
+void places_add(struct places *places, struct backend *backend)
 {
-	places->items = calloc(count ? count : 1, sizeof(*places->items));
-	if (!places->items)
-		return -ENOMEM;
-	places->count = count;
-	for (unsigned int i = 0; i < count; i++) {
-		struct place *place = &places->items[i];
+	unsigned int index = places->count;
+	struct place *place = &places->items[index];
 
-		place->backend = backends[i];
-		place->priority = backends[i]->priority;
-		place->tier = (uint16_t)(1u << i);
-		place->retry_after = RETRY_FIRST;
-	}
-	return 0;
-}
-
-void places_close(struct places *places)
-{
-	free(places->items);
+	place->backend = backend;
+	place->priority = backend->priority;
+	place->tier = (uint16_t)(1u << index);
+	place->retry_after = RETRY_FIRST;
+	/* From here on the tier thread sees it. */
+	atomic_store(&places->count, index + 1);
 }
 
 __attribute__((format(printf, 3, 4))) static void say_once(struct places *places, bool *told,
@@ -52,10 +42,11 @@ __attribute__((format(printf, 3, 4))) static void say_once(struct places *places
 
 struct place *places_of(struct places *places, const struct backend *backend)
 {
-	struct place *place = places->items;
+	struct place *place = places->items + places->count - 1;
 
+	/* The newest: one that was removed may have been at the same address. */
 	while (place->backend != backend)
-		place++;
+		place--;
 	return place;
 }
 
@@ -127,7 +118,8 @@ static void tell_full(struct places *places, struct place *place)
 	say_once(places, &place->told_full,
 		 "backend %s: no room left after %llu of its %llu MiB; nothing is lost, what does "
 		 "not "
-		 "fit goes to the next backend; make room there or add one (--backend file:PATH)",
+		 "fit goes to the next backend; make room there or add one (vswap backend add "
+		 "file:PATH)",
 		 place->backend->name, (unsigned long long)(statistics.used_bytes / MIB),
 		 (unsigned long long)(statistics.capacity_bytes / MIB));
 }
@@ -138,7 +130,7 @@ static void tell_failing(struct places *places, struct place *place, int error)
 		say_once(places, &place->told_dead,
 			 "backend %s: writing failed again and again (%s): it is tried again every "
 			 "%lld s; what it holds is still read from it; look at the device (dmesg), "
-			 "and add another backend (--backend file:PATH)",
+			 "and add another one (vswap backend add file:PATH)",
 			 place->backend->name, strerror(error), RETRY_MOST / SECOND);
 	else
 		say_once(places, &place->told_failing,
@@ -224,9 +216,9 @@ void places_say_no_room(struct places *places, int64_t now, bool *told)
 			length += (size_t)snprintf(
 				why + length, sizeof(why) - length, "backend %s %s; ",
 				places->items[i].backend->name, ill_with(&places->items[i], now));
-	say_once(
-		places, told,
-		"no space anywhere: pages stay resident; %sadd %s backend (--backend file:PATH) or "
-		"raise the limit",
-		why, places->count ? "another" : "a");
+	say_once(places, told,
+		 "no space anywhere: pages stay resident; %sadd %s backend (vswap backend add "
+		 "file:PATH) or "
+		 "raise the limit",
+		 why, places->count ? "another" : "a");
 }

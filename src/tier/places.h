@@ -34,16 +34,16 @@ struct place {
 };
 
 struct places {
-	struct place *items; /* as in the table of backends */
-	unsigned int count;
-	unsigned int writes; /* most in flight to each: PLACE_WRITES, or fewer */
+	struct place items[BACKEND_MOST]; /* as in the table of backends */
+	atomic_uint count;		  /* only grows */
+	unsigned int writes;		  /* most in flight to each: PLACE_WRITES, or fewer */
 	void (*say)(void *argument, const char *line);
 	void *say_argument;
 };
 
-/* Backend i of the table is bit i of a set of tiers. */
-int places_open(struct places *places, struct backend **backends, unsigned int count);
-void places_close(struct places *places);
+/* The next one, at most BACKEND_MOST: the i-th is bit i of a set of tiers. One thread at a time;
+ * the tier thread may run. */
+void places_add(struct places *places, struct backend *backend);
 
 enum place_found { PLACE_FOUND, PLACE_BUSY, PLACE_NONE };
 

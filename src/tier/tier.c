@@ -313,8 +313,18 @@ static void free_tier(struct tier *tier)
 	if (tier->cleaner)
 		store_writer_close(tier->cleaner);
 	flights_close(&tier->flights);
-	places_close(&tier->places);
 	free(tier);
+}
+
+static int add(struct tier *tier, struct backend *backend)
+{
+	int error = tier->places.count == BACKEND_MOST ? -ENOSPC : 0;
+
+	if (!error && backend->seals)
+		error = flights_seal(&tier->flights);
+	if (!error)
+		places_add(&tier->places, backend);
+	return error;
 }
 
 int tier_open(struct tier **opened, const struct tier_config *config)
@@ -332,9 +342,9 @@ int tier_open(struct tier **opened, const struct tier_config *config)
 	tier->places.say_argument = config->say_argument;
 	atomic_store(&tier->share, UINT64_MAX / 2);
 	tier->progress_at = now_ns(tier);
-	error = places_open(&tier->places, config->backends, config->backend_count);
-	if (!error)
-		error = flights_open(&tier->flights, tier->store, &tier->places, &tier->clock);
+	error = flights_open(&tier->flights, tier->store, &tier->places, &tier->clock);
+	for (unsigned int i = 0; i < config->backend_count && !error; i++)
+		error = add(tier, config->backends[i]);
 	if (!error)
 		error = store_writer_open(tier->store, &tier->cleaner);
 	if (!error)
@@ -394,6 +404,17 @@ bool tier_wait_room(struct tier *tier, unsigned int timeout_us)
 	atomic_fetch_sub(&tier->waiters, 1);
 	/* Room that was made for us counts, even if there will be no more of it. */
 	return atomic_load(&tier->made) != made || !atomic_load(&tier->hopeless);
+}
+
+int tier_add_backend(struct tier *tier, struct backend *backend)
+{
+	int error = add(tier, backend);
+
+	if (!error) {
+		atomic_store(&tier->hopeless, false);
+		wake(tier);
+	}
+	return error;
 }
 
 void tier_set_priority(struct tier *tier, struct backend *backend, int priority)

@@ -18,8 +18,8 @@ struct tier;
 
 struct tier_config {
 	struct store *store;
-	struct backend **backends; /* opened; the tier does not close them */
-	unsigned int backend_count;
+	struct backend **backends;		       /* opened; the tier does not close them */
+	unsigned int backend_count;		       /* at most BACKEND_MOST */
 	void (*say)(void *argument, const char *line); /* backend failing, full, ... */
 	void *say_argument;
 	const struct tier_clock *clock; /* NULL: CLOCK_MONOTONIC */
@@ -41,6 +41,9 @@ void tier_kick(struct tier *tier);
  * backend with room, nothing to clean): do not wait again soon. */
 bool tier_wait_room(struct tier *tier, unsigned int timeout_us);
 
+/* One more. The store has been opened up for it (store.h). One thread at a time; 0, -ENOMEM, or
+ * -ENOSPC: there are BACKEND_MOST already. */
+int tier_add_backend(struct tier *tier, struct backend *backend);
 /* A backend of another priority. Any thread. */
 void tier_set_priority(struct tier *tier, struct backend *backend, int priority);
 /* Nothing more is written to the backend, or something again. Any thread. */

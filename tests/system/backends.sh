@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# A backend is removed while a program reads and writes its pages: all are right, nobody was stopped.
+# Backends come and go while a program reads and writes its pages: all are right, nobody was stopped.
 # One that has nowhere to go, cannot be read, or is called off stays, and loses nothing.
 . "$(dirname "$0")/../lib.sh"
 need_vswap
@@ -112,8 +112,45 @@ unreadable() {
 	ends "after that"
 }
 
+# start_alone: the same in RAM alone, which is too little for it.
+start_alone() {
+	rm -f "$work/end"
+	: >"$work/out"
+	"$VSWAP" run -q -m 24M -- "$toucher" 64 "$work/end" >"$work/out" 2>"$work/err" &
+	owner=$!
+	started="$started $owner"
+	wait_for 60 says "$work/out" ready || return 1
+	program=$(find_named "$owner" toucher)
+	swaps() { "$VSWAP" stat --json "$program" | grep -q '"swapped_out": *[1-9]'; }
+	wait_for 20 swaps
+}
+
+add() {
+	"$VSWAP" backend add "$1" "$program" >"$work/added" 2>&1
+}
+
+comes() {
+	mkdir -p "$work/late" "$work/plain"
+	start_alone || { fail "one that comes" "the job did not start" "$work/err"; return; }
+	refused 1 'RAM is there already' "RAM need not be added" "$VSWAP" backend add ram "$program"
+	refused 1 "$work/no" "a folder that is not there" "$VSWAP" backend add "file:$work/no/no" "$program"
+	refused 2 'kind' "a kind that there is not" "$VSWAP" backend add tape:x "$program"
+	check "one is added, by a path from here" sh -c "cd '$work' && '$VSWAP' backend add file:late,name=late $program"
+	check "what was in RAM leaves for it" wait_for 30 is_used late
+	refused 1 'another name' "a name twice" "$VSWAP" backend add "file:$work/plain,name=late" "$program"
+	check "another one, not sealed, that is used first" add "file:$work/plain,name=plain,seal=no,prio=9"
+	check "it is used" wait_for 30 is_used plain
+	check "the first can go" remove late "$program"
+	for round in 1 2 3; do
+		add "file:$work/late,name=late$round,prio=$((round % 3 * 9))" &&
+			wait_for 20 is_used plain && remove "late$round" "$program" || break
+	done
+	check "they come and go" [ "$round" = 3 ]
+	ends "with those that came"
+}
+
 [ -e "$preload" ] || skip_all "no $preload"
-for case in ${BACKENDS:-moves order called_off unreadable}; do
+for case in ${BACKENDS:-comes moves order called_off unreadable}; do
 	$case
 done
 finish

@@ -151,6 +151,7 @@ static void test_round_trip(void **state)
 		{.kind = REQUEST_DETACH, .lose = true},
 		{.kind = REQUEST_WHERE, .address = INT64_MAX - 1, .pid = INT32_MAX},
 		{.kind = REQUEST_WHERE, .address = 0},
+		{.kind = REQUEST_BACKEND_ADD, .spec = "file:/a\\,b,size=1M"},
 		{.kind = REQUEST_BACKEND_SET, .backend = "fast", .priority = -32767},
 		{.kind = REQUEST_BACKEND_REMOVE, .backend = "fast"},
 		{.kind = REQUEST_BACKEND_REMOVE, .backend = "fast", .lose = true},

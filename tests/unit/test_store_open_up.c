@@ -69,13 +69,18 @@ static void check_full(struct fixture *f, bool seals)
 	assert_in_range(pages, 2000, MOST - 1);
 	assert_int_equal(write_oldest(f, false), 0);
 	open_up(f, seals);
+	/* What RAM segments may take becomes a share of the budget. */
+	store_set_ram(f->store, 4 * SEGMENT_BYTES);
 	/* There is none yet that may leave. */
 	assert_int_equal(write_oldest(f, false), 0);
 	assert_true(push_out(f) >= RAM_SEGMENTS - 4);
 	assert_int_equal(count_old(f), 0);
 	store_check(f->store);
 	expect_all(f, pages);
+	assert_true(f->store->frames_used <= 4);
+	assert_true(f->store->frames_moving <= 4 + CLEANER_FRAMES);
 	/* And there is room for more, which is a log. */
+	store_set_ram(f->store, RAM_SEGMENTS * SEGMENT_BYTES);
 	store_writer_select(f->writer, STORE_ANY_TIER);
 	for (unsigned int i = 0; i < 500; i++)
 		put(f, pages + i, RANDOM + 8 * i);

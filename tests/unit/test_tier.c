@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include "tier_fixture.h"
@@ -104,6 +105,38 @@ static void test_overflows_to_the_next(void **state)
 	check_all(world);
 	assert_true(world->controls[0]->writes >= 10);
 	assert_true(world->controls[1]->writes >= 30);
+	close_world(world);
+}
+
+/* What waits for room gets it from one that comes, also at the address of one that went. */
+static void test_one_comes(void **state)
+{
+	struct world *world = open_world(2, (unsigned int[]){0, 100}, (int[]){0, 0});
+	struct backend *late = world->backends[1];
+	unsigned int page, writes;
+
+	/* Not there any more, and then another one. */
+	tier_retire(world->tier, late, true);
+	for (page = 0; page < PAGES && put(world, page, 1); page++)
+		;
+	assert_in_range(page, 1000, PAGES / 2);
+	assert_int_equal(world->controls[1]->writes, 0);
+	assert_int_equal(tier_add_backend(world->tier, late), 0);
+	for (; page < PAGES; page++)
+		assert_true(put(world, page, 1));
+	check_all(world);
+	assert_true(world->controls[1]->writes >= 40);
+	/* It is this one that is meant, not the one before. */
+	tier_retire(world->tier, late, true);
+	let_it_rest(world);
+	writes = world->controls[1]->writes;
+	for (page = 0; page < PAGES && put(world, page, 2); page++)
+		;
+	assert_int_equal(world->controls[1]->writes, writes);
+	check_all(world);
+	for (unsigned int i = 3; i < BACKEND_MOST; i++)
+		assert_int_equal(tier_add_backend(world->tier, late), 0);
+	assert_int_equal(tier_add_backend(world->tier, late), -ENOSPC);
 	close_world(world);
 }
 
@@ -248,6 +281,7 @@ int main(void)
 		cmocka_unit_test(test_tiers),
 		cmocka_unit_test(test_equal_priorities_share),
 		cmocka_unit_test(test_overflows_to_the_next),
+		cmocka_unit_test(test_one_comes),
 		cmocka_unit_test(test_no_backends),
 		cmocka_unit_test(test_full_of_dead_pages),
 		cmocka_unit_test(test_no_wake_up_is_lost),

@@ -7,8 +7,7 @@
 #include <stdint.h>
 #include "backend/backend.h"
 
-#define PAGER_KEEPERS  2
-#define PAGER_BACKENDS 16
+#define PAGER_KEEPERS 2
 
 struct pager_config {
 	uint64_t limit_bytes; /* the budget: resident + RAM segments + metadata */

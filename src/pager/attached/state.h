@@ -23,7 +23,7 @@
 struct drain;
 
 struct pager_backends {
-	struct backend *items[PAGER_BACKENDS]; /* NULL: it was removed */
+	struct backend *items[BACKEND_MOST]; /* NULL: it was removed */
 	unsigned int count;
 	_Atomic unsigned int in_use; /* of these; not one that is about to be removed */
 	/* The removal under way; control thread (backends.h). */

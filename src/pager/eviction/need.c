@@ -37,8 +37,9 @@ static void tell(struct need *need, struct pager *pager, uint64_t now)
 		"the budget of %llu MiB cannot be met: the job needs about %llu MiB, and there is "
 		"no room for more swapped pages; raise the budget (-m %lluM), or %s",
 		(unsigned long long)(pager->budget.limit_bytes >> 20), wanted, wanted,
-		pager->backends.in_use ? "make room on its backends or add one (-b file:PATH)"
-				       : "give a file for what does not fit (-b file:PATH)");
+		pager->backends.in_use
+			? "make room on its backends or add one (vswap backend add file:PATH)"
+			: "add a file for what does not fit (vswap backend add file:PATH)");
 }
 
 /* Above the budget by more than what comes and goes between two batches. */

@@ -288,6 +288,18 @@ static int threads_start(struct fetch_pool *pool)
 	return error;
 }
 
+int fetch_add_device(struct pager *pager, const struct backend *backend)
+{
+	struct fetch_pool *pool = pager->serve.fetch;
+
+	if (!pool)
+		return 0; /* fetch_open finds it */
+	pthread_mutex_lock(&pool->lock);
+	fetch_device_add(&pool->devices, backend);
+	pthread_mutex_unlock(&pool->lock);
+	return threads_start(pool);
+}
+
 int fetch_open(struct pager *pager)
 {
 	struct fetch_pool *pool = calloc(1, sizeof(*pool));

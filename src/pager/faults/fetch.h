@@ -25,6 +25,7 @@
 #include "space/space.h"
 
 struct attached;
+struct backend;
 struct pager;
 
 /* How long a read that fails is tried again: longer than a path of a multipath device takes to
@@ -34,6 +35,9 @@ struct pager;
 int fetch_open(struct pager *pager);
 /* Waits for reads that are under way. NULL is fine. */
 void fetch_close(struct pager *pager);
+
+/* A device that is read from here on. Control thread; 0 or -errno. */
+int fetch_add_device(struct pager *pager, const struct backend *backend);
 
 /* Some page is wanted. */
 bool fetch_any(struct pager *pager);

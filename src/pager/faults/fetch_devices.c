@@ -12,18 +12,26 @@
 void fetch_devices_open(struct fetch_devices *devices, struct pager *pager)
 {
 	devices->pager = pager;
-	devices->count = pager->backends.count;
-	for (unsigned int i = 0; i < devices->count; i++) {
-		struct fetch_device *device = &devices->items[i];
+	for (unsigned int i = 0; i < pager->backends.count; i++)
+		if (pager->backends.items[i])
+			fetch_device_add(devices, pager->backends.items[i]);
+}
 
-		device->backend = pager->backends.items[i];
-		snprintf(device->name, sizeof(device->name), "%s", device->backend->name);
-	}
+void fetch_device_add(struct fetch_devices *devices, const struct backend *backend)
+{
+	struct fetch_device *device = &devices->items[devices->count];
+
+	if (devices->count == BACKEND_MOST)
+		return;
+	devices->count++;
+	device->backend = backend;
+	snprintf(device->name, sizeof(device->name), "%s", backend->name);
 }
 
 struct fetch_device *fetch_device_find(struct fetch_devices *devices, const struct backend *backend)
 {
-	for (unsigned int i = 0; backend && i < devices->count; i++)
+	/* The newest: an older one that was removed may have been at the same address. */
+	for (unsigned int i = devices->count; backend && i--;)
 		if (devices->items[i].backend == backend)
 			return &devices->items[i];
 	return NULL;

@@ -19,12 +19,15 @@ struct fetch_device {
 
 struct fetch_devices {
 	struct pager *pager;
-	struct fetch_device items[PAGER_BACKENDS];
+	struct fetch_device items[BACKEND_MOST];
 	unsigned int count;
 };
 
 /* Those that the pager has. */
 void fetch_devices_open(struct fetch_devices *devices, struct pager *pager);
+
+/* At most BACKEND_MOST. */
+void fetch_device_add(struct fetch_devices *devices, const struct backend *backend);
 
 /* Of a backend, or NULL, which stands for RAM. */
 struct fetch_device *fetch_device_find(struct fetch_devices *devices,
