@@ -9,13 +9,17 @@
 #include "pager/program/program.h"
 #include "pager/program/register.h"
 
-/* How often it is asked whether no event is in flight before the program is stopped for it. */
+/* How often it is asked in vain whether no event is in flight before the program is stopped for it.
+ */
 #define CALM_TRIES    32u
 #define CALM_PAUSE_US 200
+/* So much is looked at in one go: some microseconds, in which no event may begin. */
+#define CHUNK_BYTES (512ull * PAGE_BYTES)
 
 struct recording {
 	struct attached *attached;
-	struct region_list present; /* runs that were seen in one region */
+	struct region_list present; /* runs that were seen in one go */
+	uint64_t done;		    /* all below has been recorded */
 	int error;
 };
 
@@ -48,14 +52,13 @@ static int record_run(struct memory *memory, uint64_t start, uint64_t end)
  * What was seen counts only if no event is in flight afterwards: else it may have been of something
  * that is about to move there, or has moved away. -EAGAIN then.
  */
-static int record_region(struct recording *recording, const struct region *region)
+static int record_chunk(struct recording *recording, uint64_t start, uint64_t end)
 {
 	struct attached *attached = recording->attached;
 	int error;
 
 	recording->present.count = 0;
-	error = maps_present(attached->target.pagemap, region->start, region->end, note_run,
-			     recording);
+	error = maps_present(attached->target.pagemap, start, end, note_run, recording);
 	if (!error)
 		error = recording->error;
 	if (!error && userfault_is_changing(attached->task.userfault))
@@ -63,27 +66,45 @@ static int record_region(struct recording *recording, const struct region *regio
 	for (size_t i = 0; i < recording->present.count && !error; i++)
 		error = record_run(attached->memory, recording->present.items[i].start,
 				   recording->present.items[i].end);
+	if (!error)
+		recording->done = end;
 	return error;
 }
 
-static int record_regions(struct attached *attached)
+static int record_region(struct recording *recording, const struct region *region)
 {
-	struct recording recording = {.attached = attached};
 	int error = 0;
 
-	for (size_t i = 0; i < attached->regions.count && !error; i++)
-		error = record_region(&recording, &attached->regions.items[i]);
-	region_free(&recording.present);
+	while (recording->done < region->end && !error) {
+		uint64_t start = recording->done > region->start ? recording->done : region->start;
+		uint64_t end =
+			start + CHUNK_BYTES < region->end ? start + CHUNK_BYTES : region->end;
+
+		error = record_chunk(recording, start, end);
+	}
+	return error;
+}
+
+/* Goes on where it was interrupted (-EAGAIN). */
+static int record_regions(struct recording *recording)
+{
+	const struct region_list *regions = &recording->attached->regions;
+	int error = 0;
+
+	for (size_t i = 0; i < regions->count && !error; i++)
+		error = record_region(recording, &regions->items[i]);
 	return error;
 }
 
 int record_all(struct attached *attached, struct maps *maps)
 {
+	struct recording recording = {.attached = attached};
 	int error = register_stopped(attached, maps);
 
 	assert_writing(&attached->lock);
 	if (!error)
-		error = record_regions(attached);
+		error = record_regions(&recording);
+	region_free(&recording.present);
 	/* Another process that shares the memory changes it: the rest is recorded later. */
 	return error == -EAGAIN ? 0 : error;
 }
@@ -91,9 +112,12 @@ int record_all(struct attached *attached, struct maps *maps)
 /* -EAGAIN: something is in flight all the time. */
 static int record_when_calm(struct attached *attached)
 {
+	struct recording recording = {.attached = attached};
 	int error = -EAGAIN;
 
 	for (unsigned int tries = 0; tries < CALM_TRIES && error == -EAGAIN; tries++) {
+		uint64_t done = recording.done;
+
 		if (tries)
 			usleep(CALM_PAUSE_US);
 		lock_write(&attached->lock);
@@ -101,9 +125,12 @@ static int record_when_calm(struct attached *attached)
 			batch_quiesce(attached);
 		/* Ending a batch may have taken its time. */
 		if (moved_is_calm(attached))
-			error = record_regions(attached);
+			error = record_regions(&recording);
 		unlock_write(&attached->lock);
+		if (recording.done > done)
+			tries = 0;
 	}
+	region_free(&recording.present);
 	return error;
 }
 
