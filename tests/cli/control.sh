@@ -137,12 +137,16 @@ run "$VSWAP" stat
 check "a dead owner's socket is not listed" sh -c "! grep -q 4194303 '$work/out'"
 check "and is cleared away" [ ! -e "$work/run/vswap/4194303.sock" ]
 
-# ---- an owner that is stopped ----
-kill -STOP $owner
+# ---- an owner that is stopped, with those that would wake it ----
+# shellcheck disable=SC2046
+set -- $(for one in $(children $owner); do ! name_is "$one" swap-keeper || echo "$one"; done)
+kill -STOP "$@" $owner
 run "$VSWAP" stat
-kill -CONT $owner
+kill -CONT $owner "$@"
 check "stat: an owner that does not answer is named, status 1" \
 	sh -c "[ $status = 1 ] && grep -q 'owner of process $pid does not answer' '$work/err' '$work/out'"
+kill -STOP $owner
+check "stat: one that is stopped alone goes on, and answers" "$VSWAP" stat "$pid"
 
 # ---- an owner that is frozen, with its program ----
 frozen=/sys/fs/cgroup/freezer/vswap-test-$$
