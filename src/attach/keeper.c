@@ -151,7 +151,6 @@ static _Noreturn void keep(const struct keepers *keepers)
 		{.fd = keepers->owner, .events = POLLIN},
 		{.fd = nap_poll(keepers->nap), .events = POLLIN},
 	};
-
 	pid_t owner = getppid();
 	int ready;
 

@@ -73,10 +73,7 @@ void nap_take(struct nap *nap, const struct nap_plan *plan)
 
 void nap_check(const struct nap *nap, int owner, pid_t pid)
 {
-	char text[PROC_STAT];
-	const char *stat = nap->program ? NULL : proc_stat(pid, 0, text);
-
-	if (stat && *stat == 'T')
+	if (!nap->program && proc_state(pid) == 'T')
 		pidfd_send_signal(owner, SIGCONT, NULL, 0);
 }
 
@@ -88,10 +85,9 @@ int nap_poll(const struct nap *nap)
 /* One that has ended is in `needs`. */
 static bool stands_still(pid_t pid)
 {
-	char text[PROC_STAT];
-	const char *stat = proc_stat(pid, 0, text);
+	char state = proc_state(pid);
 
-	return stat ? *stat == 'T' || *stat == 't' : proc_is_short();
+	return state ? state == 'T' || state == 't' : proc_is_short();
 }
 
 void nap_watch(const struct nap *nap, int owner, int stop)

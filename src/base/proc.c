@@ -39,6 +39,14 @@ const char *proc_stat(pid_t pid, pid_t tid, char text[PROC_STAT])
 	return stat;
 }
 
+char proc_state(pid_t pid)
+{
+	char text[PROC_STAT];
+	const char *stat = proc_stat(pid, 0, text);
+
+	return stat ? *stat : '\0';
+}
+
 const char *proc_field(const char *stat, int number)
 {
 	for (int at = 3; stat && at < number; at++) {

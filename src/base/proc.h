@@ -17,6 +17,9 @@
 const char *proc_stat(pid_t pid, pid_t tid, char text[PROC_STAT]);
 /* The same of a file that is open. */
 const char *proc_stat_of(int file, char text[PROC_STAT]);
+/* The letter of a process's state ('T': stopped); '\0': there is none, or it cannot be told
+ * (proc_is_short). */
+char proc_state(pid_t pid);
 /* Where field `number` begins; NULL: there is none, or `stat` is NULL. */
 const char *proc_field(const char *stat, int number);
 

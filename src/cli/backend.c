@@ -47,21 +47,19 @@ static void parse_verb(struct backend_options *options, const char *text, struct
 		argp_error(state, "'%.40s' is none of list, add, set, remove", text);
 }
 
-/* `text`, whose path begins after `kind` bytes, with that path below our folder: the owner has
- * another one. False: too long. */
-static bool make_absolute(const char *text, size_t kind, char *spec, size_t bytes)
+/* `text`, whose path begins after `kind` bytes, with that path below `folder`. False: too long. */
+static bool make_absolute(const char *text, size_t kind, const char *folder, char *spec,
+			  size_t bytes)
 {
-	char *folder = getcwd(NULL, 0);
 	size_t length = 0;
 
 	for (size_t i = 0; i < kind && length < bytes; i++)
 		spec[length++] = text[i];
-	for (const char *at = folder; at && *at && length + 2 < bytes; at++) {
+	for (const char *at = folder; *at && length + 2 < bytes; at++) {
 		if (*at == ',' || *at == '\\')
 			spec[length++] = '\\';
 		spec[length++] = *at;
 	}
-	free(folder);
 	return length + 1 < bytes &&
 	       (size_t)snprintf(spec + length, bytes - length, "/%s", text + kind) < bytes - length;
 }
@@ -69,16 +67,22 @@ static bool make_absolute(const char *text, size_t kind, char *spec, size_t byte
 static void parse_spec(struct backend_options *options, const char *text, struct argp_state *state)
 {
 	size_t kind = strcspn(text, ":,"), bytes = sizeof(options->request.spec);
-	char message[MESSAGE_BYTES];
+	char message[MESSAGE_BYTES], *folder;
 	struct backend_spec spec;
 	bool fits;
 
 	if (backend_parse_spec(text, &spec, message))
 		argp_error(state, "%s", message);
-	if (spec.path[0] && spec.path[0] != '/')
-		fits = make_absolute(text, kind + 1, options->request.spec, bytes);
+	/* The owner's folder is another one. */
+	folder = spec.path[0] == '/' || !spec.path[0] ? NULL : getcwd(NULL, 0);
+	if (!folder && spec.path[0] && spec.path[0] != '/')
+		argp_error(state,
+			   "the current folder cannot be told: give a path that begins with /");
+	if (folder)
+		fits = make_absolute(text, kind + 1, folder, options->request.spec, bytes);
 	else
 		fits = (size_t)snprintf(options->request.spec, bytes, "%s", text) < bytes;
+	free(folder);
 	if (!fits)
 		argp_error(state, "the path is too long: use a shorter one, or a link to it");
 }

@@ -55,10 +55,7 @@ void owner_block_signals(sigset_t *before)
 
 static bool is_stopped(pid_t pid)
 {
-	char text[PROC_STAT];
-	const char *stat = proc_stat(pid, 0, text);
-
-	return stat && *stat == 'T';
+	return proc_state(pid) == 'T';
 }
 
 /*

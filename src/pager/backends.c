@@ -15,26 +15,28 @@
 #define MIB	    (1ull << 20)
 #define PATIENCE_NS 10000000000ull
 
-/* Its place in the table; -ENOENT with a message. */
-static int find(struct pager *pager, const char *name, char message[MESSAGE_BYTES])
+/* Its place in the table; -ENOENT. */
+static int place_of(const struct pager *pager, const char *name)
 {
 	for (unsigned int i = 0; i < pager->backends.count; i++)
 		if (pager->backends.items[i] && !strcmp(pager->backends.items[i]->name, name))
 			return (int)i;
+	return -ENOENT;
+}
+
+/* The same, with a message. */
+static int find(struct pager *pager, const char *name, char message[MESSAGE_BYTES])
+{
+	int place = place_of(pager, name);
+
+	if (place >= 0)
+		return place;
 	if (!strcmp(name, "ram"))
 		return explain(message, -ENOENT,
 			       "RAM is where all pages go first: it stays, and has no priority");
 	return explain(message, -ENOENT,
 		       "the job has no backend '%.60s'; `vswap backend list %d' shows those it has",
 		       name, pager->job.tree.root);
-}
-
-static bool is_taken(const struct pager *pager, const char *name)
-{
-	for (unsigned int i = 0; i < pager->backends.count; i++)
-		if (pager->backends.items[i] && !strcmp(pager->backends.items[i]->name, name))
-			return true;
-	return false;
 }
 
 static int check_spec(const struct pager *pager, const char *text, struct backend_spec *spec,
@@ -47,7 +49,7 @@ static int check_spec(const struct pager *pager, const char *text, struct backen
 	if (!strcmp(spec->kind, "ram"))
 		return explain(message, -EINVAL,
 			       "RAM is there already: vswap limit changes how much of it is used");
-	if (is_taken(pager, spec->name))
+	if (place_of(pager, spec->name) >= 0)
 		return explain(
 			message, -EEXIST,
 			"the job has a backend '%.60s'; give this one another name: name=NAME",

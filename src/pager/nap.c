@@ -43,10 +43,9 @@ static bool is_anybody_served(struct pager *pager)
 
 static bool runs(pid_t pid)
 {
-	char text[PROC_STAT];
-	const char *stat = proc_stat(pid, 0, text);
+	char state = proc_state(pid);
 
-	return stat && !strchr("TtZX", *stat);
+	return state && !strchr("TtZX", state);
 }
 
 /* It may want memory that nobody would keep within the budget, without a fault of ours. */

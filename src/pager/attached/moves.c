@@ -79,7 +79,7 @@ static unsigned int count_parts(const struct moved *moved, unsigned int first, u
 	return 0;
 }
 
-void moves_note_sent(struct moved *moved, uint64_t start, uint64_t end)
+bool moves_note_sent(struct moved *moved, uint64_t start, uint64_t end)
 {
 	unsigned int parts = 0;
 
@@ -88,6 +88,7 @@ void moves_note_sent(struct moved *moved, uint64_t start, uint64_t end)
 		for (unsigned int part = 0; part < parts; part++)
 			moved->items[i + part].sent = true;
 	}
+	return parts;
 }
 
 uint64_t moves_piece_end(const struct moved *moved, const struct region_list *regions,

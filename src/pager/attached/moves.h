@@ -42,8 +42,8 @@ bool moves_touch(const struct moved *moved, uint64_t start, uint64_t end);
 /* mremap sends an UNMAP of what it has left, right after its REMAP. It may come still, for some of
  * [start, end). */
 bool moves_owe(const struct moved *moved, uint64_t start, uint64_t end);
-/* An UNMAP of [start, end) has been read: it may be that. */
-void moves_note_sent(struct moved *moved, uint64_t start, uint64_t end);
+/* An UNMAP of [start, end) has been read. True: it may be that. */
+bool moves_note_sent(struct moved *moved, uint64_t start, uint64_t end);
 
 /*
  * Where what stands at `start` ends, at the latest: its region, or what has moved to or beyond it.

@@ -162,15 +162,17 @@ static bool is_wider(const struct remap *moved, uint64_t start, uint64_t end)
 }
 
 /* A part of what has moved there is named by an UNMAP. If it stands, that is about what was there
- * before. Else it is gone, or has moved on, and its REMAP comes. */
-static void unmap_moved(struct attached *attached, uint64_t start, uint64_t end)
+ * before, or was left there by one that had moved (`left`). Else it is gone, or has moved on, and
+ * its REMAP comes. */
+static void unmap_moved(struct attached *attached, uint64_t start, uint64_t end, bool left)
 {
 	if (!region_any(&attached->regions, start, end))
 		return;
 	batch_quiesce(attached);
 	if (still_stands(attached, start, end)) {
 		attached->changes.moved.spared = true;
-		limbo_note_unmapped(attached, start, end);
+		if (!left)
+			limbo_note_unmapped(attached, start, end);
 	} else {
 		limbo_put(attached, start, end, LIMBO_UNMAPPED);
 	}
@@ -222,18 +224,19 @@ void moved_unmap(struct attached *attached, uint64_t start, uint64_t end)
 {
 	struct moved *moved = &attached->changes.moved;
 	const struct remap *there = moves_into(moved, start, end);
+	bool left;
 
 	assert_writing(&attached->lock);
 	if (there && ((!is_owed(attached, start, end) && !is_wider(there, start, end)) ||
 		      is_alone(attached)))
 		there = NULL;
-	moves_note_sent(moved, start, end);
+	left = moves_note_sent(moved, start, end);
 	for (; there && start < end; there = moves_into(moved, start, end)) {
 		uint64_t from = there->to > start ? there->to : start;
 		uint64_t stop = moves_piece_end(moved, &attached->regions, from, end);
 
 		unmap_here(attached, start, from);
-		unmap_moved(attached, from, stop);
+		unmap_moved(attached, from, stop, left);
 		start = stop;
 	}
 	unmap_here(attached, start, end);
