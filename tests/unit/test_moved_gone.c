@@ -79,38 +79,101 @@ static void test_gone_fits_better(void **state)
 
 /*
  * A came to where B had been, and has moved on to C; D has come to B by then, and looks the same:
- * so A seems to stand there still. What waits for its UNMAP fits where A is as well.
+ * so A seems to stand there still. What waits for its UNMAP fits where A is as well. `leaves`: A
+ * has left a mapping where it was, and no UNMAP tells that it may have moved on.
  */
-static void test_stands_by_chance(void **state)
-{
-	struct call unmap = {.unmap = B, .bytes = BYTES}, there = {.from = A, .to = B};
-	struct call on = {.from = B, .to = C}, late = {.from = D, .to = B};
+struct chance {
+	struct call unmap, there, on, late;
 	struct uffd_msg unmapped, moved;
+};
 
-	NEEDS_USERFAULT(state);
+static struct chance begin_chance(bool leaves)
+{
+	struct chance chance = {
+		.unmap = {.unmap = B, .bytes = BYTES},
+		.there = {.from = A, .to = B, .leaves = leaves},
+		.on = {.from = B, .to = C},
+		.late = {.from = D, .to = B},
+	};
+
 	map_area(A, 1);
 	map_area(B, 2);
 	map_area(D, 4);
-	begin(&unmap);
-	unmapped = next_event();
-	begin(&there);
-	end(&there);
+	return chance;
+}
+
+static void come(struct chance *chance)
+{
+	begin(&chance->unmap);
+	chance->unmapped = next_event();
+	begin(&chance->there);
+	end(&chance->there);
 	check_area(B, 1);
-	begin(&on);
-	moved = next_event();
-	begin(&late);
+}
+
+static void move_on(struct chance *chance)
+{
+	begin(&chance->on);
+	chance->moved = next_event();
+	begin(&chance->late);
 	while (!msync((void *)D, BYTES, MS_ASYNC))
 		sched_yield(); /* until it is there */
-	apply(&moved);
+	apply(&chance->moved);
 	check_area(C, 1);
-	end(&on);
-	end(&late);
-	apply(&unmapped);
-	end(&unmap);
+	end(&chance->on);
+	end(&chance->late);
+}
+
+static void test_stands_by_chance(void **state)
+{
+	struct chance chance;
+
+	NEEDS_USERFAULT(state);
+	chance = begin_chance(false);
+	come(&chance);
+	move_on(&chance);
+	apply(&chance.unmapped);
+	end(&chance.unmap);
 	check_area(C, 1);
 	check_area(B, 4);
 	assert_true(moved_settle(attached));
 	assert_int_equal(attached_swapped_pages(attached), 2 * (PAGES - 1));
+}
+
+/* So much was read since that what waits would have told of itself. */
+static void test_stands_for_long(void **state)
+{
+	struct call others[] = {{.from = E, .to = F}, {.from = F, .to = E}};
+	struct chance chance;
+
+	NEEDS_USERFAULT(state);
+	chance = begin_chance(true);
+	map_area(E, 5);
+	come(&chance);
+	for (int i = 0; i < 2; i++) {
+		begin(&others[i]);
+		end(&others[i]);
+	}
+	move_on(&chance);
+	apply(&chance.unmapped);
+	end(&chance.unmap);
+	check_area(C, 1);
+	check_area(B, 4);
+}
+
+/* It has told of itself. */
+static void test_covered_and_gone(void **state)
+{
+	struct chance chance;
+
+	NEEDS_USERFAULT(state);
+	chance = begin_chance(true);
+	come(&chance);
+	apply(&chance.unmapped);
+	end(&chance.unmap);
+	check_area(B, 1);
+	move_on(&chance);
+	check_area(B, 4);
 }
 
 /* What is gone waits while anything is in flight, and no longer. */
@@ -180,6 +243,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_gone_and_left, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_gone_fits_better, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stands_by_chance, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stands_for_long, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_covered_and_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_left_by_another, setup, teardown),
 	};
