@@ -141,6 +141,7 @@ int pager_open(struct pager **out, const struct pager_config *config, char messa
 	if (error)
 		goto failed;
 	budget_refresh(pager);
+	tree_ignore_own(pager);
 	*out = pager;
 	return 0;
 failed:

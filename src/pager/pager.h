@@ -28,7 +28,8 @@ struct pager;
 /* The least budget that makes sense, bytes. */
 uint64_t pager_least_limit(void);
 
-/* Opens space, store and backends and preallocates; touches no program. */
+/* Opens space, store and backends and preallocates; touches no program. Before the first process
+ * runs, if it is a child: other children that there are then are no part of the job. */
 int pager_open(struct pager **pager, const struct pager_config *config,
 	       char message[MESSAGE_BYTES]);
 /* Processes that are still served are killed: without us they would read zeros. */

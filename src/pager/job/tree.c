@@ -166,10 +166,13 @@ static bool ignore(void *argument, pid_t child)
 	return false;
 }
 
+void tree_ignore_own(struct pager *pager)
+{
+	proc_each_child(getpid(), ignore, &pager->job.tree);
+}
+
 int tree_open(struct pager *pager, pid_t root, struct group *(*inherited)(struct pager *, pid_t))
 {
-	/* Whatever the owner has started for itself. */
-	proc_each_child(getpid(), ignore, &pager->job.tree);
 	pager->job.tree.root = root;
 	pager->job.tree.inherited = inherited;
 	return add(pager, root);

@@ -17,6 +17,9 @@
 
 struct pager;
 
+/* Whoever is a child of the owner now is no part of the job. Before the first process runs: its
+ * daemons may come to the owner at once. */
+void tree_ignore_own(struct pager *pager);
 /* Starts with one process; `inherited` says which group belongs to one that has just been found. 0
  * or -errno. */
 int tree_open(struct pager *pager, pid_t root, struct group *(*inherited)(struct pager *, pid_t));
