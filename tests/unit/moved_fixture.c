@@ -164,7 +164,8 @@ static void *make(void *argument)
 		abort();
 	if (call->drop && madvise((void *)call->from, call->bytes, MADV_DONTNEED))
 		abort();
-	if (call->to && mremap((void *)call->from, bytes, bytes, how, call->to) != (void *)call->to)
+	if (call->to && mremap((void *)call->from, bytes, call->grows ? 2 * bytes : bytes, how,
+			       call->to) != (void *)call->to)
 		abort();
 	return NULL;
 }

@@ -52,6 +52,7 @@ struct call {
 	uint64_t unmap, bytes;
 	bool refused, drop;
 	bool grown;  /* twice as long */
+	bool grows;  /* becomes twice as long */
 	bool leaves; /* an empty mapping where it was */
 };
 

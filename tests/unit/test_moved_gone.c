@@ -237,6 +237,21 @@ static void test_left_by_another(void **state)
 	check_area(C, 3);
 }
 
+/* A covers what is longer, and grows to that length as it moves: all that was there is gone. */
+static void test_grows_over(void **state)
+{
+	struct call call = {.from = A, .to = B, .grows = true};
+
+	NEEDS_USERFAULT(state);
+	map_area(A, 1);
+	map_unseen(B, 2);
+	map_unseen(B + BYTES, 3);
+	begin(&call);
+	end(&call);
+	check_area(B, 1);
+	check_nothing(B + BYTES);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -247,6 +262,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_covered_and_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_left_by_another, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_grows_over, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -124,19 +124,48 @@ bool doubts_unmap(struct attached *attached, uint64_t start, uint64_t end)
 	return standing.any;
 }
 
+/* What has moved to [start, end) may have grown as it did, of which no event tells but the UNMAP of
+ * what it covers: that begins where it does. */
+static uint64_t believed_end(const struct doubts *doubts, uint64_t start, uint64_t end)
+{
+	for (unsigned int i = doubts->count; i--;) {
+		const struct doubt *doubt = &doubts->items[i];
+
+		if (doubt->unmapped && doubt->start == start && doubt->end >= end)
+			return doubt->end;
+	}
+	return end;
+}
+
+/* Takes [start, end) out of one. Of what lies before and behind it stays to be seen. */
+static void cut(struct doubts *doubts, unsigned int i, uint64_t start, uint64_t end)
+{
+	struct doubt before = doubts->items[i], behind = before;
+
+	doubts->items[i] = doubts->items[--doubts->count];
+	before.end = start;
+	behind.start = end;
+	if (before.start < before.end)
+		add(doubts, &before);
+	if (behind.start < behind.end)
+		add(doubts, &behind);
+}
+
 void doubts_believe(struct attached *attached, uint64_t start, uint64_t end)
 {
 	struct doubts *doubts = &attached->changes.doubts;
 
 	assert_writing(&attached->lock);
-	for (unsigned int i = 0; i < doubts->count; i++) {
-		struct doubt *doubt = &doubts->items[i];
+	end = believed_end(doubts, start, end);
+	for (unsigned int i = doubts->count; i--;) {
+		const struct doubt *doubt = &doubts->items[i];
+		uint64_t from = doubt->start > start ? doubt->start : start;
+		uint64_t to = doubt->end < end ? doubt->end : end;
 
-		if (!doubt->unmapped || doubt->start >= end || doubt->end <= start)
+		if (!doubt->unmapped || from >= to)
 			continue;
-		mapping_forget(attached, doubt->start > start ? doubt->start : start,
-			       doubt->end < end ? doubt->end : end);
-		doubt->unmapped = false; /* not of what has moved there now */
+		mapping_forget(attached, from, to);
+		cut(doubts, i, from, to);
 	}
 }
 

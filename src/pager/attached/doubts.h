@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 /* What does not fit is looked at together with what lies between. */
-#define DOUBTS 16u
+#define DOUBTS 512u
 
 struct attached;
 
