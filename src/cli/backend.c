@@ -223,11 +223,29 @@ static int show_removed(const struct backend_options *options, struct json_objec
 
 static int show_added(struct json_object *answer)
 {
-	struct json_object *name = NULL;
+	struct json_object *added = NULL, *name = NULL, *note = NULL;
 
-	json_object_object_get_ex(answer, "added", &name);
+	json_object_object_get_ex(answer, "added", &added);
+	json_object_object_get_ex(added, "name", &name);
+	json_object_object_get_ex(added, "note", &note);
 	printf("%s: added\n", json_object_get_string(name));
+	if (json_object_get_string_len(note))
+		fprintf(stderr, "vswap: %s\n", json_object_get_string(note));
 	return CLI_OK;
+}
+
+static const char *example_of(enum request_kind kind)
+{
+	switch (kind) {
+	case REQUEST_BACKEND_ADD:
+		return "vswap backend add SPEC PID";
+	case REQUEST_BACKEND_SET:
+		return "vswap backend set NAME prio=N PID";
+	case REQUEST_BACKEND_REMOVE:
+		return "vswap backend remove NAME PID";
+	default:
+		return "vswap backend list PID";
+	}
 }
 
 int verb_backend(int argc, char **argv)
@@ -238,7 +256,7 @@ int verb_backend(int argc, char **argv)
 
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
 	if (!options.pid)
-		options.pid = cli_choose_pid("vswap backend list PID");
+		options.pid = cli_choose_pid(example_of(options.request.kind));
 	if (!options.pid)
 		return CLI_FAILED;
 	result = cli_long_answer(options.pid, &options.request, "moving", &answer);

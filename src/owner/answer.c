@@ -116,8 +116,12 @@ static int answer_backend_add(struct asked *asked)
 				       sizeof(name), asked->message);
 
 	asked->member = "added";
-	if (!result)
-		asked->value = json_object_new_string(name);
+	if (!result) {
+		asked->value = json_object_new_object();
+		json_object_object_add(asked->value, "name", json_object_new_string(name));
+		json_object_object_add(asked->value, "note",
+				       json_object_new_string(asked->message));
+	}
 	return result;
 }
 

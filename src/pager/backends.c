@@ -88,8 +88,6 @@ int pager_backend_add(struct pager *pager, const char *text, char *name, size_t 
 		error = backend_open(&spec, &backend, message);
 	if (error)
 		return error;
-	if (message[0])
-		pager_say(pager, "%s", message);
 	error = take_in(pager, backend);
 	if (error) {
 		backend_close(backend);
@@ -150,7 +148,9 @@ static int check_room(struct pager *pager, struct backend *backend, char message
 	return explain(
 		message, -ENOSPC,
 		"backend %s holds %llu MiB, and there is room for %llu MiB elsewhere: nothing "
-		"was moved; raise the budget (vswap limit), or end something",
+		"was moved; raise the budget (vswap limit), add a backend (vswap backend add), or "
+		"end "
+		"something",
 		backend->name, (unsigned long long)(used / MIB), (unsigned long long)(room / MIB));
 }
 
@@ -168,10 +168,11 @@ static int explain_end(const struct backend *backend, const struct drain_status 
 			       "backend %s stays: writing to some device does not end; look at it "
 			       "(dmesg) and try again",
 			       backend->name);
-	return explain(message, status->error,
-		       "backend %s stays: there is no room elsewhere for the last %llu MiB; raise "
-		       "the budget (vswap limit), or end something",
-		       backend->name, (unsigned long long)(status->left_bytes / MIB));
+	return explain(
+		message, status->error,
+		"backend %s stays: there is no room elsewhere for the last %llu MiB; raise "
+		"the budget (vswap limit), add a backend (vswap backend add), or end something",
+		backend->name, (unsigned long long)(status->left_bytes / MIB));
 }
 
 /* The removal is over, and this one stays, and is used. */

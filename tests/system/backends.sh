@@ -129,15 +129,24 @@ add() {
 	"$VSWAP" backend add "$1" "$program" >"$work/added" 2>&1
 }
 
+# What lies in RAM is used, with a word.
+says_note() {
+	"$VSWAP" backend add "$1" "$program" 2>"$work/note" >/dev/null &&
+		grep -q 'lies in RAM' "$work/note" && remove shm "$program"
+}
+
 comes() {
 	mkdir -p "$work/late" "$work/plain"
 	start_alone || { fail "one that comes" "the job did not start" "$work/err"; return; }
 	refused 1 'RAM is there already' "RAM need not be added" "$VSWAP" backend add ram "$program"
 	refused 1 "$work/no" "a folder that is not there" "$VSWAP" backend add "file:$work/no/no" "$program"
 	refused 2 'kind' "a kind that there is not" "$VSWAP" backend add tape:x "$program"
+	refused 1 'size=512M' "a size of less than 1 MiB" "$VSWAP" backend add "file:$work,size=100K" "$program"
+	refused 1 'name another' "a folder that takes no files" "$VSWAP" backend add file:/proc "$program"
 	check "one is added, by a path from here" sh -c "cd '$work' && '$VSWAP' backend add file:late,name=late $program"
 	check "what was in RAM leaves for it" wait_for 30 is_used late
 	refused 1 'another name' "a name twice" "$VSWAP" backend add "file:$work/plain,name=late" "$program"
+	check "a note comes to who asks" says_note "file:/dev/shm,name=shm"
 	check "another one, not sealed, that is used first" add "file:$work/plain,name=plain,seal=no,prio=9"
 	check "it is used" wait_for 30 is_used plain
 	check "the first can go" remove late "$program"
