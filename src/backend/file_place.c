@@ -91,8 +91,9 @@ static int open_in_folder(struct opening *opening)
 		if (fd >= 0)
 			unlink(name);
 	}
+	/* The folder is there, but takes no files (/proc). */
 	if (fd < 0)
-		return fail_errno(opening, "make a file in", errno);
+		return fail_errno(opening, "make a file in", errno == ENOENT ? EOPNOTSUPP : errno);
 	opening->place->fd = fd;
 	return 0;
 }
@@ -383,9 +384,13 @@ int file_place_open(const struct backend_spec *spec, struct file_place *place, c
 		error = size_file(&opening);
 	place->bytes -= place->bytes % BACKEND_EXTENT_BYTES;
 	if (!error && !place->bytes)
-		error = explain(opening.message, -ENOSPC,
-				"%s has room for less than 1 MiB; %s or give a larger size=",
-				spec->path, way_out(ENOSPC));
+		error = spec->size && spec->size < MIB
+				? explain(opening.message, -EINVAL,
+					  "size= for %s must be at least 1 MiB: size=512M",
+					  spec->path)
+				: explain(opening.message, -ENOSPC,
+					  "%s has room for less than 1 MiB; %s", spec->path,
+					  way_out(ENOSPC));
 	if (!error)
 		error = try_direct(&opening);
 	if (error)

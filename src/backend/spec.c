@@ -93,6 +93,9 @@ static int take_name(struct parser *parser, struct backend_spec *spec)
 		return explain(parser->message, -EINVAL,
 			       "name must be 1 to %zu printable characters: name=scratch",
 			       sizeof(spec->name) - 1);
+	if (strcmp(spec->kind, "ram") && !strcmp(spec->name, "ram"))
+		return explain(parser->message, -EINVAL,
+			       "name=ram would be taken for RAM; give another: name=scratch");
 	return 0;
 }
 

@@ -3,12 +3,15 @@
 #include "control/show.h"
 
 #include <errno.h>
+#include <string.h>
 #include "base/page.h"
 #include "base/size.h"
 #include "control/report.h"
 
 /* What could not leave is worth a line from this part of the budget on. */
 #define FIXED_SHARE 16
+/* Of a column of names, characters; wider where one of them is. */
+#define NAME_WIDTH 20
 
 /* How many times smaller the stored pages became; 0: nothing stored. */
 static double ratio_of(const struct report *report)
@@ -46,15 +49,21 @@ static void row_count(FILE *to, const char *name, uint64_t count, const char *no
 static void show_backends(const struct report *report, FILE *to)
 {
 	char capacity[SIZE_TEXT], used[SIZE_TEXT], read[SIZE_TEXT], written[SIZE_TEXT];
+	int width = NAME_WIDTH;
 
 	if (!report->backend_count)
 		return;
-	fprintf(to, "backends\n  %-20s %-6s %4s %10s %10s %10s %10s %6s  %s\n", "name", "kind",
-		"prio", "capacity", "used", "read", "written", "errors", "state");
+	for (unsigned int i = 0; i < report->backend_count; i++) {
+		int length = (int)strlen(report->backends[i].name);
+
+		width = length > width ? length : width;
+	}
+	fprintf(to, "backends\n  %-*s %-6s %4s %10s %10s %10s %10s %6s  %s\n", width, "name",
+		"kind", "prio", "capacity", "used", "read", "written", "errors", "state");
 	for (unsigned int i = 0; i < report->backend_count; i++) {
 		const struct report_backend *backend = &report->backends[i];
 
-		fprintf(to, "  %-20.40s %-6s %4d %10s %10s %10s %10s %6llu  %s\n", backend->name,
+		fprintf(to, "  %-*s %-6s %4d %10s %10s %10s %10s %6llu  %s\n", width, backend->name,
 			backend->kind, backend->priority,
 			backend->capacity_bytes ? size_format(backend->capacity_bytes, capacity)
 						: "-",

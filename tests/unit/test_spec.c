@@ -102,6 +102,7 @@ static void test_refused(void **state)
 	refuses("file:/tmp,prio= 1", "prio=10");
 	refuses("file:/tmp,name=", "name=scratch");
 	refuses("file:/tmp,name=a\nb", "name=scratch");
+	refuses("file:/tmp,name=ram", "name=scratch");
 	refuses("file:/a,b", "\\,");
 }
 
