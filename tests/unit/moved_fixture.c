@@ -21,6 +21,7 @@
 #include "pager/attached/userfault.h"
 #include "pager/changes/event.h"
 #include "pager/changes/moved.h"
+#include "pager/changes/who.h"
 
 #include "moved_fixture.h"
 
@@ -50,6 +51,7 @@ int setup(void **state)
 	assert_non_null(attached);
 	pager.evict.marks = true;
 	attached->pager = &pager;
+	attached->task.pid = getpid();
 	attached->task.pidfd = -1;
 	attached->task.userfault = userfault;
 	attached->task.pagemap = pagemap_open(getpid());
@@ -182,6 +184,7 @@ struct uffd_msg next_event(void)
 	struct uffd_msg message;
 
 	assert_int_equal(poll(&wait, 1, WAIT_MS), 1);
+	who_watch(attached);
 	assert_int_equal(read(wait.fd, &message, sizeof(message)), sizeof(message));
 	return message;
 }
@@ -196,6 +199,19 @@ void wait_for_event(void)
 void apply(const struct uffd_msg *message)
 {
 	event_apply(attached, message);
+}
+
+void apply_by(const struct uffd_msg *message, pid_t thread, uint64_t since)
+{
+	const struct remap remap = {
+		.from = message->arg.remap.from,
+		.to = message->arg.remap.to,
+		.length = message->arg.remap.len,
+		.mover = {thread, since},
+	};
+
+	assert_int_equal(message->event, UFFD_EVENT_REMAP);
+	moved_apply(attached, &remap);
 }
 
 void read_and_apply(void)

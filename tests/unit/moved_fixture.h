@@ -28,6 +28,12 @@
 #define E    (BASE + 4 * STEP)
 #define F    (BASE + 5 * STEP)
 
+/* Threads, for apply_by, and looks: before all others, and after. */
+#define ONE   1001
+#define OTHER 1002
+#define EARLY 1u
+#define LATE  1000u
+
 extern struct attached *attached;
 
 int setup(void **state);
@@ -61,6 +67,8 @@ void begin(struct call *call);
 struct uffd_msg next_event(void);
 void wait_for_event(void);
 void apply(const struct uffd_msg *message);
+/* The same of a REMAP, as if that thread had sent it, which slept in its call since that look. */
+void apply_by(const struct uffd_msg *message, pid_t thread, uint64_t since);
 void read_and_apply(void);
 /* Reads and applies until it is through: mremap sends one more, for what it left. */
 void end(struct call *call);

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "pager/attached/callers.h"
 #include "pager/attached/doubts.h"
 #include "pager/attached/limbo.h"
 #include "pager/attached/moves.h"
@@ -33,10 +34,10 @@ struct attached_changes {
 	struct unborn unborn[UNBORN];
 	unsigned int unborn_count;
 
-	uint64_t events;      /* so many have been read; memory lock, for writing */
-	struct moved moved;   /* memory lock, for writing */
-	struct limbo limbo;   /* the same */
-	struct doubts doubts; /* the same */
+	struct moved moved;	/* memory lock, for writing */
+	struct limbo limbo;	/* the same */
+	struct doubts doubts;	/* the same */
+	struct callers callers; /* the same */
 };
 
 #endif

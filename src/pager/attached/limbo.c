@@ -50,7 +50,7 @@ static uint64_t find_place(const struct attached *attached, uint64_t start, uint
 void limbo_put(struct attached *attached, uint64_t start, uint64_t end, enum limbo_why why)
 {
 	struct limbo *limbo = &attached->changes.limbo;
-	struct limbo_item item = {start, end, .why = why, .event = attached->changes.events};
+	struct limbo_item item = {.start = start, .end = end, .why = why};
 
 	assert_writing(&attached->lock);
 	item.at = find_place(attached, start, end - start);
@@ -59,6 +59,8 @@ void limbo_put(struct attached *attached, uint64_t start, uint64_t end, enum lim
 		pager_lose(attached);
 		return;
 	}
+	item.look = attached->changes.callers.look;
+	item.owner = moves_owner(&attached->changes.moved, start, end);
 	mapping_move(attached, start, item.at, end - start);
 	limbo->items[limbo->count++] = item;
 	if (!limbo->since_ns)

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct attached;
 
@@ -26,8 +27,9 @@ struct limbo {
 		uint64_t start, end; /* where they were, addresses */
 		uint64_t at;	     /* where they are */
 		enum limbo_why why;
-		uint64_t event; /* its number: it was put there by this one */
-	} * items;		/* oldest first */
+		pid_t owner;   /* who moved it to where it was; 0: it is not known */
+		uint64_t look; /* the last before that, at who sleeps (callers.h) */
+	} * items;	       /* oldest first */
 	size_t count, capacity;
 	_Atomic uint64_t since_ns; /* something is there; 0: nothing. Read without the lock */
 };

@@ -29,6 +29,21 @@ const struct remap *moves_last_into(const struct moved *moved, uint64_t start, u
 	return NULL;
 }
 
+pid_t moves_owner(const struct moved *moved, uint64_t start, uint64_t end)
+{
+	for (unsigned int i = moved->count; i--;) {
+		const struct remap *item = &moved->items[i];
+
+		if (item->from < end && item->from + item->length > start)
+			return 0; /* it has moved on */
+		if (item->to < end && item->to + item->length > start)
+			return item->to <= start && item->to + item->length >= end
+				       ? item->mover.thread
+				       : 0;
+	}
+	return 0;
+}
+
 bool moves_touch(const struct moved *moved, uint64_t start, uint64_t end)
 {
 	for (unsigned int i = 0; i < moved->count; i++) {

@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
+#include "pager/attached/callers.h"
 
 struct region_list;
 
@@ -16,8 +18,9 @@ struct region_list;
 struct remap {
 	uint64_t from, to, length;
 	uint64_t source; /* where its slots were: `from`, or in limbo */
-	bool sent;	 /* the UNMAP of all that it left has been read */
-	bool guessed;	 /* a newborn's, from what its parent has moved (moved_guess) */
+	struct mover mover;
+	bool sent;    /* the UNMAP of all that it left has been read */
+	bool guessed; /* a newborn's, from what its parent has moved (moved_guess) */
 };
 
 /* Most that are remembered: then the oldest is forgotten. */
@@ -36,6 +39,8 @@ void moves_note(struct moved *moved, const struct remap *remap);
 const struct remap *moves_into(const struct moved *moved, uint64_t start, uint64_t end);
 /* The last of them in time; or NULL. */
 const struct remap *moves_last_into(const struct moved *moved, uint64_t start, uint64_t end);
+/* Who moved what is in all of [start, end) there, last; 0: it is not known. */
+pid_t moves_owner(const struct moved *moved, uint64_t start, uint64_t end);
 /* Something moved into [start, end), or from there. */
 bool moves_touch(const struct moved *moved, uint64_t start, uint64_t end);
 

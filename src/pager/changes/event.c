@@ -16,6 +16,7 @@
 #include "pager/attached/state.h"
 #include "pager/changes/children.h"
 #include "pager/changes/moved.h"
+#include "pager/changes/who.h"
 
 static void apply_remap(struct attached *attached, const struct uffd_msg *message)
 {
@@ -23,6 +24,7 @@ static void apply_remap(struct attached *attached, const struct uffd_msg *messag
 		.from = message->arg.remap.from,
 		.to = message->arg.remap.to,
 		.length = message->arg.remap.len,
+		.mover = who_moves(attached, message->arg.remap.from),
 	};
 
 	if (remap.from == remap.to || !remap.length)
@@ -36,12 +38,12 @@ void event_apply(struct attached *attached, const struct uffd_msg *message)
 	size_t older = attached->changes.limbo.count;
 
 	assert_writing(&attached->lock);
-	attached->changes.events++;
 	switch (message->event) {
 	case UFFD_EVENT_REMOVE:
 		doubts_remove(attached, message->arg.remove.start, message->arg.remove.end);
 		break;
 	case UFFD_EVENT_UNMAP:
+		who_has_unmapped(attached, message->arg.remove.start, message->arg.remove.end);
 		moved_unmap(attached, message->arg.remove.start, message->arg.remove.end);
 		break;
 	case UFFD_EVENT_REMAP:

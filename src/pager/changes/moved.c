@@ -16,6 +16,7 @@
 #include "pager/attached/userfault.h"
 #include "pager/changes/fit.h"
 #include "pager/changes/source.h"
+#include "pager/changes/who.h"
 
 /* What is in limbo stays for so long before it is asked whether nobody else can be at it, ns. */
 #define OLDER_NS 1000000u
@@ -98,6 +99,7 @@ static struct remap move_piece(struct attached *attached, const struct remap *re
 		.to = remap->to + (at - remap->from),
 		.length = end - at,
 		.source = source_find(attached, remap, at, end),
+		.mover = remap->mover,
 	};
 
 	if (piece.source == SOURCE_NONE) {
@@ -140,8 +142,12 @@ void moved_apply(struct attached *attached, const struct remap *remap)
 		take_back(attached, &moved);
 	doubts_believe(attached, moved.to, end);
 	/* What freed the destination has not been read yet, though it happened before. */
-	if (region_any(&attached->regions, moved.to, end) && !is_alone(attached))
+	if (region_any(&attached->regions, moved.to, end) && !is_alone(attached)) {
+		/* Who moved that sleeps, and who brought this has just been woken. */
+		if (!attached->changes.limbo.count)
+			who_look(attached);
 		limbo_put(attached, moved.to, end, LIMBO_COVERED);
+	}
 	move_pieces(attached, &moved);
 }
 

@@ -6,14 +6,13 @@
 #include "pager/attached/region.h"
 #include "pager/attached/state.h"
 #include "pager/changes/fit.h"
-
-/* Who waits in limbo sends its event before so many others are read, as a rule. */
-#define NEXT_EVENTS 2u
+#include "pager/changes/who.h"
 
 struct piece {
 	uint64_t from, end; /* where it was */
 	uint64_t to;
 	bool is_all; /* of what has moved */
+	struct mover mover;
 };
 
 static uint64_t earlier(uint64_t end, uint64_t at, uint64_t cut)
@@ -59,15 +58,23 @@ struct waiting {
 	struct fit fit;
 };
 
-static bool is_preferred(const struct waiting *one, const struct waiting *found)
+/* Whoever moves the piece had called before anything else came to where it was. */
+static bool has_left_before(const struct piece *piece, const struct limbo_item *item)
+{
+	return piece->mover.thread && piece->mover.since <= item->look;
+}
+
+static bool is_preferred(const struct piece *piece, const struct waiting *one,
+			 const struct waiting *found)
 {
 	if (!found->item || fit_is_better(&one->fit, &found->fit))
 		return true;
-	return !fit_is_better(&found->fit, &one->fit) &&
+	return !fit_is_better(&found->fit, &one->fit) && !has_left_before(piece, found->item) &&
 	       (one->item->why != LIMBO_GONE || found->item->why == LIMBO_GONE);
 }
 
-/* What in limbo fits best. Of equals the newest, but rather one that is not most likely gone. */
+/* What in limbo fits best. Of equals the oldest that its mover had left already, else the newest,
+ * but rather one that is not most likely gone. */
 static struct waiting best_of_limbo(const struct attached *attached, const struct piece *piece)
 {
 	const struct limbo *limbo = &attached->changes.limbo;
@@ -80,7 +87,7 @@ static struct waiting best_of_limbo(const struct attached *attached, const struc
 			continue;
 		one.fit = fit_there(attached, piece, limbo_place(one.item, piece->from));
 		if (!fit_is_emptied(&one.fit) && one.fit.against <= one.fit.agree &&
-		    is_preferred(&one, &found))
+		    is_preferred(piece, &one, &found))
 			found = one;
 	}
 	return found;
@@ -116,20 +123,6 @@ static bool still_stands(const struct attached *attached, const struct piece *pi
 	return !fit_is_emptied(&here) && mapping_any_registered(attached, piece->from, piece->end);
 }
 
-/*
- * It was covered just now, and whoever covered it still sleeps in the same call, which has one more
- * event to send: what that left (but for MREMAP_DONTUNMAP). So this is not its next move.
- */
-static bool is_next(const struct attached *attached, const struct piece *piece,
-		    const struct limbo_item *item)
-{
-	const struct remap *came =
-		moves_last_into(&attached->changes.moved, piece->from, piece->end);
-
-	return item->why == LIMBO_COVERED && came && !came->sent &&
-	       attached->changes.events - item->event <= NEXT_EVENTS;
-}
-
 /* All that has come there has moved on, and nothing else. */
 static bool is_all_that_came(const struct attached *attached, const struct piece *piece)
 {
@@ -140,24 +133,54 @@ static bool is_all_that_came(const struct attached *attached, const struct piece
 	       came->length == piece->end - piece->from;
 }
 
+/* Who brought it sleeps in that call still, which has one more event to send: what it left. (With
+ * MREMAP_DONTUNMAP none comes: then something is registered there.) */
+static bool is_coming(const struct attached *attached, const struct piece *piece)
+{
+	const struct remap *came =
+		moves_last_into(&attached->changes.moved, piece->from, piece->end);
+
+	return came && !came->sent &&
+	       !mapping_any_registered(attached, came->from, came->from + came->length);
+}
+
 /*
- * Something of ours is where the piece was: it has moved, or has come there since what moved left.
- * Where the page table fits both, and what came still stands, that has not moved.
+ * Both what has come there and what waits in limbo may have moved, for all that the page table
+ * shows. Who moves it may tell. Else it is what was covered, if who covered it cannot have moved
+ * on.
+ */
+static bool is_older(const struct attached *attached, const struct piece *piece,
+		     const struct limbo_item *item)
+{
+	pid_t mover = piece->mover.thread;
+	pid_t owner = moves_owner(&attached->changes.moved, piece->from, piece->end);
+
+	if (mover && mover == owner)
+		return false;
+	if (has_left_before(piece, item) || (mover && mover == item->owner))
+		return true;
+	return item->why == LIMBO_COVERED && !who_unmaps(attached, item->start, item->end) &&
+	       ((mover && owner) || is_coming(attached, piece));
+}
+
+/* Something of ours is where the piece was: it has moved, or has come there since what moved left.
  */
 static uint64_t from_place(const struct attached *attached, const struct piece *piece,
 			   const struct waiting *waiting)
 {
 	const struct limbo_item *item = waiting->item;
 	struct fit now = fit_there(attached, piece, piece->from);
-	bool sure, stands = still_stands(attached, piece, &sure);
+	bool sure, older;
 
-	if (item && waiting->fit.agree && fit_is_better(&waiting->fit, &now))
-		return limbo_place(item, piece->from);
-	if (!stands || (now.agree && (!item || fit_is_better(&now, &waiting->fit))))
+	if (item) {
+		older = fit_is_better(&waiting->fit, &now) && waiting->fit.agree;
+		if (!older && !fit_is_better(&now, &waiting->fit))
+			older = is_older(attached, piece, item);
+		return older ? limbo_place(item, piece->from) : piece->from;
+	}
+	if (!still_stands(attached, piece, &sure) || now.agree)
 		return piece->from;
-	if (item && is_next(attached, piece, item))
-		return limbo_place(item, piece->from);
-	return !item && (sure || !is_all_that_came(attached, piece)) ? SOURCE_NONE : piece->from;
+	return sure || !is_all_that_came(attached, piece) ? SOURCE_NONE : piece->from;
 }
 
 uint64_t source_find(const struct attached *attached, const struct remap *remap, uint64_t at,
@@ -168,6 +191,7 @@ uint64_t source_find(const struct attached *attached, const struct remap *remap,
 		.end = end,
 		.to = remap->to + (at - remap->from),
 		.is_all = at == remap->from && end - at == remap->length,
+		.mover = remap->mover,
 	};
 	struct waiting waiting;
 

@@ -22,6 +22,7 @@
 #include "pager/changes/children.h"
 #include "pager/changes/event.h"
 #include "pager/changes/moved.h"
+#include "pager/changes/who.h"
 #include "pager/faults/follow.h"
 #include "pager/faults/server.h"
 #include "pager/faults/starve.h"
@@ -222,6 +223,7 @@ static bool next_message(struct server *server, struct attached *attached, struc
 	int error;
 
 	finish_batch(attached);
+	who_watch(attached);
 	atomic_fetch_add(&server->reads, 1);
 	got = read(attached->task.userfault, message, sizeof(*message));
 	error = got < 0 ? errno : 0;
