@@ -5,6 +5,9 @@
  * or over a part of that: whose bytes are told from all others'. Nothing that a thread does to its
  * areas may be seen in another's.
  *
+ * `--blind`: many more that are smaller, moved on and on with no page touched in between. All of
+ * them leave, and then look alike to the page table.
+ *
  * 0: all pages were right; 1: one was not, or a system call failed; 2: usage.
  */
 #include <errno.h>
@@ -23,11 +26,15 @@
 #define PAGE	    4096ul
 #define WORDS	    (PAGE / sizeof(uint64_t))
 #define AREAS	    40u
+#define BLIND_AREAS 1000u
 #define MOST_PAGES  96u
 #define THREADS	    64u
 #define HANG_S	    120u
 #define LATER_US    200000u
 #define SMALL_PAGES 8u
+#define BLIND_PAGES 16u
+/* So often each is moved between two looks, about. */
+#define BLIND_MOVES 3u
 
 /* What a page holds follows from its version; 0: it was never written. */
 struct area {
@@ -41,13 +48,14 @@ struct worker {
 	unsigned int id;
 	uint64_t random;
 	uint32_t version;
-	struct area areas[AREAS];
+	struct area *areas;
 };
 
 static struct {
 	uint64_t pages, seed;
-	unsigned int threads;
-} options = {.pages = 1000000, .threads = 8};
+	unsigned int threads, areas; /* of each thread */
+	bool blind;
+} options = {.pages = 1000000, .threads = 8, .areas = AREAS};
 static _Atomic uint64_t checked, moves;
 
 static uint64_t mix(uint64_t value)
@@ -134,13 +142,24 @@ static void check(struct worker *worker, const struct area *area, const char *af
 
 /* ---- what is done to them ---- */
 
+static char *map_pages(struct worker *worker, size_t pages)
+{
+	char *at = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			0);
+
+	if (at == MAP_FAILED)
+		failed(worker, "mmap");
+	return at;
+}
+
 static void map_area(struct worker *worker, struct area *area)
 {
-	area->pages = 1 + below(worker, one_in(worker, 4) ? SMALL_PAGES : MOST_PAGES / 2);
-	area->at = mmap(NULL, area->pages * PAGE, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (area->at == MAP_FAILED)
-		failed(worker, "mmap");
+	size_t most = options.blind	  ? BLIND_PAGES
+		      : one_in(worker, 4) ? SMALL_PAGES
+					  : MOST_PAGES / 2;
+
+	area->pages = 1 + below(worker, most);
+	area->at = map_pages(worker, area->pages);
 	memset(area->version, 0, sizeof(area->version));
 	if (!one_in(worker, 4))
 		write_pages(worker, area, 0, area->pages);
@@ -167,6 +186,14 @@ static bool move_area(struct worker *worker, struct area *area, size_t pages, in
 	return true;
 }
 
+/* It has another length: what is new is empty, and so is what comes where the rest was. */
+static void set_pages(struct area *area, size_t pages)
+{
+	for (size_t page = pages; page < area->pages; page++)
+		area->version[page] = 0;
+	area->pages = pages;
+}
+
 /* Longer or shorter: where it is, or elsewhere. */
 static void resize(struct worker *worker, struct area *area)
 {
@@ -174,9 +201,7 @@ static void resize(struct worker *worker, struct area *area)
 
 	if (!move_area(worker, area, pages, 0, NULL))
 		return;
-	area->pages = pages;
-	for (size_t page = pages; page < before; page++)
-		area->version[page] = 0;
+	set_pages(area, pages);
 	if (pages > before && !one_in(worker, 3))
 		write_pages(worker, area, before, pages);
 }
@@ -184,7 +209,7 @@ static void resize(struct worker *worker, struct area *area)
 /* Over another one, of which the rest is unmapped. */
 static void move_over(struct worker *worker, struct area *area)
 {
-	struct area *other = &worker->areas[below(worker, AREAS)];
+	struct area *other = &worker->areas[below(worker, options.areas)];
 	char *rest;
 
 	if (other == area || !other->at || other->pages < area->pages)
@@ -203,7 +228,7 @@ static void move_over(struct worker *worker, struct area *area)
 /* It leaves an empty mapping, which is an area from now on, or goes at once. */
 static void move_and_leave(struct worker *worker, struct area *area)
 {
-	struct area *left = &worker->areas[below(worker, AREAS)];
+	struct area *left = &worker->areas[below(worker, options.areas)];
 	char *before = area->at;
 
 	if (!move_area(worker, area, area->pages, MREMAP_DONTUNMAP, NULL))
@@ -221,7 +246,7 @@ static void move_and_leave(struct worker *worker, struct area *area)
 
 static void step(struct worker *worker)
 {
-	struct area *area = &worker->areas[below(worker, AREAS)];
+	struct area *area = &worker->areas[below(worker, options.areas)];
 	const char *after = "looked at";
 	size_t page;
 
@@ -255,15 +280,49 @@ static void step(struct worker *worker)
 		check(worker, area, after);
 }
 
+/* Nothing is touched: where the kernel likes, to a new place, or over another one. */
+static void step_blind(struct worker *worker)
+{
+	struct area *area = &worker->areas[below(worker, options.areas)];
+	struct area *other = &worker->areas[below(worker, options.areas)];
+	size_t pages = one_in(worker, 2) ? area->pages : 1 + below(worker, BLIND_PAGES);
+	int how = one_in(worker, 2) ? 0 : MREMAP_FIXED;
+	bool over = how && other != area && one_in(worker, 2);
+	char *to = NULL;
+
+	if (over)
+		pages = other->pages;
+	if (how)
+		to = over ? other->at : map_pages(worker, pages);
+	if (!move_area(worker, area, pages, how, to))
+		failed(worker, "mremap");
+	set_pages(area, pages);
+	if (over)
+		map_area(worker, other);
+}
+
+static void check_all(struct worker *worker, const char *after)
+{
+	for (unsigned int i = 0; i < options.areas; i++)
+		if (worker->areas[i].at)
+			check(worker, &worker->areas[i], after);
+}
+
 static void *work(void *argument)
 {
 	struct worker *worker = argument;
 
-	while (atomic_load(&checked) < options.pages)
-		step(worker);
-	for (unsigned int i = 0; i < AREAS; i++)
-		if (worker->areas[i].at)
-			check(worker, &worker->areas[i], "at the end");
+	for (unsigned int i = 0; options.blind && i < options.areas; i++)
+		map_area(worker, &worker->areas[i]);
+	while (atomic_load(&checked) < options.pages) {
+		for (unsigned int i = 0; options.blind && i < BLIND_MOVES * options.areas; i++)
+			step_blind(worker);
+		if (options.blind)
+			check_all(worker, "moved blindly");
+		else
+			step(worker);
+	}
+	check_all(worker, "at the end");
 	return NULL;
 }
 
@@ -287,6 +346,7 @@ static void parse(int argc, char **argv)
 		{"pages", required_argument, NULL, 'p'},
 		{"seed", required_argument, NULL, 'S'},
 		{"threads", required_argument, NULL, 't'},
+		{"blind", no_argument, NULL, 'b'},
 		{NULL, 0, NULL, 0},
 	};
 	int c;
@@ -299,8 +359,12 @@ static void parse(int argc, char **argv)
 			options.seed = number(optarg, 0, UINT64_MAX);
 		} else if (c == 't') {
 			options.threads = (unsigned int)number(optarg, 1, THREADS);
+		} else if (c == 'b') {
+			options.blind = true;
+			options.areas = BLIND_AREAS;
 		} else {
-			fprintf(stderr, "usage: areas [--pages N] [--seed S] [--threads N]\n");
+			fprintf(stderr,
+				"usage: areas [--pages N] [--seed S] [--threads N] [--blind]\n");
 			exit(2);
 		}
 	}
@@ -321,6 +385,9 @@ int main(int argc, char **argv)
 		worker->id = i;
 		worker->random = mix(options.seed + i);
 		worker->version = i << 24;
+		worker->areas = calloc(options.areas, sizeof(*worker->areas));
+		if (!worker->areas)
+			return 1;
 		if (pthread_create(&worker->thread, NULL, work, worker))
 			failed(worker, "pthread_create");
 	}

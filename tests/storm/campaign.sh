@@ -46,7 +46,7 @@ stop_at_random() {
 # run_one LOG: one storm that was picked.
 run_one() {
 	pick storm storm/--threads=1 storm/--threads=12 forkstorm forkstorm/--kill forkstorm/--threads=1 \
-		areas areas/--threads=16
+		areas areas/--threads=16 areas/--blind
 	form=$picked
 	name=${form%%/*}
 	options=$(echo "${form#"$name"}" | tr '/=' '  ')
