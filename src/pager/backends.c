@@ -149,8 +149,7 @@ static int check_room(struct pager *pager, struct backend *backend, char message
 		message, -ENOSPC,
 		"backend %s holds %llu MiB, and there is room for %llu MiB elsewhere: nothing "
 		"was moved; raise the budget (vswap limit), add a backend (vswap backend add), or "
-		"end "
-		"something",
+		"end something",
 		backend->name, (unsigned long long)(used / MIB), (unsigned long long)(room / MIB));
 }
 

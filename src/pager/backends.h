@@ -13,8 +13,9 @@ struct pager;
 
 /*
  * Opens one more, for what leaves from here on; `spec` as on the command line (backend/spec.h).
- * *name: what it is called. 0, and `message` may hold a note for who asked; or -errno with a message, and it is not used: -EINVAL; -EEXIST:
- * another one has the name; -ENOSPC: there are BACKEND_MOST, or were; or what opening it said.
+ * *name: what it is called. 0, and `message` may hold a note for who asked; or -errno with a
+ * message, and it is not used: -EINVAL; -EEXIST: another one has the name; -ENOSPC: there are
+ * BACKEND_MOST, or were; or what opening it said.
  */
 int pager_backend_add(struct pager *pager, const char *spec, char *name, size_t name_bytes,
 		      char message[MESSAGE_BYTES]);
