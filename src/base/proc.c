@@ -91,14 +91,13 @@ void proc_clean(char *name)
 	}
 }
 
-/* The first line of a file of a process; "": there is none. */
-static void read_line(pid_t pid, const char *file, char *text, size_t size)
+void proc_line(pid_t tid, const char *file, char *text, size_t size)
 {
 	char path[64];
 	ssize_t got;
 	int opened;
 
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)tid, file);
 	opened = open(path, O_RDONLY | O_CLOEXEC);
 	got = opened < 0 ? 0 : read(opened, text, size - 1);
 	if (opened >= 0)
@@ -109,7 +108,7 @@ static void read_line(pid_t pid, const char *file, char *text, size_t size)
 
 void proc_command(pid_t pid, char *name, size_t size)
 {
-	read_line(pid, "comm", name, size);
+	proc_line(pid, "comm", name, size);
 	proc_clean(name);
 }
 

@@ -30,6 +30,9 @@ void proc_clean(char *name);
 /* The name of a process, clean; "" when it is no more. */
 void proc_command(pid_t pid, char *name, size_t size);
 
+/* The first line of a file of /proc/TID; "": there is none. */
+void proc_line(pid_t tid, const char *file, char *text, size_t size);
+
 /* The value of a line of /proc/TID/status; false if there is none. */
 bool proc_status_line(pid_t tid, const char *name, char *value, size_t size);
 

@@ -89,6 +89,42 @@ static void test_covered(void **state)
 	check_nothing(A);
 }
 
+/* The same, and what came there has sent all that it had to: it may have moved on. */
+static void test_covered_by_one_that_is_through(void **state)
+{
+	struct covered covered;
+
+	NEEDS_USERFAULT(state);
+	covered = begin_covered();
+	move_all(&covered);
+	apply_by(&covered.came, 0, 0);
+	attached->changes.moved.items[0].sent = true;
+	attached->changes.callers.several = true;
+	apply_by(&covered.left, 0, 0);
+	apply_by(&covered.moved, 0, 0);
+	end_calls(&covered);
+	check_area(B, 1);
+	check_nothing(A);
+}
+
+/* But one thread alone moves and unmaps: it cannot have covered what it has in flight. */
+static void test_one_caller(void **state)
+{
+	struct covered covered;
+
+	NEEDS_USERFAULT(state);
+	covered = begin_covered();
+	move_all(&covered);
+	apply_by(&covered.came, 0, 0);
+	attached->changes.moved.items[0].sent = true;
+	attached->changes.callers.several = false;
+	apply_by(&covered.moved, 0, 0);
+	apply_by(&covered.left, 0, 0);
+	end_calls(&covered);
+	check_area(B, 1);
+	check_nothing(A);
+}
+
 /* Who unmaps it sends no REMAP of it. */
 static void test_unmapped(void **state)
 {
@@ -141,11 +177,12 @@ static void test_called_before(void **state)
  */
 static void test_seen(void **state)
 {
-	struct call call = {.from = A, .to = B};
+	struct call call = {.from = A, .to = B}, other = {.from = C, .to = D};
 	struct callers *callers = &attached->changes.callers;
 	struct mover mover;
 
 	NEEDS_USERFAULT(state);
+	map_area(C, 3);
 	map_area(A, 1);
 	begin(&call);
 	while (!callers->count)
@@ -165,7 +202,15 @@ static void test_seen(void **state)
 	assert_int_equal(who_moves(attached, A).thread, 0);
 	callers->count = 1;
 	assert_int_equal(who_moves(attached, A).thread, 0);
+	assert_false(callers->several);
+	begin(&other);
+	for (unsigned int i = 0; i < LATE && !callers->several; i++) {
+		sched_yield();
+		who_look(attached);
+	}
+	assert_true(callers->several);
 	end(&call);
+	end(&other);
 	check_area(B, 1);
 }
 
@@ -174,6 +219,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_moved_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_covered, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_covered_by_one_that_is_through, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_one_caller, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unmapped, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_called_before, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_seen, setup, teardown),

@@ -25,6 +25,8 @@ struct callers {
 		bool told;	/* its event has been read */
 	} items[CALLERS];
 	unsigned int count;
+	pid_t one;	  /* some thread that was seen, ever */
+	bool several;	  /* and another one */
 	uint64_t next_ns; /* no look before that */
 	uint64_t look;	  /* the number of the last one */
 };

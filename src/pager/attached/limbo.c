@@ -60,7 +60,6 @@ void limbo_put(struct attached *attached, uint64_t start, uint64_t end, enum lim
 		return;
 	}
 	item.look = attached->changes.callers.look;
-	item.owner = moves_owner(&attached->changes.moved, start, end);
 	mapping_move(attached, start, item.at, end - start);
 	limbo->items[limbo->count++] = item;
 	if (!limbo->since_ns)

@@ -12,7 +12,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 struct attached;
 
@@ -27,7 +26,6 @@ struct limbo {
 		uint64_t start, end; /* where they were, addresses */
 		uint64_t at;	     /* where they are */
 		enum limbo_why why;
-		pid_t owner;   /* who moved it to where it was; 0: it is not known */
 		uint64_t look; /* the last before that, at who sleeps (callers.h) */
 	} * items;	       /* oldest first */
 	size_t count, capacity;

@@ -16,7 +16,6 @@
 #include "pager/attached/userfault.h"
 #include "pager/changes/fit.h"
 #include "pager/changes/source.h"
-#include "pager/changes/who.h"
 
 /* What is in limbo stays for so long before it is asked whether nobody else can be at it, ns. */
 #define OLDER_NS 1000000u
@@ -142,12 +141,8 @@ void moved_apply(struct attached *attached, const struct remap *remap)
 		take_back(attached, &moved);
 	doubts_believe(attached, moved.to, end);
 	/* What freed the destination has not been read yet, though it happened before. */
-	if (region_any(&attached->regions, moved.to, end) && !is_alone(attached)) {
-		/* Who moved that sleeps, and who brought this has just been woken. */
-		if (!attached->changes.limbo.count)
-			who_look(attached);
+	if (region_any(&attached->regions, moved.to, end) && !is_alone(attached))
 		limbo_put(attached, moved.to, end, LIMBO_COVERED);
-	}
 	move_pieces(attached, &moved);
 }
 

@@ -146,8 +146,9 @@ static bool is_coming(const struct attached *attached, const struct piece *piece
 
 /*
  * Both what has come there and what waits in limbo may have moved, for all that the page table
- * shows. Who moves it may tell. Else it is what was covered, if who covered it cannot have moved
- * on.
+ * shows. Who moves it may tell. Else it is what was covered, as that has waited for longer; but not
+ * of a program of which one thread alone is ever seen to move or unmap: that has but one event in
+ * flight.
  */
 static bool is_older(const struct attached *attached, const struct piece *piece,
 		     const struct limbo_item *item)
@@ -157,10 +158,10 @@ static bool is_older(const struct attached *attached, const struct piece *piece,
 
 	if (mover && mover == owner)
 		return false;
-	if (has_left_before(piece, item) || (mover && mover == item->owner))
+	if (has_left_before(piece, item))
 		return true;
 	return item->why == LIMBO_COVERED && !who_unmaps(attached, item->start, item->end) &&
-	       ((mover && owner) || is_coming(attached, piece));
+	       (attached->changes.callers.several || is_coming(attached, piece));
 }
 
 /* Something of ours is where the piece was: it has moved, or has come there since what moved left.

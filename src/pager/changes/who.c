@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pager/changes/who.h"
 
-#include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -12,10 +12,12 @@
 #include "pager/attached/state.h"
 #include "pager/attached/userfault.h"
 
-/* To look at more threads would cost too much. */
+/* One alone, beside the agent, sends its events in order, and to look at more than so many would
+ * cost too much: they are counted again after this, ns. */
 #define THREADS_MOST 64u
-/* A program of one thread, beside the agent, is looked at so much later again, ns. */
-#define ALONE_NS 10000000u
+#define PAUSE_NS     10000000u
+/* Most looks before one event. */
+#define LOOKS 3u
 
 /* A number, the six arguments, the stack and where it was called from: of a running thread, none
  * of them. */
@@ -34,38 +36,26 @@ static bool parse_call(const char *text, struct caller *caller)
 	return true;
 }
 
-static void read_file(pid_t pid, pid_t thread, const char *name, char *text, size_t bytes)
-{
-	char path[64];
-	ssize_t got;
-	int file;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/%s", (int)pid, (int)thread, name);
-	file = open(path, O_RDONLY | O_CLOEXEC);
-	got = file < 0 ? 0 : read(file, text, bytes - 1);
-	if (file >= 0)
-		close(file);
-	text[got > 0 ? got : 0] = '\0';
-}
-
-/* To read the call of a thread that is about to sleep takes until it does. In the same call it may
- * wait for a lock, or have been stopped. */
-static bool read_call(pid_t pid, pid_t thread, struct caller *caller)
+/*
+ * Where it sleeps is asked first, and its call only if it sleeps for its event: to read the call
+ * waits for a thread that is about to sleep, with a lock that exec holds, and a program could make
+ * either last.
+ */
+static bool read_call(pid_t thread, struct caller *caller)
 {
 	char text[256];
 
-	read_file(pid, thread, "syscall", text, sizeof(text));
-	caller->thread = thread;
-	if (!parse_call(text, caller))
+	proc_line(thread, "wchan", text, sizeof(text));
+	if (!strstr(text, "userfaultfd"))
 		return false;
-	read_file(pid, thread, "wchan", text, sizeof(text));
-	return strstr(text, "userfaultfd");
+	proc_line(thread, "syscall", text, sizeof(text));
+	caller->thread = thread;
+	return parse_call(text, caller);
 }
 
 struct looking {
 	const struct callers *before;
 	struct callers *now;
-	pid_t pid;
 	unsigned int threads;
 };
 
@@ -92,8 +82,10 @@ static bool look_at(void *argument, int thread)
 
 	if (++looking->threads > THREADS_MOST || now->count == CALLERS)
 		return true;
-	if (!read_call(looking->pid, thread, caller))
+	if (!read_call(thread, caller))
 		return false;
+	now->several |= now->one && now->one != thread;
+	now->one = thread;
 	before = same_call(looking->before, caller);
 	caller->look = before ? before->look : now->look;
 	caller->told = before && before->told;
@@ -101,26 +93,46 @@ static bool look_at(void *argument, int thread)
 	return false;
 }
 
-void who_look(struct attached *attached)
+static void look_once(struct attached *attached)
 {
 	struct callers *callers = &attached->changes.callers;
 	const struct callers before = *callers;
-	struct looking looking = {&before, callers, attached->task.pid, 0};
-	int folder;
+	struct looking looking = {&before, callers, 0};
+	int folder = proc_open_threads(attached->task.pid);
 
-	assert_writing(&attached->lock);
-	if (!attached->task.pid || !userfault_is_changing(attached->task.userfault))
-		return;
 	callers->count = 0;
 	callers->look++;
-	folder = proc_open_threads(attached->task.pid);
 	if (folder < 0)
 		return;
 	if (proc_each_number(folder, look_at, &looking))
 		callers->count = 0;
 	close(folder);
-	if (looking.threads <= 2)
-		callers->next_ns = monotonic_ns() + ALONE_NS;
+	if (looking.threads <= 1u + attached->task.has_agent || looking.threads > THREADS_MOST)
+		callers->next_ns = monotonic_ns() + PAUSE_NS;
+}
+
+/* Somebody sleeps of whom nothing has been read. */
+static bool any_waits(const struct callers *callers)
+{
+	for (unsigned int i = 0; i < callers->count; i++)
+		if (!callers->items[i].told)
+			return true;
+	return false;
+}
+
+/* Whoever is about to sleep is given a moment. */
+void who_look(struct attached *attached)
+{
+	assert_writing(&attached->lock);
+	for (unsigned int i = 0;
+	     i < LOOKS && attached->task.pid && userfault_is_changing(attached->task.userfault);
+	     i++) {
+		if (i)
+			sched_yield();
+		look_once(attached);
+		if (any_waits(&attached->changes.callers))
+			break;
+	}
 }
 
 void who_watch(struct attached *attached)
