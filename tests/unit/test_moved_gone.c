@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <sys/mman.h>
 #include "moved_fixture.h"
+#include "pager/attached/doubts.h"
 #include "pager/attached/userfault.h"
 #include "pager/changes/moved.h"
 
@@ -128,12 +129,10 @@ static void move_on(struct chance *chance)
 	end(&chance->late);
 }
 
-static void test_stands_by_chance(void **state)
+static void stand_by_chance(bool leaves)
 {
-	struct chance chance;
+	struct chance chance = begin_chance(leaves);
 
-	NEEDS_USERFAULT(state);
-	chance = begin_chance(false);
 	come(&chance);
 	move_on(&chance);
 	apply(&chance.unmapped);
@@ -144,18 +143,16 @@ static void test_stands_by_chance(void **state)
 	assert_int_equal(attached_swapped_pages(attached), 2 * (PAGES - 1));
 }
 
+static void test_stands_by_chance(void **state)
+{
+	NEEDS_USERFAULT(state);
+	stand_by_chance(false);
+}
+
 static void test_stands_and_left(void **state)
 {
-	struct chance chance;
-
 	NEEDS_USERFAULT(state);
-	chance = begin_chance(true);
-	come(&chance);
-	move_on(&chance);
-	apply(&chance.unmapped);
-	end(&chance.unmap);
-	check_area(C, 1);
-	check_area(B, 4);
+	stand_by_chance(true);
 }
 
 /* It has told of itself. */
@@ -249,6 +246,24 @@ static void test_grows_over(void **state)
 	check_nothing(B + BYTES);
 }
 
+/* Many that something else seems to contradict, each remembered as it was. */
+static void test_many_in_doubt(void **state)
+{
+	const uint64_t places[] = {A, B, C, D};
+
+	NEEDS_USERFAULT(state);
+	for (unsigned int i = 0; i < 4; i++)
+		map_area(places[i], i + 1);
+	for (unsigned int i = 0; i < 4; i++)
+		for (unsigned int from = 0; from < PAGES; from++)
+			for (unsigned int to = PAGES; to > from; to--)
+				assert_true(doubts_unmap(attached, places[i] + from * PAGE_BYTES,
+							 places[i] + to * PAGE_BYTES));
+	doubts_believe(attached, D + 3 * PAGE_BYTES, D + BYTES);
+	assert_int_equal(*slot_at(D, 3), DESC_ABSENT);
+	check_area(A, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -260,6 +275,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_left_by_another, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_grows_over, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many_in_doubt, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
