@@ -15,6 +15,7 @@
 #include "attach/agent.h"
 #include "attach/attach.h"
 #include "attach/explain.h"
+#include "base/ask_process.h"
 #include "base/message.h"
 
 /* The parent of all kernel threads. */
@@ -139,19 +140,20 @@ static long yama_scope(void)
 /* Reading the name of the program needs the same right that tracing does, but for Yama's part. */
 static int check_right(pid_t pid, const struct status *status, char *message)
 {
-	char path[48];
-	int file;
+	int file = ask_open(pid, "mem", O_RDWR);
 
-	snprintf(path, sizeof(path), "/proc/%d/mem", (int)pid);
-	file = open(path, O_RDWR | O_CLOEXEC);
 	if (file >= 0) {
 		close(file);
 		return 0;
 	}
+	if (file == -ETIMEDOUT || file == -EAGAIN)
+		return explain(message, -EBUSY,
+			       "process %d is in exec, which waits for a file system: try again",
+			       (int)pid);
 	/* The first thread has ended, others live on: asking is left to the attempt. */
-	if (errno == ESRCH && status->state == 'Z')
+	if (file == -ESRCH && status->state == 'Z')
 		return 0;
-	if (errno == ENOENT || errno == ESRCH)
+	if (file == -ENOENT || file == -ESRCH)
 		return explain(message, -ESRCH, "process %d has ended", (int)pid);
 	if (yama_scope())
 		return explain(

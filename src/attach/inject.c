@@ -6,7 +6,6 @@
 #include <linux/capability.h>
 #include <linux/futex.h>
 #include <sched.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
@@ -22,6 +21,7 @@
 #include "attach/marks.h"
 #include "attach/remote.h"
 #include "attach/rights.h"
+#include "base/ask_process.h"
 #include "base/futex.h"
 #include "base/kernel.h"
 #include "base/proc.h"
@@ -189,24 +189,13 @@ static int start_agent(struct injection *in)
 		       (int)target->pid);
 }
 
-static int open_proc(const struct target *target, const char *name)
-{
-	char path[64];
-	int file;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/%s", (int)target->pid,
-		 (int)target->agent_tid, name);
-	file = open(path, O_RDONLY | O_CLOEXEC);
-	return file < 0 ? -errno : file;
-}
-
 static int open_all(struct injection *in)
 {
 	struct target *target = in->target;
 
-	target->pagemap = open_proc(target, "pagemap");
-	target->statm = open_proc(target, "statm");
-	target->agent_status = open_proc(target, "status");
+	target->pagemap = ask_open(target->agent_tid, "pagemap", O_RDONLY);
+	target->statm = ask_open(target->agent_tid, "statm", O_RDONLY);
+	target->agent_status = ask_open(target->agent_tid, "status", O_RDONLY);
 	if (target->pagemap < 0 || target->statm < 0 || target->agent_status < 0)
 		return explain(in->message, -EACCES,
 			       "cannot read /proc/%d/pagemap, statm and status", (int)target->pid);

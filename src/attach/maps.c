@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/array.h"
+#include "base/ask_process.h"
 #include "base/kernel.h"
 #include "base/page.h"
 
@@ -16,10 +17,10 @@
 
 static FILE *open_proc(pid_t pid, const char *name)
 {
-	char path[64];
+	int file = ask_open(pid, name, O_RDONLY);
 
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-	return fopen(path, "re");
+	errno = file < 0 ? -file : 0;
+	return file < 0 ? NULL : fdopen(file, "r");
 }
 
 /* Right after the last read. The kernel says ESRCH when the process ends meanwhile. */
@@ -130,12 +131,7 @@ int maps_read(pid_t pid, struct maps *maps)
 
 int maps_open(pid_t pid)
 {
-	char path[64];
-	int maps;
-
-	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
-	maps = open(path, O_RDONLY | O_CLOEXEC);
-	return maps < 0 ? -errno : maps;
+	return ask_open(pid, "maps", O_RDONLY);
 }
 
 int maps_query(int maps, uint64_t address, struct mapping *mapping)

@@ -8,7 +8,7 @@
  * reads by itself: a thread that does is one that can be given up. It is forgotten, and ends when
  * its read does.
  *
- *   remote_read, _write, _file   a thread for each read, waited for REMOTE_NS at most
+ *   remote_read, _write, _file   in a thread of its own (ask.h), waited for REMOTE_NS at most
  *   remote_readv                 in the caller's thread, which somebody watches (remote_guard),
  * since the evictor reads too often for more
  */
@@ -24,8 +24,6 @@
 
 /* Longest wait for one read; the process is then not read for REMOTE_NS again. */
 #define REMOTE_NS 2000000000ull
-/* Most threads that wait for reads that were given up. */
-#define REMOTE_STUCK 64u
 
 /* All of `size` or an error: 0, -ESRCH, -EFAULT, -ETIMEDOUT: it was given up, -EAGAIN: too many
  * were. */

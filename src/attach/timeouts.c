@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <sys/syscall.h>
 #include <sys/user.h>
 #include <time.h>
@@ -13,6 +12,7 @@
 #include "attach/remote.h"
 #include "attach/restart.h"
 #include "base/array.h"
+#include "base/ask_process.h"
 #include "base/clock.h"
 #include "base/page.h"
 #include "base/proc.h"
@@ -46,14 +46,12 @@ static struct {
 static bool read_time(pid_t pid, uint64_t address, struct timespec *time)
 {
 	uint64_t entry = 0;
-	char path[48];
 	ssize_t got;
 	int file;
 
 	if (address % PAGE_BYTES > PAGE_BYTES - sizeof(*time))
 		return false;
-	snprintf(path, sizeof(path), "/proc/%d/pagemap", (int)pid);
-	file = open(path, O_RDONLY | O_CLOEXEC);
+	file = ask_open(pid, "pagemap", O_RDONLY);
 	if (file < 0)
 		return false;
 	got = pread(file, &entry, sizeof(entry), (off_t)(address / PAGE_BYTES * sizeof(entry)));

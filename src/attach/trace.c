@@ -24,6 +24,7 @@
 #include "attach/borrow.h"
 #include "attach/remote.h"
 #include "attach/restart.h"
+#include "attach/seize.h"
 #include "attach/wait.h"
 #include "base/array.h"
 #include "base/clock.h"
@@ -91,11 +92,10 @@ static void remove_thread(struct trace *trace, struct tracee *thread)
 /* 1: it will stop; 0: it is gone or going. */
 static int interrupt(struct trace *trace, pid_t tid)
 {
-	if (ptrace(PTRACE_SEIZE, tid, NULL, (void *)TRACE_OPTIONS)) {
-		if (errno == ESRCH || thread_dead(trace->pid, tid))
-			return 0;
-		return -errno;
-	}
+	int error = seize(tid, TRACE_OPTIONS);
+
+	if (error)
+		return error == -ESRCH || thread_dead(trace->pid, tid) ? 0 : error;
 	/* Fails when it has died meanwhile: the wait finds out. */
 	ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
 	return 1;
@@ -242,7 +242,7 @@ static int hold_session(struct session *session)
 	error = pthread_create(&thread, NULL, run_session, session);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (!error)
-		pthread_join(thread, NULL);
+		seize_join(thread);
 	pthread_mutex_unlock(&one_session);
 	if (error)
 		return -error;
@@ -366,12 +366,11 @@ pid_t trace_newcomer(const struct trace *trace)
 int trace_run(struct trace *trace, pid_t tid, bool (*reached)(void *argument), void *argument)
 {
 	struct patience patience = patience_of(trace->timeout_ms);
-	int error;
+	int error = seize(tid, TRACE_OPTIONS);
 
-	if (ptrace(PTRACE_SEIZE, tid, NULL, (void *)TRACE_OPTIONS) ||
-	    ptrace(PTRACE_INTERRUPT, tid, NULL, NULL))
-		return -errno;
-	error = wait_interrupted(trace, tid, &patience);
+	if (!error && ptrace(PTRACE_INTERRUPT, tid, NULL, NULL))
+		error = -errno;
+	error = error ?: wait_interrupted(trace, tid, &patience);
 	if (!error && ptrace(PTRACE_CONT, tid, NULL, NULL))
 		error = -ESRCH;
 	while (!error && !reached(argument)) {

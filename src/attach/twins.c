@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <unistd.h>
 #include "attach/trace.h"
+#include "base/ask_process.h"
 #include "base/proc.h"
 
 #define PATIENCE_MS 50
@@ -29,7 +30,7 @@ static bool note(void *argument, pid_t pid)
 	struct search *search = argument;
 
 	if (search->count < search->most && pid > 0 && !is_known(search, pid) &&
-	    proc_same_memory(search->of, pid))
+	    ask_same_memory(search->of, pid))
 		search->twins[search->count++] = pid;
 	return search->count == search->most;
 }

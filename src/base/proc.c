@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/kcmp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -254,9 +253,4 @@ pid_t proc_each_child(pid_t parent, proc_child_fn found, void *argument)
 	}
 	closedir(tasks);
 	return result;
-}
-
-bool proc_same_memory(pid_t one, pid_t other)
-{
-	return syscall(SYS_kcmp, one, other, KCMP_VM, 0, 0) == 0;
 }

@@ -59,7 +59,4 @@ typedef bool (*proc_child_fn)(void *argument, pid_t child);
  * did. Any thread. */
 pid_t proc_each_child(pid_t parent, proc_child_fn found, void *argument);
 
-/* They share one memory (vfork, CLONE_VM), and both are there. Any thread. */
-bool proc_same_memory(pid_t one, pid_t other);
-
 #endif

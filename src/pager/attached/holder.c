@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include "base/ask_process.h"
 #include "base/proc.h"
 #include "pager/attached/pagemap.h"
 #include "pager/attached/state.h"
@@ -17,7 +18,7 @@ pid_t holder_of(pid_t thread)
 	while (parent > 0) {
 		process = parent;
 		parent = proc_parent(process);
-		if (parent <= 0 || !proc_same_memory(parent, thread))
+		if (parent <= 0 || !ask_same_memory(parent, thread))
 			break;
 	}
 	return process;
@@ -43,7 +44,7 @@ bool holder_is(const struct attached *attached, pid_t pid)
 	const char *stat, *stack;
 	char text[PROC_STAT];
 
-	if (attached->task.has_agent && proc_same_memory(pid, attached->target.agent_tid))
+	if (attached->task.has_agent && ask_same_memory(pid, attached->target.agent_tid))
 		return true;
 	errno = 0;
 	stat = proc_stat(pid, 0, text);

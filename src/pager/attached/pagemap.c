@@ -2,17 +2,14 @@
 #include "pager/attached/pagemap.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <unistd.h>
 #include "attach/maps.h"
+#include "base/ask_process.h"
 #include "pager/attached/state.h"
 
 int pagemap_open(pid_t thread)
 {
-	char path[48];
-
-	snprintf(path, sizeof(path), "/proc/%d/pagemap", thread);
-	return open(path, O_RDONLY | O_CLOEXEC);
+	return ask_open(thread, "pagemap", O_RDONLY);
 }
 
 void pagemap_keep(struct attached *attached, int pagemap)

@@ -6,6 +6,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 #include "attach/maps.h"
+#include "base/ask_process.h"
 #include "base/clock.h"
 #include "base/proc.h"
 #include "pager/attached/holder.h"
@@ -203,7 +204,7 @@ static void take(struct attached *attached, struct suspect *found)
 
 	pagemap_keep(attached, found->pagemap);
 	found->pagemap = -1;
-	if (!pid || !proc_same_memory(pid, found->process))
+	if (!pid || !ask_same_memory(pid, found->process))
 		holder_set(attached, found->process);
 }
 

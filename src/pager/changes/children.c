@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include "base/ask_process.h"
 #include "base/clock.h"
 #include "base/page.h"
 #include "base/proc.h"
@@ -130,7 +131,7 @@ static bool is_newborn(void *argument, pid_t pid)
 
 	if (!read_birth(pid, &birth) || birth.stack_start != parent->task.stack_start ||
 	    birth.started < newborn->ticks || is_other(newborn, pid) ||
-	    holder_is_proved(parent->pager, pid, NULL) || proc_same_memory(parent->task.pid, pid))
+	    holder_is_proved(parent->pager, pid, NULL) || ask_same_memory(parent->task.pid, pid))
 		return false;
 	switch (prove(parent, newborn->child, pid)) {
 	case PROOF_YES:

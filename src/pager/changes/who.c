@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include "base/ask_process.h"
 #include "base/clock.h"
 #include "base/page.h"
 #include "base/proc.h"
@@ -48,7 +49,7 @@ static bool read_call(pid_t thread, struct caller *caller)
 	proc_line(thread, "wchan", text, sizeof(text));
 	if (!strstr(text, "userfaultfd"))
 		return false;
-	proc_line(thread, "syscall", text, sizeof(text));
+	ask_line(thread, "syscall", text, sizeof(text));
 	caller->thread = thread;
 	return parse_call(text, caller);
 }

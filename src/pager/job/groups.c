@@ -8,11 +8,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "attach/remote.h"
+#include "base/ask_process.h"
 #include "base/clock.h"
 #include "base/proc.h"
 #include "pager/attached/say.h"
@@ -37,13 +37,11 @@ static struct group *named(struct pager *pager, const char *text)
 static struct group *from_environment(struct pager *pager, pid_t pid)
 {
 	size_t name = strlen(GROUP_VARIABLE "=");
-	char path[64], *text = malloc(ENVIRONMENT_BYTES + 1);
+	char *text = malloc(ENVIRONMENT_BYTES + 1);
 	struct group *group = NULL;
 	ssize_t got = -1;
-	int file;
+	int file = ask_open(pid, "environ", O_RDONLY);
 
-	snprintf(path, sizeof(path), "/proc/%d/environ", pid);
-	file = open(path, O_RDONLY | O_CLOEXEC);
 	if (text && file >= 0)
 		got = remote_file(file, text, ENVIRONMENT_BYTES);
 	if (file >= 0)

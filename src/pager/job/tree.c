@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/kcmp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "base/array.h"
+#include "base/ask_process.h"
 #include "base/clock.h"
 #include "base/proc.h"
 #include "pager/attached/holder.h"
@@ -106,7 +106,7 @@ static pid_t find_twin(struct pager *pager, pid_t pid)
 	for (size_t i = 0; i < pager->job.tree.count; i++) {
 		const struct process *other = pager->job.tree.items[i];
 
-		if (other->pid != pid && !other->twin && proc_same_memory(other->pid, pid))
+		if (other->pid != pid && !other->twin && ask_same_memory(other->pid, pid))
 			return other->pid;
 	}
 	return 0;
@@ -316,7 +316,7 @@ static bool look(struct pager *pager, struct process *process)
 		/* Its first thread may have ended before the others. */
 		return !has_ended(process);
 	}
-	if (process->twin && !proc_same_memory(process->twin, process->pid))
+	if (process->twin && !ask_same_memory(process->twin, process->pid))
 		process->twin = find_twin(pager, process->pid);
 	/* What two processes share is counted, and paged, with one of them. */
 	look_at_shared(process, pager->job.tree.count == 1);
