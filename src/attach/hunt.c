@@ -8,6 +8,10 @@
  *
  * The page must be one for which nobody else asks for it meanwhile. Where all that is "um" is "uw",
  * too, it is a file's, which newer kernels register for write-protection alone.
+ *
+ * A process in exec can hold up whoever looks at it for good. So a copy of the caller's process
+ * looks, and is killed when it does not get on, and another one goes on behind that process: it has
+ * a new memory.
  */
 #include "attach/hunt.h"
 
@@ -16,12 +20,15 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "base/kernel.h"
 #include "base/page.h"
@@ -31,6 +38,9 @@
 #define CANDIDATES 65536u
 /* So many different pages are remembered as done: relatives have the same. */
 #define RECENT 16u
+/* A copy that stands still for so long is given up, looked at so often. */
+#define STUCK_LOOKS 50u
+#define LOOK_US	    10000
 /* More than what matters of any line. */
 #define TEXT 16384
 
@@ -44,6 +54,18 @@ struct mapping {
 struct candidate {
 	pid_t pid;
 	struct mapping mapping;
+};
+
+/* Shared with the copy that looks. */
+struct hunt {
+	int proc;
+	bool done;		/* a step, to the end */
+	_Atomic uint32_t steps; /* that it gets on */
+	pid_t at;		/* processes up to this one were looked at, ... */
+	size_t next;		/* ... or candidates before this one */
+	int killed;
+	size_t count;
+	struct candidate candidates[CANDIDATES];
 };
 
 /* ---- files, without stdio ---- */
@@ -128,6 +150,7 @@ static bool next_mapping(struct lines *lines, struct mapping *mapping)
 
 /* What is asked of a process's mappings. */
 struct look {
+	_Atomic uint32_t *steps;
 	int tasks;		  /* /proc/PID/task */
 	const struct mapping *at; /* NULL: the first that a proof can be tried with */
 	struct mapping found;
@@ -154,6 +177,7 @@ static bool look_by_thread(void *argument, int tid)
 
 	while (lines.file >= 0 && next_mapping(&lines, &mapping)) {
 		look->seen_any = true;
+		atomic_fetch_add(look->steps, 1);
 		look->seen_missing |= mapping.missing;
 		if (is_wanted(look, &mapping)) {
 			look->found = mapping;
@@ -168,9 +192,14 @@ static bool look_by_thread(void *argument, int tid)
 }
 
 /* The first thread may have ended before the others. */
-static bool has_mapping(int proc, pid_t pid, const struct mapping *at, struct mapping *found)
+static bool has_mapping(struct hunt *hunt, pid_t pid, const struct mapping *at,
+			struct mapping *found)
 {
-	struct look look = {.tasks = open_number(proc, pid, "task"), .at = at};
+	struct look look = {
+		.steps = &hunt->steps,
+		.tasks = open_number(hunt->proc, pid, "task"),
+		.at = at,
+	};
 
 	if (look.tasks < 0)
 		return false;
@@ -184,20 +213,27 @@ static bool has_mapping(int proc, pid_t pid, const struct mapping *at, struct ma
 
 /* ---- the proof ---- */
 
-struct hunt {
-	int proc;
-	struct candidate *candidates;
-	size_t count;
-};
-
 static bool add_candidate(void *argument, int pid)
 {
 	struct hunt *hunt = argument;
 	struct candidate *candidate = &hunt->candidates[hunt->count];
 
+	if (pid <= hunt->at)
+		return false;
+	hunt->at = pid;
 	candidate->pid = pid;
-	hunt->count += has_mapping(hunt->proc, pid, NULL, &candidate->mapping);
+	hunt->count += has_mapping(hunt, pid, NULL, &candidate->mapping);
 	return hunt->count == CANDIDATES;
+}
+
+static void find_candidates(struct hunt *hunt)
+{
+	int folder = openat(hunt->proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (folder < 0)
+		return;
+	proc_each_number(folder, add_candidate, hunt);
+	close(folder);
 }
 
 /* 0 or errno. What is not anonymous has no missing pages of ours, so that alone is left out there.
@@ -236,7 +272,7 @@ static bool is_marked(const struct hunt *hunt, size_t index)
 	return false;
 }
 
-static int kill_marked(const struct hunt *hunt, const struct candidate *candidate)
+static int kill_marked(struct hunt *hunt, const struct candidate *candidate)
 {
 	/* Opened first: should the number be another's by then, nobody is hit. */
 	int pidfd = (int)syscall(SYS_pidfd_open, candidate->pid, 0), killed = 0;
@@ -244,38 +280,81 @@ static int kill_marked(const struct hunt *hunt, const struct candidate *candidat
 
 	if (pidfd < 0)
 		return 0;
-	if (has_mapping(hunt->proc, candidate->pid, &candidate->mapping, &mapping))
+	if (has_mapping(hunt, candidate->pid, &candidate->mapping, &mapping))
 		killed = !syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
 	close(pidfd);
 	return killed;
 }
 
+static void kill_all_marked(struct hunt *hunt)
+{
+	while (hunt->next < hunt->count)
+		hunt->killed += kill_marked(hunt, &hunt->candidates[hunt->next++]);
+}
+
+/* ---- the copy ---- */
+
+/* 0: it has ended; else how it stands, as in /proc/PID/stat. */
+static char state_of(pid_t copy)
+{
+	return waitpid(copy, NULL, __WALL | WNOHANG) ? '\0' : proc_state(copy);
+}
+
+static void wait_for(struct hunt *hunt, pid_t copy)
+{
+	uint32_t seen = atomic_load(&hunt->steps);
+	unsigned int looks = 0;
+	char state;
+
+	while ((state = state_of(copy))) {
+		usleep(LOOK_US);
+		if (state == 'R' || seen != atomic_load(&hunt->steps))
+			looks = 0;
+		seen = atomic_load(&hunt->steps);
+		if (++looks == STUCK_LOOKS)
+			kill(copy, SIGKILL);
+	}
+}
+
+/* Where no copy can be made the caller looks. */
+static void by_copies(struct hunt *hunt, void (*work)(struct hunt *hunt))
+{
+	hunt->done = false;
+	while (!hunt->done) {
+		pid_t copy = (pid_t)syscall(SYS_clone, 0, 0, 0, 0, 0);
+
+		if (copy > 0) {
+			wait_for(hunt, copy);
+			continue;
+		}
+		if (!copy)
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+		work(hunt);
+		hunt->done = true;
+		if (!copy)
+			syscall(SYS_exit_group, 0);
+	}
+}
+
 int hunt(int proc, const int *userfaults, size_t count)
 {
-	size_t bytes = CANDIDATES * sizeof(struct candidate);
-	struct hunt hunt = {.proc = proc};
-	int killed = 0, folder;
+	struct hunt *hunt = mmap(NULL, sizeof(*hunt), PROT_READ | PROT_WRITE,
+				 MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	int killed;
 
-	folder = openat(proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (folder < 0)
-		return -errno;
-	hunt.candidates = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (hunt.candidates == MAP_FAILED) {
-		close(folder);
+	if (hunt == MAP_FAILED)
 		return -ENOMEM;
-	}
-	proc_each_number(folder, add_candidate, &hunt);
-	for (size_t i = 0; i < hunt.count; i++) {
-		if (is_marked(&hunt, i))
+	hunt->proc = proc;
+	by_copies(hunt, find_candidates);
+	for (size_t i = 0; i < hunt->count; i++) {
+		if (is_marked(hunt, i))
 			continue;
 		for (size_t j = 0; j < count; j++)
-			mark(userfaults[j], &hunt.candidates[i].mapping);
+			mark(userfaults[j], &hunt->candidates[i].mapping);
 	}
-	for (size_t i = 0; i < hunt.count; i++)
-		killed += kill_marked(&hunt, &hunt.candidates[i]);
-	munmap(hunt.candidates, bytes);
-	close(folder);
+	by_copies(hunt, kill_all_marked);
+	killed = hunt->killed;
+	munmap(hunt, sizeof(*hunt));
 	return killed;
 }
 

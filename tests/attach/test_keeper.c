@@ -3,7 +3,8 @@
  * Description: when the owner is killed, the keeper kills the attached program and a child that
  * still shares its memory, but not a child that has called exec; it then ends itself
  * and holds no pipe open. When the owner stops it in order, nobody dies, and it ends, also when it
- * gets to that only after the owner has gone.
+ * gets to that only after the owner has gone. A process that stands in exec for good does not hold
+ * it up.
  */
 #include <errno.h>
 #include <signal.h>
@@ -17,6 +18,7 @@
 #include "base/kernel.h"
 #include "base/proc.h"
 #include "harness.h"
+#include "held.h"
 
 static pid_t program_pid;
 
@@ -161,11 +163,22 @@ static void with_owner(enum end end)
 	kill(relative, SIGKILL);
 }
 
+static void beside_held(void)
+{
+	pid_t holder = held_start();
+
+	if (!holder)
+		return;
+	with_owner(KILLED);
+	held_end(holder);
+}
+
 int main(void)
 {
 	prctl(PR_SET_CHILD_SUBREAPER, 0);
 	need_rights();
 	with_owner(KILLED);
+	beside_held();
 	with_owner(IN_ORDER);
 	with_owner(KEEPERS_LATE);
 	return 0;

@@ -6,12 +6,6 @@
  */
 #include "silent_fuse.h"
 
-static void close_in_exec(void)
-{
-	expect(open(FOLDER "/file", O_RDONLY | O_CLOEXEC) >= 0, "a file of FUSE: %m");
-	execl("/bin/true", "true", NULL);
-}
-
 int main(void)
 {
 	hazard_start();

@@ -127,34 +127,57 @@ static inline void page_another(void)
 	_exit(0);
 }
 
-/* `held` calls exec and is kept there. */
-static inline void test_held_exec(void (*held)(void))
+static inline void close_in_exec(void)
 {
-	int device, ready[2];
+	expect(open(FOLDER "/file", O_RDONLY | O_CLOEXEC) >= 0, "a file of FUSE: %m");
+	execl("/bin/true", "true", NULL);
+}
+
+struct held {
+	int device;
 	pid_t server, pid;
+};
+
+/* `call_exec` does, and is kept there. */
+static inline struct held hold_in_exec(void (*call_exec)(void))
+{
+	struct held held;
+	int ready[2];
 	char byte;
 
 	expect(!pipe(ready), "pipe: %m");
-	device = mount_here();
-	server = fork();
-	if (!server)
-		serve_all(device, ready[1]);
-	pid = server > 0 ? fork() : -1;
-	expect(pid >= 0, "fork: %m");
-	if (!pid) {
-		close(device);
-		held();
+	held.device = mount_here();
+	held.server = fork();
+	if (!held.server)
+		serve_all(held.device, ready[1]);
+	held.pid = held.server > 0 ? fork() : -1;
+	expect(held.pid >= 0, "fork: %m");
+	if (!held.pid) {
+		close(held.device);
+		call_exec();
 		_exit(1);
 	}
 	close(ready[1]);
 	expect(read(ready[0], &byte, 1) == 1, "nobody stands in exec");
+	return held;
+}
+
+/* Even SIGKILL waits for the answer, as long as somebody may give it. */
+static inline void let_exec_go_on(struct held held)
+{
+	kill(held.server, SIGKILL);
+	waitpid(held.server, NULL, 0);
+	close(held.device);
+	wait_good(held.pid, "who was held in exec");
+}
+
+static inline void test_held_exec(void (*call_exec)(void))
+{
+	struct held held = hold_in_exec(call_exec);
+
 	pause_ms(1000);
 	page_another();
-	/* Even SIGKILL waits for the answer, as long as somebody may give it. */
-	kill(server, SIGKILL);
-	waitpid(server, NULL, 0);
-	close(device);
-	wait_good(pid, "who was held in exec");
+	let_exec_go_on(held);
 }
 
 #endif
