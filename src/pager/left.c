@@ -76,7 +76,7 @@ void left_refused(struct pager *pager, struct process *process, int error, const
 	unsigned int steps = process->tries < RETRY_STEPS ? process->tries : RETRY_STEPS;
 
 	process->retry_ns = monotonic_ns() + (RETRY_LEAST_NS << steps);
-	process->tries++;
+	process->not_yet |= ++process->tries >= TELL_AFTER;
 	if (error == -ESRCH || (may_pass(error) && process->tries != TELL_AFTER))
 		return;
 	tree_read_command(process);

@@ -24,6 +24,7 @@ struct process {
 	pid_t twin;		   /* a process that had the same memory (vfork); 0: none */
 	struct group *group;	   /* it and what it starts belong to; NULL: the job alone */
 	bool left_alone;	   /* must not be injected (any more) */
+	bool not_yet;		   /* was refused so often that it counts as if it were */
 	unsigned int tries;	   /* attempts to inject that failed ... */
 	uint64_t retry_ns;	   /* ... and when the next may be made */
 	uint64_t found_ns;

@@ -382,9 +382,10 @@ int64_t tree_fixed_pages(const struct pager *pager, const struct process *proces
 		fixed = attached->evict.fixed.pages + attached->watch.unmanaged;
 		return fixed < pages ? fixed : pages;
 	}
-	if (!process->left_alone && own_pages(process) >= worth_pages(pager, process))
-		return 0;
-	return pages;
+	if (process->left_alone || process->not_yet ||
+	    own_pages(process) < worth_pages(pager, process))
+		return pages;
+	return 0;
 }
 
 static int64_t count_fixed(struct pager *pager)
