@@ -86,6 +86,22 @@ void vswap_close(struct vswap *space);
  */
 int vswap_set_ram(struct vswap *space, uint64_t bytes);
 
+/*
+ * One more backend, as in vswap_options; pages go to it when those before it are full. 0; -EINVAL;
+ * -EEXIST: one has that name (name=NAME gives it another); -ENOSPC: the space has had 16; or what
+ * opening it said. `message` as for vswap_open.
+ */
+int vswap_backend_add(struct vswap *space, const char *backend, char *message,
+		      size_t message_bytes);
+/*
+ * Takes one away, by its name, after all that is on it has gone elsewhere; other calls go on
+ * meanwhile. 0; -ENOENT; -EBUSY: another call removes it; -ENOSPC: there is no room elsewhere;
+ * -EIO: not all of it can be read; -ETIMEDOUT: nothing moved for 10 s. But for 0 it goes on as
+ * before, without what has moved. A page of which the device returns other bytes stays -EILSEQ.
+ */
+int vswap_backend_remove(struct vswap *space, const char *name, char *message,
+			 size_t message_bytes);
+
 /* Binds a cluster of VSWAP_CLUSTER_SLOTS empty slots; *first is the first of them, the others
  * follow it. 0 or -ENOSPC. */
 int vswap_bind(struct vswap *space, vswap_slot *first);

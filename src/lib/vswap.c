@@ -5,19 +5,17 @@
  */
 #include <errno.h>
 #include <pthread.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "backend/backend.h"
-#include "base/message.h"
+#include "lib/backends.h"
+#include "lib/private.h"
+#include "lib/room.h"
 #include "space/map.h"
-#include "store/store.h"
-#include "vswap.h"
 
-#define POLL_MS	   100
 #define ROOM_TRIES 64
 #define MOST_SLOTS (1ull << 35)
+/* For backends that come later: 1 TiB of stored bytes, address space only until then. */
+#define SEGMENTS_LEAST (1u << 20)
 /* What the first program that knew `size` had of each structure (x86-64): never changes. And the
  * most that one may have. */
 #define OPTIONS_FIRST	 48u
@@ -25,31 +23,6 @@
 #define MOST_SIZE	 4096u
 
 _Static_assert(VSWAP_VERSION == PROJECT_VERSION, "vswap.h and meson.build say the same version");
-
-struct vswap {
-	struct store *store;
-	struct space *space;
-	pthread_mutex_t lock;	    /* of the writers and of submitting to backends; taken first */
-	pthread_mutex_t slots_lock; /* of changing slots and of binding clusters; no waiting in it
-				     * but for gets */
-	uint64_t ram_bytes_most;
-	struct store_writer *writer, *cleaner;
-	struct backend **backends;
-	unsigned int backend_count;
-	unsigned char *copy; /* of a segment that is sealed and written; NULL: no backend seals */
-};
-
-static int fail(char *message, size_t bytes, int error, const char *text, ...)
-{
-	va_list arguments;
-
-	if (!message || !bytes)
-		return error;
-	va_start(arguments, text);
-	vsnprintf(message, bytes, text, arguments);
-	va_end(arguments);
-	return error;
-}
 
 unsigned int vswap_version(void)
 {
@@ -65,54 +38,47 @@ static int read_options(struct vswap_options *options, const struct vswap_option
 	size_t size = given->size;
 
 	if (size < OPTIONS_FIRST || size > MOST_SIZE)
-		return fail(message, bytes, -EINVAL,
-			    "size is %zu; set it to sizeof(struct vswap_options)", size);
+		return lib_fail(message, bytes, -EINVAL,
+				"size is %zu; set it to sizeof(struct vswap_options)", size);
 	for (size_t i = sizeof(*options); i < size; i++)
 		if (((const unsigned char *)given)[i])
-			return fail(message, bytes, -E2BIG,
-				    "an option is set that this libvswap (%d.%d.%d) does not know; "
-				    "leave it out, or install a newer one",
-				    VSWAP_VERSION_MAJOR, VSWAP_VERSION_MINOR, VSWAP_VERSION_PATCH);
+			return lib_fail(
+				message, bytes, -E2BIG,
+				"an option is set that this libvswap (%d.%d.%d) does not know; "
+				"leave it out, or install a newer one",
+				VSWAP_VERSION_MAJOR, VSWAP_VERSION_MINOR, VSWAP_VERSION_PATCH);
 	memset(options, 0, sizeof(*options));
 	memcpy(options, given, size < sizeof(*options) ? size : sizeof(*options));
 	if (!options->ram_bytes_most)
 		options->ram_bytes_most = options->ram_bytes;
 	if (options->ram_bytes < VSWAP_LEAST_RAM_BYTES)
-		return fail(message, bytes, -EINVAL, "ram_bytes is %llu; give at least %u",
-			    (unsigned long long)options->ram_bytes, VSWAP_LEAST_RAM_BYTES);
+		return lib_fail(message, bytes, -EINVAL, "ram_bytes is %llu; give at least %u",
+				(unsigned long long)options->ram_bytes, VSWAP_LEAST_RAM_BYTES);
 	if (options->ram_bytes_most < options->ram_bytes)
-		return fail(message, bytes, -EINVAL,
-			    "ram_bytes_most is %llu; give at least ram_bytes, or 0",
-			    (unsigned long long)options->ram_bytes_most);
+		return lib_fail(message, bytes, -EINVAL,
+				"ram_bytes_most is %llu; give at least ram_bytes, or 0",
+				(unsigned long long)options->ram_bytes_most);
 	if (!options->slots || options->slots >= MOST_SLOTS)
-		return fail(message, bytes, -EINVAL, "slots is %llu; give 1 to 2^35 - 1",
-			    (unsigned long long)options->slots);
+		return lib_fail(message, bytes, -EINVAL, "slots is %llu; give 1 to 2^35 - 1",
+				(unsigned long long)options->slots);
 	return 0;
 }
 
 static int open_backends(struct vswap *vswap, const struct vswap_options *options, char *message,
 			 size_t bytes, uint64_t *capacity)
 {
-	char why[MESSAGE_BYTES];
-	int error;
+	int error = options->backend_count > BACKEND_MOST
+			    ? lib_fail(message, bytes, -EINVAL,
+				       "backend_count is %u; a space may have %u in its life",
+				       options->backend_count, BACKEND_MOST)
+			    : 0;
 
-	vswap->backends = calloc(options->backend_count + 1, sizeof(*vswap->backends));
-	if (!vswap->backends)
-		return fail(message, bytes, -ENOMEM, "no memory for the table of backends");
-	for (unsigned int i = 0; i < options->backend_count; i++) {
-		struct backend_statistics statistics;
-		struct backend_spec spec;
-
-		error = backend_parse_spec(options->backends[i], &spec, why);
+	for (unsigned int i = 0; i < options->backend_count && !error; i++) {
+		error = backends_open(vswap, options->backends[i], message, bytes);
 		if (!error)
-			error = backend_open(&spec, &vswap->backends[i], why);
-		if (error)
-			return fail(message, bytes, error, "%s", why);
-		vswap->backend_count++;
-		vswap->backends[i]->operations->statistics(vswap->backends[i], &statistics);
-		*capacity += statistics.capacity_bytes;
+			*capacity += backends_statistics(vswap->backends[i]).capacity_bytes;
 	}
-	return 0;
+	return error;
 }
 
 static int open_store(struct vswap *vswap, const struct vswap_options *options, uint64_t capacity)
@@ -126,13 +92,10 @@ static int open_store(struct vswap *vswap, const struct vswap_options *options, 
 	uint64_t clusters = (options->slots + VSWAP_CLUSTER_SLOTS - 1) / VSWAP_CLUSTER_SLOTS;
 	int error;
 
+	if (config.segments < SEGMENTS_LEAST)
+		config.segments = SEGMENTS_LEAST;
 	for (unsigned int i = 0; i < vswap->backend_count; i++)
 		config.seals |= vswap->backends[i]->seals;
-	if (config.seals) {
-		vswap->copy = map_sparse(SEGMENT_BYTES);
-		if (!vswap->copy)
-			return -ENOMEM;
-	}
 	error = store_open(&vswap->store, &config, (uint32_t)clusters);
 	if (error)
 		return error;
@@ -151,12 +114,12 @@ static int open_parts(struct vswap *vswap, const struct vswap_options *options, 
 		return error;
 	error = open_store(vswap, options, capacity);
 	if (error)
-		fail(message, bytes, error,
-		     error == -ENOMEM ? "no address space for %llu slots; give fewer, or "
-					"raise ulimit -v"
-				      : "no randomness, or libcrypto has no AES-256-GCM: "
-					"seal=no for each backend does without it",
-		     (unsigned long long)options->slots);
+		lib_fail(message, bytes, error,
+			 error == -ENOMEM ? "no address space for %llu slots; give fewer, or "
+					    "raise ulimit -v"
+					  : "no randomness, or libcrypto has no AES-256-GCM: "
+					    "seal=no for each backend does without it",
+			 (unsigned long long)options->slots);
 	return error;
 }
 
@@ -170,10 +133,11 @@ int vswap_open(struct vswap **out, const struct vswap_options *given, char *mess
 		return error;
 	vswap = calloc(1, sizeof(*vswap));
 	if (!vswap)
-		return fail(message, bytes, -ENOMEM, "no memory for a space");
+		return lib_fail(message, bytes, -ENOMEM, "no memory for a space");
 	vswap->ram_bytes_most = options.ram_bytes_most;
 	pthread_mutex_init(&vswap->lock, NULL);
 	pthread_mutex_init(&vswap->slots_lock, NULL);
+	pthread_mutex_init(&vswap->backends_lock, NULL);
 	error = open_parts(vswap, &options, message, bytes);
 	if (error) {
 		vswap_close(vswap);
@@ -193,11 +157,12 @@ void vswap_close(struct vswap *vswap)
 		store_writer_close(vswap->cleaner);
 	store_close(vswap->store);
 	for (unsigned int i = 0; i < vswap->backend_count; i++)
-		backend_close(vswap->backends[i]);
-	free(vswap->backends);
+		if (vswap->backends[i])
+			backend_close(vswap->backends[i]);
 	map_remove(vswap->copy, SEGMENT_BYTES);
 	pthread_mutex_destroy(&vswap->lock);
 	pthread_mutex_destroy(&vswap->slots_lock);
+	pthread_mutex_destroy(&vswap->backends_lock);
 	free(vswap);
 }
 
@@ -310,87 +275,14 @@ int vswap_drop(struct vswap *vswap, vswap_slot id)
 	return replace(vswap, id, DESC_ABSENT);
 }
 
-/* ---- room ---- */
-
-struct written {
-	bool done;
-	int result;
-};
-
-static void write_done(void *argument, int result)
-{
-	struct written *written = argument;
-
-	written->done = true;
-	written->result = result;
-}
-
-/* Writes a segment and waits for it. 0 or -errno. */
-static int write_segment(struct backend *backend, uint64_t extent, const void *bytes)
-{
-	struct written written = {0};
-	int error = backend->operations->write(backend, extent, bytes, write_done, &written);
-
-	if (error)
-		return error;
-	while (!written.done)
-		backend->operations->poll(backend, POLL_MS);
-	return written.result;
-}
-
-/* Seals the segment if that is asked for, writes it there and waits. 0 or -errno. */
-static int send_segment(struct vswap *vswap, struct backend *backend, uint64_t extent,
-			uint32_t segment, const void *bytes)
-{
-	int error = backend->seals ? store_seal(vswap->store, segment, vswap->copy) : 0;
-
-	return error ? error : write_segment(backend, extent, backend->seals ? vswap->copy : bytes);
-}
-
-/* Moves the oldest segment out of RAM. False: no backend takes it. */
-static bool write_back(struct vswap *vswap)
-{
-	const void *bytes;
-	uint32_t segment = store_oldest_for_writeback(vswap->store, STORE_ANY_TIER, &bytes);
-
-	for (unsigned int i = 0; segment && i < vswap->backend_count; i++) {
-		struct backend *backend = vswap->backends[i];
-		uint64_t extent = backend->operations->allocate(backend);
-
-		if (extent == BACKEND_NO_EXTENT)
-			continue;
-		if (!send_segment(vswap, backend, extent, segment, bytes)) {
-			store_segment_written(vswap->store, segment, backend, extent, false);
-			return true;
-		}
-		backend->operations->release(backend, extent);
-	}
-	if (segment)
-		store_segment_unwritten(vswap->store, segment);
-	return false;
-}
-
-static bool compact(struct vswap *vswap)
-{
-	for (unsigned int i = 0; i < vswap->backend_count; i++)
-		if (store_compact(vswap->store, vswap->cleaner, vswap->backends[i]))
-			return true;
-	return false;
-}
-
-/* One step, the cheapest that there is. False: nothing was worth it. */
-static bool make_some_room(struct vswap *vswap)
-{
-	return store_clean(vswap->store, vswap->cleaner, false) || write_back(vswap) ||
-	       compact(vswap) || store_clean(vswap->store, vswap->cleaner, true);
-}
+/* ---- pages ---- */
 
 static int make_room(struct vswap *vswap)
 {
 	int error = store_reserve(vswap->writer, 1);
 
 	for (int i = 0; error && i < ROOM_TRIES; i++) {
-		if (!make_some_room(vswap))
+		if (!room_make(vswap))
 			return error;
 		error = store_reserve(vswap->writer, 1);
 	}
@@ -426,7 +318,7 @@ int vswap_set_ram(struct vswap *vswap, uint64_t bytes)
 	store_set_ram(vswap->store, bytes);
 	/* A step may free less than a segment. */
 	tries = store_ram_bytes(vswap->store) / SEGMENT_BYTES * 4;
-	while (store_ram_bytes(vswap->store) > bytes && tries-- && make_some_room(vswap))
+	while (store_ram_bytes(vswap->store) > bytes && tries-- && room_make(vswap))
 		;
 	error = store_ram_bytes(vswap->store) > bytes ? -ENOSPC : 0;
 	pthread_mutex_unlock(&vswap->lock);
@@ -451,12 +343,7 @@ int vswap_statistics(struct vswap *vswap, struct vswap_statistics *to)
 		.ram_bytes = store.ram_bytes,
 		.metadata_bytes = store.metadata_bytes,
 	};
-	for (unsigned int i = 0; i < vswap->backend_count; i++) {
-		struct backend_statistics backend;
-
-		vswap->backends[i]->operations->statistics(vswap->backends[i], &backend);
-		now.backend_bytes += backend.used_bytes;
-	}
+	now.backend_bytes = backends_used_bytes(vswap);
 	memset(to, 0, size);
 	memcpy(to, &now, size < sizeof(now) ? size : sizeof(now));
 	return 0;

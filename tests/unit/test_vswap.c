@@ -275,13 +275,89 @@ static void test_limit_changes(void **state)
 	vswap_close(space);
 }
 
+/* What is in RAM leaves once there is somewhere to go, and comes back when that goes. */
+static void test_backend_comes_and_goes(void **state)
+{
+	struct vswap_statistics statistics = {.size = sizeof(statistics)};
+	struct vswap *space = open_space(NULL);
+	vswap_slot first[CLUSTERS];
+	char message[256] = "";
+	unsigned int pages;
+	int error;
+
+	pages = fill(space, first, &error);
+	assert_int_equal(error, -ENOSPC);
+	assert_int_equal(
+		vswap_backend_add(space, "file:/tmp,size=40M,name=one", message, sizeof(message)),
+		0);
+	assert_string_equal(message, "");
+	for (unsigned int i = pages; i < PAGES; i++) {
+		if (i % VSWAP_CLUSTER_SLOTS == 0)
+			assert_int_equal(vswap_bind(space, &first[i / VSWAP_CLUSTER_SLOTS]), 0);
+		assert_int_equal(put(space, slot_of(first, i), RANDOM + 8 * i), 0);
+	}
+	expect_all(space, first, PAGES);
+	/* There is no room elsewhere: it stays, and works. */
+	assert_int_equal(vswap_backend_remove(space, "one", message, sizeof(message)), -ENOSPC);
+	assert_non_null(strstr(message, "no room"));
+	expect_all(space, first, PAGES);
+	for (unsigned int i = 0; i < PAGES; i += 2)
+		assert_int_equal(put(space, slot_of(first, i), RANDOM + 8 * i), 0);
+	assert_int_equal(vswap_backend_add(space, "file:/tmp,size=40M,name=two,seal=no", NULL, 0),
+			 0);
+	assert_int_equal(vswap_backend_remove(space, "one", message, sizeof(message)), 0);
+	expect_all(space, first, PAGES);
+	/* What remains fits into RAM. */
+	for (unsigned int i = 1024; i < PAGES; i++)
+		assert_int_equal(vswap_drop(space, slot_of(first, i)), 0);
+	assert_int_equal(vswap_backend_remove(space, "two", NULL, 0), 0);
+	expect_all(space, first, 1024);
+	assert_int_equal(vswap_statistics(space, &statistics), 0);
+	assert_int_equal(statistics.backend_bytes, 0);
+	assert_true(statistics.ram_bytes <= VSWAP_LEAST_RAM_BYTES);
+	vswap_close(space);
+}
+
+static void test_backend_refused(void **state)
+{
+	struct vswap *space = open_space("file:/tmp,size=1M,name=one");
+	char message[256] = "";
+
+	assert_int_equal(vswap_backend_add(space, "tape:/dev/st0", message, sizeof(message)),
+			 -EINVAL);
+	assert_non_null(strstr(message, "tape"));
+	assert_int_equal(
+		vswap_backend_add(space, "file:/tmp,size=1M,name=one", message, sizeof(message)),
+		-EEXIST);
+	assert_non_null(strstr(message, "name="));
+	assert_int_equal(vswap_backend_remove(space, "two", message, sizeof(message)), -ENOENT);
+	assert_non_null(strstr(message, "two"));
+	assert_int_equal(vswap_backend_remove(space, "one", NULL, 0), 0);
+	/* A set of those that ever were has so many bits. */
+	for (unsigned int i = 1; i < 16; i++) {
+		assert_int_equal(vswap_backend_add(space, "file:/tmp,size=1M,name=one", NULL, 0),
+				 0);
+		assert_int_equal(vswap_backend_remove(space, "one", NULL, 0), 0);
+	}
+	assert_int_equal(
+		vswap_backend_add(space, "file:/tmp,size=1M,name=one", message, sizeof(message)),
+		-ENOSPC);
+	assert_non_null(strstr(message, "16"));
+	vswap_close(space);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_refuses),	      cmocka_unit_test(test_sizes),
-		cmocka_unit_test(test_slots),	      cmocka_unit_test(test_duplicate_and_fork),
-		cmocka_unit_test(test_full),	      cmocka_unit_test(test_backend),
+		cmocka_unit_test(test_refuses),
+		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_slots),
+		cmocka_unit_test(test_duplicate_and_fork),
+		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_backend),
 		cmocka_unit_test(test_limit_changes),
+		cmocka_unit_test(test_backend_comes_and_goes),
+		cmocka_unit_test(test_backend_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,7 +45,7 @@ static void open_world(struct world *world)
 	strcpy(world->path, "/tmp/test-vswap-XXXXXX");
 	world->file = mkstemp(world->path);
 	assert_true(world->file >= 0);
-	snprintf(spec, sizeof(spec), "file:%s,size=%d", world->path, FILE_BYTES);
+	snprintf(spec, sizeof(spec), "file:%s,size=%d,name=first", world->path, FILE_BYTES);
 	assert_int_equal(vswap_open(&world->space, &options, message, sizeof(message)), 0);
 	for (unsigned int i = 0; i < CLUSTERS; i++)
 		assert_int_equal(vswap_bind(world->space, &world->first[i]), 0);
@@ -195,9 +195,17 @@ static void put_anew(struct world *world)
 	assert_int_equal(statistics.backend_bytes, 0);
 }
 
+static int replace_backend(struct world *world, char message[256])
+{
+	assert_int_equal(vswap_backend_add(world->space, "file:/tmp,size=64M,name=other", NULL, 0),
+			 0);
+	return vswap_backend_remove(world->space, "first", message, 256);
+}
+
 static void test_reads_fail(void **state)
 {
 	struct world world;
+	char message[256];
 	unsigned int lost;
 
 	open_world(&world);
@@ -207,6 +215,10 @@ static void test_reads_fail(void **state)
 	assert_int_equal(ftruncate(world.file, 0), 0);
 	lost = count_lost(&world, -EIO);
 	assert_in_range(lost, PAGES - (VSWAP_LEAST_RAM_BYTES / VSWAP_PAGE_BYTES), PAGES - 1);
+	/* What cannot be read stays where it is, and so does the backend. */
+	assert_int_equal(replace_backend(&world, message), -EIO);
+	assert_non_null(strstr(message, "first"));
+	assert_int_equal(count_lost(&world, -EIO), lost);
 	put_anew(&world);
 	close_world(&world);
 }
@@ -215,6 +227,7 @@ static void test_reads_are_wrong(void **state)
 {
 	unsigned char zeros[VSWAP_PAGE_BYTES] = {0};
 	struct world world;
+	char message[256];
 	unsigned int lost;
 
 	open_world(&world);
@@ -224,6 +237,9 @@ static void test_reads_are_wrong(void **state)
 		assert_int_equal(pwrite(world.file, zeros, sizeof(zeros), at), sizeof(zeros));
 	lost = count_lost(&world, -EILSEQ);
 	assert_in_range(lost, PAGES - (VSWAP_LEAST_RAM_BYTES / VSWAP_PAGE_BYTES), PAGES - 1);
+	/* What is not what was stored is not it elsewhere either. */
+	assert_int_equal(replace_backend(&world, message), 0);
+	assert_int_equal(count_lost(&world, -EILSEQ), lost);
 	put_anew(&world);
 	close_world(&world);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Description: the public API from several threads: what a get sees beside a put, a fork, an unbind
- * and a limit that changes is what vswap.h says.
+ * a limit that changes and backends that come and go is what vswap.h says.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,6 +24,7 @@
 #define FORKS	 60u
 #define BINDINGS 3000u
 #define READERS	 2
+#define CHANGES	 14u /* a space has 16 backends in its life */
 
 /* A page's number: its slot's, and which round of puts. One in eight does not compress. */
 static uint64_t number_of(unsigned int page, unsigned int round)
@@ -42,7 +43,7 @@ struct world {
 
 static void open_world(struct world *world)
 {
-	const char *backend = "file:/tmp,size=64M";
+	const char *backend = "file:/tmp,size=64M,name=a";
 	struct vswap_options options = {.size = sizeof(options),
 					.ram_bytes = VSWAP_LEAST_RAM_BYTES,
 					.ram_bytes_most = 2 * VSWAP_LEAST_RAM_BYTES,
@@ -151,17 +152,36 @@ static void *fork_and_limit(void *argument)
 	return NULL;
 }
 
+static void *change_backends(void *argument)
+{
+	struct world *world = argument;
+
+	for (unsigned int i = 0; i < CHANGES && !atomic_load(&world->stop); i++) {
+		const char *spec =
+			i % 2 ? "file:/tmp,size=64M,name=a" : "file:/tmp,size=64M,name=b";
+
+		/* The other one of the two was there already. */
+		if (vswap_backend_add(world->space, spec, NULL, 0) ||
+		    vswap_backend_remove(world->space, i % 2 ? "b" : "a", NULL, 0))
+			atomic_fetch_add(&world->wrong, 1);
+		atomic_fetch_add(&world->seen, 1);
+	}
+	return NULL;
+}
+
 static void test_everything_at_once(void **state)
 {
 	static struct world world;
-	void *(*const work[])(void *) = {put_all, fork_and_limit, get_all, get_all};
-	pthread_t threads[4];
+	void *(*const work[])(void *) = {put_all, fork_and_limit, get_all, get_all,
+					 change_backends};
+	pthread_t threads[5];
 
 	open_world(&world);
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 5; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, work[i], &world), 0);
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 5; i++)
 		pthread_join(threads[i], NULL);
+	assert_true(world.seen > 0);
 	for (unsigned int page = 0; page < PAGES; page++)
 		check(&world, slot_of(&world, page), page);
 	assert_int_equal(world.wrong, 0);
