@@ -168,17 +168,36 @@ void *remap_once(char *base, size_t old_size, size_t new_size, int flags, void *
 	return mremap(base, old_size, new_size, flags, to);
 }
 
+static bool is_one_mapping(const char *base, size_t size)
+{
+	uintptr_t start = (uintptr_t)base, end = start + size;
+	FILE *maps = fopen("/proc/self/maps", "re");
+	unsigned long from, to;
+	bool is = false;
+	char line[256];
+
+	while (maps && !is && fgets(line, sizeof line, maps))
+		is = sscanf(line, "%lx-%lx", &from, &to) == 2 && from <= start && to >= end;
+	if (maps)
+		fclose(maps);
+	return is;
+}
+
 /*
  * Under a pager a mapping that was just made inside another stays one of its own for some
  * milliseconds, for good if it was touched before, and mremap over both says EFAULT: a limit that
- * the README states. It is waited for, and said; what is not moved must still be right.
+ * docs/limits.md states. It is waited for, and said; what is not moved must still be right. Linux
+ * 6.17 may move some of several mappings to a fixed place before it refuses: that is not tried here
+ * (op_remap_several).
  */
 void *remap_patiently(char *base, size_t old_size, size_t new_size, int flags, void *to)
 {
 	char *moved = MAP_FAILED;
 
 	for (int tries = 0; tries < 200; tries++) {
-		moved = remap_once(base, old_size, new_size, flags, to);
+		errno = EFAULT;
+		if (!(flags & MREMAP_FIXED) || is_one_mapping(base, old_size))
+			moved = remap_once(base, old_size, new_size, flags, to);
 		if (moved != MAP_FAILED || errno != EFAULT)
 			break;
 		usleep(1000);
