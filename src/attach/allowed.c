@@ -119,11 +119,10 @@ static int check_threads(pid_t pid, struct status *worst, bool *agent)
 
 static bool is_64_bit(pid_t pid)
 {
-	char path[48], header[EI_NIDENT + 1];
+	char header[EI_NIDENT];
 
-	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
-	/* A program that we may not read is judged when it is injected. */
-	if (read_file(path, header, sizeof(header)) < EI_NIDENT)
+	/* A program that cannot be read is judged when it is injected. */
+	if (ask_read(pid, "exe", ASK_FILE, header, sizeof(header)) < EI_NIDENT)
 		return true;
 	return header[EI_CLASS] == ELFCLASS64;
 }
@@ -146,10 +145,13 @@ static int check_right(pid_t pid, const struct status *status, char *message)
 		close(file);
 		return 0;
 	}
-	if (file == -ETIMEDOUT || file == -EAGAIN)
-		return explain(message, -EBUSY,
+	if (file == -ETIMEDOUT)
+		return explain(message, file,
 			       "process %d is in exec, which waits for a file system: try again",
 			       (int)pid);
+	if (file == -EAGAIN || file == -ENOMEM || file == -EMFILE || file == -ENFILE)
+		return explain(message, file, "process %d cannot be looked at now: %s", (int)pid,
+			       strerror(-file));
 	/* The first thread has ended, others live on: asking is left to the attempt. */
 	if (file == -ESRCH && status->state == 'Z')
 		return 0;

@@ -30,6 +30,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "base/clock.h"
 #include "base/kernel.h"
 #include "base/page.h"
 #include "base/proc.h"
@@ -38,9 +39,12 @@
 #define CANDIDATES 65536u
 /* So many different pages are remembered as done: relatives have the same. */
 #define RECENT 16u
-/* A copy that stands still for so long is given up, looked at so often. */
-#define STUCK_LOOKS 50u
-#define LOOK_US	    10000
+/* A copy that stands still at so many looks, ms apart, is given up. */
+#define STUCK_LOOKS 20u
+#define LOOK_MS	    10
+/* The process that held it up is passed over for so long. */
+#define PASSED	  64u
+#define PASSED_NS 3000000000ull
 /* More than what matters of any line. */
 #define TEXT 16384
 
@@ -62,6 +66,7 @@ struct hunt {
 	bool done;		/* a step, to the end */
 	_Atomic uint32_t steps; /* that it gets on */
 	pid_t at;		/* processes up to this one were looked at, ... */
+	pid_t looks;		/* at this one now; 0: none */
 	size_t next;		/* ... or candidates before this one */
 	int killed;
 	size_t count;
@@ -213,6 +218,37 @@ static bool has_mapping(struct hunt *hunt, pid_t pid, const struct mapping *at,
 
 /* ---- the proof ---- */
 
+/* Those that held up a copy; of the thread that hunts. */
+static struct {
+	pid_t pid;
+	uint64_t until_ns;
+} passed[PASSED];
+static unsigned int passed_next;
+
+static void pass(pid_t pid)
+{
+	passed[passed_next].pid = pid;
+	passed[passed_next].until_ns = monotonic_ns() + PASSED_NS;
+	passed_next = (passed_next + 1) % PASSED;
+}
+
+static bool is_passed(pid_t pid)
+{
+	for (unsigned int i = 0; i < PASSED; i++)
+		if (passed[i].pid == pid && monotonic_ns() < passed[i].until_ns)
+			return true;
+	return false;
+}
+
+/* Another user's process may hold up whoever looks, too: this needs the same right, and no lock. */
+static bool may_be_looked_at(int proc, pid_t pid)
+{
+	char path[32], target[1];
+
+	snprintf(path, sizeof(path), "%d/exe", (int)pid);
+	return readlinkat(proc, path, target, sizeof(target)) >= 0 || errno != EACCES;
+}
+
 static bool add_candidate(void *argument, int pid)
 {
 	struct hunt *hunt = argument;
@@ -220,10 +256,15 @@ static bool add_candidate(void *argument, int pid)
 
 	if (pid <= hunt->at)
 		return false;
+	if (hunt->count == CANDIDATES)
+		return true;
 	hunt->at = pid;
-	candidate->pid = pid;
+	if (is_passed(pid) || !may_be_looked_at(hunt->proc, pid))
+		return false;
+	hunt->looks = candidate->pid = pid;
 	hunt->count += has_mapping(hunt, pid, NULL, &candidate->mapping);
-	return hunt->count == CANDIDATES;
+	hunt->looks = 0;
+	return false;
 }
 
 static void find_candidates(struct hunt *hunt)
@@ -288,32 +329,49 @@ static int kill_marked(struct hunt *hunt, const struct candidate *candidate)
 
 static void kill_all_marked(struct hunt *hunt)
 {
-	while (hunt->next < hunt->count)
-		hunt->killed += kill_marked(hunt, &hunt->candidates[hunt->next++]);
+	while (hunt->next < hunt->count) {
+		const struct candidate *candidate = &hunt->candidates[hunt->next++];
+
+		hunt->looks = candidate->pid;
+		hunt->killed += kill_marked(hunt, candidate);
+		hunt->looks = 0;
+	}
 }
 
 /* ---- the copy ---- */
 
-/* 0: it has ended; else how it stands, as in /proc/PID/stat. */
-static char state_of(pid_t copy)
+static bool has_ended(pid_t copy)
 {
-	return waitpid(copy, NULL, __WALL | WNOHANG) ? '\0' : proc_state(copy);
+	return waitpid(copy, NULL, __WALL | WNOHANG) != 0;
+}
+
+/* At most one look long. */
+static void wait_a_while(int pidfd)
+{
+	struct pollfd end = {.fd = pidfd, .events = POLLIN};
+
+	poll(&end, pidfd >= 0, LOOK_MS);
 }
 
 static void wait_for(struct hunt *hunt, pid_t copy)
 {
+	int pidfd = (int)syscall(SYS_pidfd_open, copy, 0);
 	uint32_t seen = atomic_load(&hunt->steps);
 	unsigned int looks = 0;
-	char state;
 
-	while ((state = state_of(copy))) {
-		usleep(LOOK_US);
-		if (state == 'R' || seen != atomic_load(&hunt->steps))
+	while (!has_ended(copy)) {
+		wait_a_while(pidfd);
+		if (proc_state(copy) == 'R' || seen != atomic_load(&hunt->steps))
 			looks = 0;
 		seen = atomic_load(&hunt->steps);
-		if (++looks == STUCK_LOOKS)
-			kill(copy, SIGKILL);
+		if (++looks < STUCK_LOOKS)
+			continue;
+		kill(copy, SIGKILL);
+		if (looks == STUCK_LOOKS && hunt->looks)
+			pass(hunt->looks);
 	}
+	if (pidfd >= 0)
+		close(pidfd);
 }
 
 /* Where no copy can be made the caller looks. */
@@ -321,14 +379,14 @@ static void by_copies(struct hunt *hunt, void (*work)(struct hunt *hunt))
 {
 	hunt->done = false;
 	while (!hunt->done) {
-		pid_t copy = (pid_t)syscall(SYS_clone, 0, 0, 0, 0, 0);
+		pid_t maker = getpid(), copy = (pid_t)syscall(SYS_clone, 0, 0, 0, 0, 0);
 
 		if (copy > 0) {
 			wait_for(hunt, copy);
 			continue;
 		}
-		if (!copy)
-			prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (!copy && (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != maker))
+			syscall(SYS_exit_group, 1);
 		work(hunt);
 		hunt->done = true;
 		if (!copy)

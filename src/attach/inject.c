@@ -196,6 +196,8 @@ static int open_all(struct injection *in)
 	target->pagemap = ask_open(target->agent_tid, "pagemap", O_RDONLY);
 	target->statm = ask_open(target->agent_tid, "statm", O_RDONLY);
 	target->agent_status = ask_open(target->agent_tid, "status", O_RDONLY);
+	if (target->pagemap == -ETIMEDOUT || target->pagemap == -EAGAIN)
+		return target->pagemap;
 	if (target->pagemap < 0 || target->statm < 0 || target->agent_status < 0)
 		return explain(in->message, -EACCES,
 			       "cannot read /proc/%d/pagemap, statm and status", (int)target->pid);

@@ -30,6 +30,7 @@
 #include "attach/hunt.h"
 #include "attach/nap.h"
 #include "attach/probe.h"
+#include "base/clock.h"
 #include "base/proc.h"
 
 /* Not the owner's name: who kills all of that name must not get both. */
@@ -37,10 +38,11 @@
 #define USERFAULT_NAME "anon_inode:[userfaultfd]"
 /* Most userfaultfds that are looked at in one round. */
 #define ROUND 4096
-/* Between two rounds, us; after so many, whoever waits for a page of what is left gets an error. */
+/* Between two rounds. */
 #define PAUSE_US 2000
-#define PATIENCE 500
-#define LEAVE_MS 200
+/* Then whoever waits for a page of what is left gets an error. */
+#define PATIENCE_NS 1000000000ull
+#define LEAVE_MS    200
 
 struct keeper {
 	pid_t pid; /* 0: none */
@@ -134,11 +136,12 @@ static void own_table(const struct keepers *keepers)
 
 static void end_all(int proc)
 {
+	const uint64_t until = monotonic_ns() + PATIENCE_NS;
 	struct table table = {.proc = proc};
 
-	for (unsigned int round = 0; look_at_table(&table); round++) {
+	while (look_at_table(&table)) {
 		hunt(proc, table.alive, table.count);
-		for (size_t i = 0; i < table.count && round >= PATIENCE; i++)
+		for (size_t i = 0; i < table.count && monotonic_ns() >= until; i++)
 			hunt_release(table.alive[i]);
 		usleep(PAUSE_US);
 	}

@@ -18,9 +18,13 @@
 static FILE *open_proc(pid_t pid, const char *name)
 {
 	int file = ask_open(pid, name, O_RDONLY);
+	FILE *opened = file < 0 ? NULL : fdopen(file, "r");
 
-	errno = file < 0 ? -file : 0;
-	return file < 0 ? NULL : fdopen(file, "r");
+	if (file < 0)
+		errno = -file;
+	else if (!opened)
+		close(file);
+	return opened;
 }
 
 /* Right after the last read. The kernel says ESRCH when the process ends meanwhile. */

@@ -154,8 +154,13 @@ static int search_code(pid_t tid, const char *name, uint64_t *address)
 	unsigned long from, to;
 	char line[256], access[8];
 	int error = -ENOEXEC, maps = ask_open(tid, "maps", O_RDONLY);
-	FILE *file = maps < 0 ? NULL : fdopen(maps, "r");
+	FILE *file;
 
+	if (maps < 0)
+		return maps;
+	file = fdopen(maps, "r");
+	if (!file)
+		close(maps);
 	while (file && error && fgets(line, sizeof(line), file)) {
 		if (strstr(line, name) && sscanf(line, "%lx-%lx %7s", &from, &to, access) == 3 &&
 		    access[0] == 'r' && access[2] == 'x')

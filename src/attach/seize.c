@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/ptrace.h>
+#include <unistd.h>
 #include "base/clock.h"
 
 #define LEAVE_SIGNAL (SIGRTMIN + 1)
@@ -18,16 +19,18 @@ static _Atomic uint64_t since_ns; /* 0: nobody seizes now */
 static _Thread_local sigjmp_buf out;
 static _Thread_local volatile sig_atomic_t waits;
 
-static void leave(int number)
+/* Anybody else's is for nobody. */
+static void leave(int number, siginfo_t *info, void *context)
 {
 	(void)number;
-	if (waits)
+	(void)context;
+	if (waits && info->si_code == SI_TKILL && info->si_pid == getpid())
 		siglongjmp(out, 1);
 }
 
 static void listen(void)
 {
-	struct sigaction action = {.sa_handler = leave};
+	struct sigaction action = {.sa_sigaction = leave, .sa_flags = SA_SIGINFO};
 
 	sigaction(LEAVE_SIGNAL, &action, NULL);
 }

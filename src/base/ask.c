@@ -15,10 +15,13 @@
 
 #define STACK_BYTES (64u << 10)
 #define IDLE_NS	    (3600 * SECOND_NS)
-/* So long after the wait should have ended it is looked at again, ... */
+/* Then it is looked at so often, and must be asleep each time: who was stopped, or had no CPU, is
+ * not given up for that. */
 #define TURN_NS 1000000u
-/* ... so many times as long at most, though the thread runs all the time. */
-#define LONGEST 16u
+#define LOOKS	16u
+/* Longest, in waits. */
+#define LONGEST	       100u
+#define LONGEST_MEMORY 2u /* a program can wake it all the time */
 
 enum { ASKER_IDLE, ASKER_ASKED, ASKER_DONE, ASKER_GIVEN_UP };
 
@@ -29,7 +32,7 @@ struct asker {
 	int cpu; /* the one that it may run on */
 	struct question *question;
 	long result;
-	pid_t process; /* when given up, of whom; 0: of one of two */
+	pid_t process; /* when given up, who holds it up; 0: one of two */
 	uint64_t given_up_ns;
 };
 
@@ -37,8 +40,15 @@ struct asker {
 static struct {
 	pthread_mutex_t lock;
 	struct asker *idle, *stuck;
-	unsigned int stuck_count;
+	_Atomic unsigned int stuck_count;
 } askers = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static _Thread_local unsigned int unanswered;
+
+unsigned int ask_unanswered(void)
+{
+	return unanswered;
+}
 
 struct question *ask_new(size_t size)
 {
@@ -175,28 +185,35 @@ static bool is_stuck(enum ask_about about, pid_t process, uint64_t patience_ns)
 
 static int check_stuck(const struct question *question, uint64_t patience_ns)
 {
-	if (!askers.stuck)
+	pid_t process, other;
+	bool stuck;
+
+	if (!askers.stuck_count)
 		return 0;
-	if (is_stuck(question->about, process_of(question->pid), patience_ns) ||
-	    is_stuck(question->about, process_of(question->other), patience_ns))
-		return -ETIMEDOUT;
-	return askers.stuck_count >= ASK_STUCK ? -EAGAIN : 0;
+	process = process_of(question->pid);
+	other = process_of(question->other);
+	lock();
+	stuck = is_stuck(question->about, process, patience_ns) ||
+		is_stuck(question->about, other, patience_ns);
+	unlock();
+	return stuck ? -ETIMEDOUT : askers.stuck_count >= ASK_STUCK ? -EAGAIN : 0;
 }
 
 /* An idle one, or a new one. */
 static int take(const struct question *question, uint64_t patience_ns, struct asker **asker)
 {
-	int error;
+	int error = check_stuck(question, patience_ns);
 
+	if (error)
+		return error;
 	lock();
-	error = check_stuck(question, patience_ns);
-	*asker = error ? NULL : askers.idle;
+	*asker = askers.idle;
 	if (*asker)
 		askers.idle = (*asker)->next;
 	unlock();
-	if (!error && !*asker)
+	if (!*asker)
 		*asker = start();
-	return error ? error : *asker ? 0 : -ENOMEM;
+	return *asker ? 0 : -ENOMEM;
 }
 
 /* Not a failure if it cannot be: it is slower then. */
@@ -229,7 +246,7 @@ static bool give_up(struct asker *asker)
 	uint32_t asked = ASKER_ASKED;
 	bool gives_up;
 
-	asker->process = question->other ? 0 : process_of(question->pid);
+	asker->process = process_of(question->at);
 	asker->given_up_ns = monotonic_ns();
 	lock();
 	gives_up = atomic_compare_exchange_strong(&asker->state, &asked, ASKER_GIVEN_UP);
@@ -246,20 +263,25 @@ static bool give_up(struct asker *asker)
 static bool wait_for(struct asker *asker, uint64_t patience_ns)
 {
 	const uint64_t since = monotonic_ns();
-	uint64_t waited;
+	const uint64_t longest = asker->question->about == ASK_MEMORY ? LONGEST_MEMORY : LONGEST;
+	unsigned int looks = 0;
 
 	while (atomic_load(&asker->state) == ASKER_ASKED) {
-		waited = monotonic_ns() - since;
-		if (waited >= patience_ns &&
-		    (waited >= LONGEST * patience_ns || !is_running(asker)) && give_up(asker))
+		uint64_t waited = monotonic_ns() - since;
+
+		if (waited < patience_ns) {
+			futex_wait(&asker->state, ASKER_ASKED, patience_ns - waited);
+			continue;
+		}
+		looks = is_running(asker) ? 0 : looks + 1;
+		if ((looks == LOOKS || waited >= longest * patience_ns) && give_up(asker))
 			return false;
-		futex_wait(&asker->state, ASKER_ASKED,
-			   waited < patience_ns ? patience_ns - waited : TURN_NS);
+		futex_wait(&asker->state, ASKER_ASKED, TURN_NS);
 	}
 	return true;
 }
 
-long ask(struct question **question, uint64_t patience_ns)
+static long put(struct question **question, uint64_t patience_ns)
 {
 	struct asker *asker;
 	long result = take(*question, patience_ns, &asker);
@@ -267,6 +289,7 @@ long ask(struct question **question, uint64_t patience_ns)
 	if (result)
 		return result;
 	asker->question = *question;
+	(*question)->at = (*question)->pid;
 	bring_here(asker);
 	atomic_store(&asker->state, ASKER_ASKED);
 	futex_wake(&asker->state, 1);
@@ -277,5 +300,13 @@ long ask(struct question **question, uint64_t patience_ns)
 	result = asker->result;
 	atomic_store(&asker->state, ASKER_IDLE);
 	add_idle(asker);
+	return result;
+}
+
+long ask(struct question **question, uint64_t patience_ns)
+{
+	long result = put(question, patience_ns);
+
+	unanswered += result == -ETIMEDOUT || result == -EAGAIN || result == -ENOMEM;
 	return result;
 }

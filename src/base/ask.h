@@ -22,6 +22,8 @@
 enum ask_about {
 	ASK_MEMORY, /* by a page of the process that nobody brings */
 	ASK_LOCK,   /* by a lock that the process holds in exec */
+	ASK_CALL,   /* by that, or as its thread does not come to sleep */
+	ASK_FILE,   /* by a file system */
 };
 
 /* Given up, it is the thread's that asked. */
@@ -31,6 +33,7 @@ struct question {
 	void (*undo)(struct question *question, long result);
 	enum ask_about about;
 	pid_t pid, other; /* whom it is asked of: processes, or threads of them; 0: none */
+	_Atomic pid_t at; /* whom the call waits for now: `pid`, unless it says; 0: not known */
 	const char *name; /* a literal */
 	uint64_t value;	  /* flags, an address */
 	int file;
@@ -46,8 +49,12 @@ void ask_end(struct question *question);
  * Calls, and waits so long. What the call returned, or -ETIMEDOUT: given up, now or in a call
  * before, which still lasts, about the same thing of one of the processes (ASK_MEMORY: within
  * `patience_ns`), and *question is NULL if it is now; -EAGAIN: too many were; -ENOMEM. A thread
- * that was not given a CPU is waited for longer.
+ * that was stopped, or not given a CPU, is waited for longer.
  */
 long ask(struct question **question, uint64_t patience_ns);
+
+/* How many questions of this thread had no answer: what follows from them is not sure if that has
+ * changed. */
+unsigned int ask_unanswered(void);
 
 #endif

@@ -9,11 +9,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "base/ask.h"
-#include "base/proc.h"
 
 /* Exec has that lock for less than 1 ms as a rule. */
-#define PATIENCE_NS 50000000ull
-#define LINE_BYTES  256u
+#define PATIENCE_NS 100000000ull
 
 static struct question *of_process(pid_t pid, size_t size, long (*call)(struct question *question))
 {
@@ -76,56 +74,64 @@ int ask_open(pid_t pid, const char *name, int flags)
 	return (int)got;
 }
 
-static long read_line(struct question *question)
+static long read_start(struct question *question)
 {
-	proc_line(question->pid, question->name, question->bytes, question->size);
-	return 0;
+	int file = (int)open_file(question);
+	ssize_t got = file < 0 ? file : read(file, question->bytes, question->size);
+
+	got = got < 0 && file >= 0 ? -errno : got;
+	if (file >= 0)
+		close(file);
+	return got;
 }
 
-void ask_line(pid_t tid, const char *name, char *text, size_t size)
+ssize_t ask_read(pid_t pid, const char *name, enum ask_about about, void *bytes, size_t size)
 {
-	struct question *question = of_process(tid, LINE_BYTES, read_line);
+	struct question *question = of_process(pid, size, read_start);
+	long got;
 
-	text[0] = '\0';
-	if (!question)
-		return;
-	question->name = name;
-	if (!ask(&question, PATIENCE_NS))
-		snprintf(text, size, "%s", question->bytes);
-	ask_end(question);
-}
-
-static long compare(struct question *question)
-{
-	return syscall(SYS_kcmp, question->pid, question->other ? question->other : question->pid,
-		       KCMP_VM, 0, 0);
-}
-
-/* 0: the same one; else what kcmp or ask() say. */
-static long compare_memory(pid_t one, pid_t other)
-{
-	struct question *question;
-	long result;
-
-	if (!may_look_at(one) || !may_look_at(other))
-		return -EPERM;
-	question = of_process(one, 0, compare);
 	if (!question)
 		return -ENOMEM;
-	question->other = other == one ? 0 : other;
-	result = ask(&question, PATIENCE_NS);
+	question->name = name;
+	question->about = about;
+	got = ask(&question, PATIENCE_NS);
+	if (got > 0)
+		memcpy(bytes, question->bytes, (size_t)got);
 	ask_end(question);
-	return result;
+	return got;
+}
+
+static long compare_one(struct question *question, pid_t pid)
+{
+	question->at = pid;
+	return syscall(SYS_kcmp, pid, pid, KCMP_VM, 0, 0);
+}
+
+/*
+ * The kernel takes both locks, and has one while it waits for the other: then the process of the
+ * first could not call exec itself. So each is asked alone before: what remains is the moment
+ * between.
+ */
+static long compare(struct question *question)
+{
+	if (compare_one(question, question->pid) || compare_one(question, question->other))
+		return -1;
+	question->at = 0;
+	return syscall(SYS_kcmp, question->pid, question->other, KCMP_VM, 0, 0);
 }
 
 bool ask_same_memory(pid_t one, pid_t other)
 {
-	long result = compare_memory(one, other);
+	struct question *question;
+	long result;
 
-	/* Who of them does not answer is known from now on. */
-	if (result == -ETIMEDOUT) {
-		compare_memory(one, one);
-		compare_memory(other, other);
-	}
+	if (one <= 0 || other <= 0 || !may_look_at(one) || !may_look_at(other))
+		return false;
+	question = of_process(one, 0, compare);
+	if (!question)
+		return false;
+	question->other = other;
+	result = ask(&question, PATIENCE_NS);
+	ask_end(question);
 	return result == 0;
 }

@@ -11,16 +11,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
+#include "base/ask.h"
 
 /* Opens /proc/PID/`name`, a literal, with these flags and O_CLOEXEC; -errno, -ETIMEDOUT among
  * them. `pid` may be a thread. */
 int ask_open(pid_t pid, const char *name, int flags);
 
-/* The first line of /proc/TID/`name`, a literal; "": there is none. */
-void ask_line(pid_t tid, const char *name, char *text, size_t size);
+/* Reads the start of such a file; bytes or -errno. */
+ssize_t ask_read(pid_t pid, const char *name, enum ask_about about, void *bytes, size_t size);
 
-/* They share one memory (vfork, CLONE_VM), and both are there. One that does not answer has just
- * got a memory of its own. */
+/* They share one memory (vfork, CLONE_VM), and both are there. False, too, when one does not answer
+ * (ask_unanswered): it has just got a memory of its own, most likely. */
 bool ask_same_memory(pid_t one, pid_t other);
 
 #endif

@@ -60,8 +60,9 @@ void left_note(struct pager *pager, const struct process *process, const char *w
 	snprintf(left->reason, sizeof(left->reason), "%s", why);
 }
 
-void left_forget(struct pager *pager, const struct process *process)
+void left_forget(struct pager *pager, struct process *process)
 {
+	process->not_yet = false;
 	for (unsigned int i = 0; i < pager->job.left->count; i++) {
 		if (pager->job.left->items[i].pid != process->pid)
 			continue;

@@ -25,6 +25,6 @@ void left_refused(struct pager *pager, struct process *process, int error, const
 /* It is left alone for good; `why` has been said. */
 void left_note(struct pager *pager, const struct process *process, const char *why);
 /* It can be paged after all. */
-void left_forget(struct pager *pager, const struct process *process);
+void left_forget(struct pager *pager, struct process *process);
 
 #endif

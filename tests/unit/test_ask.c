@@ -37,6 +37,18 @@ static long wait_at_gate(struct question *question)
 	return read(gate[0], &byte, 1) == 1 ? (long)question->value : -errno;
 }
 
+static long wait_for_either(struct question *question)
+{
+	question->at = 0;
+	return wait_at_gate(question);
+}
+
+static long wait_for_other(struct question *question)
+{
+	question->at = question->other;
+	return wait_at_gate(question);
+}
+
 static void note_undone(struct question *question, long result)
 {
 	assert_int_equal(result, question->value);
@@ -97,12 +109,14 @@ static void test_answer(void **state)
 
 static void test_no_answer(void **state)
 {
+	const unsigned int unanswered = ask_unanswered();
 	uint64_t since = monotonic_ns();
 	long result;
 
 	called = 0;
 	assert_false(put(new (wait_at_gate, ASK_LOCK, HELD), &result));
 	assert_int_equal(result, -ETIMEDOUT);
+	assert_int_equal(ask_unanswered(), unanswered + 1);
 	assert_true(monotonic_ns() - since >= PATIENCE_NS);
 	/* The same process is not asked again while it lasts, alone or with another, ... */
 	assert_true(put(new (wait_at_gate, ASK_LOCK, HELD), &result));
@@ -132,20 +146,28 @@ static void test_memory_again(void **state)
 	let_through(1);
 }
 
-/* Of two it is not known who does not answer. */
+static struct question *new_pair(long (*call)(struct question *question))
+{
+	struct question *question = new (call, ASK_LOCK, HELD);
+
+	question->other = HELD + 1;
+	return question;
+}
+
+/* Of two the call says who does not answer, if it knows. */
 static void test_two(void **state)
 {
-	struct question *two = new (wait_at_gate, ASK_LOCK, HELD);
 	long result;
 
-	two->other = HELD + 1;
-	assert_false(put(two, &result));
+	assert_false(put(new_pair(wait_for_either), &result));
 	assert_true(put(new (at_once, ASK_LOCK, HELD), &result));
 	assert_int_equal(result, 42);
-	assert_false(put(new (wait_at_gate, ASK_LOCK, HELD + 1), &result));
-	two = new (at_once, ASK_LOCK, HELD);
-	two->other = HELD + 1;
-	assert_true(put(two, &result));
+	assert_false(put(new_pair(wait_for_other), &result));
+	assert_true(put(new (at_once, ASK_LOCK, HELD), &result));
+	assert_int_equal(result, 42);
+	assert_true(put(new (at_once, ASK_LOCK, HELD + 1), &result));
+	assert_int_equal(result, -ETIMEDOUT);
+	assert_true(put(new_pair(at_once), &result));
 	assert_int_equal(result, -ETIMEDOUT);
 	let_through(2);
 }
@@ -212,17 +234,17 @@ static void test_process(void **state)
 	}
 	assert_true(ask_same_memory(getpid(), getpid()));
 	assert_false(ask_same_memory(getpid(), child));
+	assert_false(ask_same_memory(getpid(), 0));
 	file = ask_open(child, "maps", O_RDONLY);
 	assert_true(file >= 0);
 	assert_int_equal(fcntl(file, F_GETFD), FD_CLOEXEC);
 	close(file);
 	assert_int_equal(ask_open(child, "nothing", O_RDONLY), -ENOENT);
-	ask_line(child, "comm", line, sizeof(line));
-	assert_string_equal(line, "test_ask");
+	assert_int_equal(ask_read(child, "comm", ASK_CALL, line, sizeof(line)), 9);
+	assert_memory_equal(line, "test_ask\n", 9);
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
-	ask_line(child, "comm", line, sizeof(line));
-	assert_string_equal(line, "");
+	assert_int_equal(ask_read(child, "comm", ASK_CALL, line, sizeof(line)), -ENOENT);
 	assert_false(ask_same_memory(getpid(), child));
 }
 

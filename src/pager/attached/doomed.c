@@ -10,9 +10,10 @@
 #include "pager/attached/state.h"
 #include "pager/attached/userfault.h"
 
-/* Between two hunts, and most that one is about. */
-#define HUNT_NS 10000000u
-#define HUNTED	64
+/* Between two hunts, which take this part of the time, and most that one is about. */
+#define HUNT_NS	   10000000u
+#define HUNT_SHARE 20
+#define HUNTED	   64
 
 void doomed_add(struct pager *pager, int userfault)
 {
@@ -48,9 +49,10 @@ static size_t sort_out(struct pager *pager, int some[HUNTED])
 void doomed_look(struct pager *pager)
 {
 	int some[HUNTED], proc;
+	uint64_t since = monotonic_ns();
 	size_t count;
 
-	if (!pager->doomed.count || monotonic_ns() < pager->doomed.hunt_ns)
+	if (!pager->doomed.count || since < pager->doomed.hunt_ns)
 		return;
 	count = sort_out(pager, some);
 	proc = count ? open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
@@ -58,5 +60,5 @@ void doomed_look(struct pager *pager)
 		hunt(proc, some, count);
 		close(proc);
 	}
-	pager->doomed.hunt_ns = monotonic_ns() + HUNT_NS;
+	pager->doomed.hunt_ns = monotonic_ns() + (monotonic_ns() - since) * HUNT_SHARE + HUNT_NS;
 }

@@ -40,6 +40,7 @@ bool holder_is_proved(struct pager *pager, pid_t pid, const struct attached *but
 
 bool holder_is(const struct attached *attached, pid_t pid)
 {
+	const unsigned int unanswered = ask_unanswered();
 	unsigned long long stack_start = 0;
 	const char *stat, *stack;
 	char text[PROC_STAT];
@@ -53,9 +54,10 @@ bool holder_is(const struct attached *attached, pid_t pid)
 	stack = proc_field(stat, 28);
 	if (stack)
 		sscanf(stack, "%llu", &stack_start);
-	/* None: its first thread has ended, or it is another user's. */
-	return !stack_start || !attached->task.stack_start ||
-	       stack_start == attached->task.stack_start;
+	/* None: its first thread has ended, or it is another user's; or exec makes a new one. */
+	if (!stack_start)
+		return ask_unanswered() == unanswered;
+	return !attached->task.stack_start || stack_start == attached->task.stack_start;
 }
 
 void holder_check(struct attached *attached)

@@ -2,6 +2,7 @@
 #include "pager/changes/moved.h"
 
 #include "attach/twins.h"
+#include "base/ask.h"
 #include "base/clock.h"
 #include "base/page.h"
 #include "base/proc.h"
@@ -26,11 +27,12 @@
  */
 static bool is_alone(struct attached *attached)
 {
+	const unsigned int unanswered = ask_unanswered();
 	pid_t twin;
 
 	return attached->task.pid && holder_is(attached, attached->task.pid) &&
 	       proc_threads(attached->task.pid) == (attached->task.has_agent ? 2 : 1) &&
-	       !twins_of(attached->task.pid, &twin, 1);
+	       !twins_of(attached->task.pid, &twin, 1) && ask_unanswered() == unanswered;
 }
 
 /*

@@ -45,11 +45,13 @@ static bool parse_call(const char *text, struct caller *caller)
 static bool read_call(pid_t thread, struct caller *caller)
 {
 	char text[256];
+	ssize_t got;
 
 	proc_line(thread, "wchan", text, sizeof(text));
 	if (!strstr(text, "userfaultfd"))
 		return false;
-	ask_line(thread, "syscall", text, sizeof(text));
+	got = ask_read(thread, "syscall", ASK_CALL, text, sizeof(text) - 1);
+	text[got > 0 ? got : 0] = '\0';
 	caller->thread = thread;
 	return parse_call(text, caller);
 }

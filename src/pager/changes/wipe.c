@@ -14,6 +14,7 @@
 
 #include <unistd.h>
 #include "attach/maps.h"
+#include "base/ask.h"
 #include "base/proc.h"
 #include "pager/attached/holder.h"
 #include "pager/attached/mapping.h"
@@ -26,6 +27,7 @@ struct look {
 	int pagemap;
 	struct region_list parents; /* ranges that the parent has under it, if they are known */
 	bool parent_looked_at, parents_known;
+	bool unsure; /* who the parent is, or what it has, could not be asked */
 };
 
 static bool was_resident(const struct attached *child, uint64_t page)
@@ -79,12 +81,17 @@ static bool is_parents_too(struct look *look, uint64_t start)
 	pid_t parent;
 
 	if (!look->parent_looked_at) {
+		unsigned int unanswered = ask_unanswered();
+
 		parent = find_parent(look->child);
 		look->parent_looked_at = true;
 		look->parents_known = true;
 		if (!parent || maps_check_flags(parent, &none, note_range, look))
 			look->parents_known = false;
+		look->unsure = ask_unanswered() != unanswered;
 	}
+	if (look->unsure)
+		return false;
 	return !look->parents_known || region_find(&look->parents, start);
 }
 
@@ -119,7 +126,7 @@ bool wipe_child(struct attached *child)
 	if (look.pagemap < 0)
 		return false;
 	done = !maps_check_flags(child->task.pid, &none, wipe, &look) &&
-	       holder_is(child, child->task.pid);
+	       holder_is(child, child->task.pid) && !look.unsure;
 	region_free(&look.parents);
 	close(look.pagemap);
 	return done;

@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/ask.h"
 #include "base/clock.h"
 #include "pager/attached/batch.h"
 #include "pager/attached/holder.h"
@@ -31,6 +32,8 @@
 /* How long forks may wait for a descriptor. */
 #define SHORT_NS       2000000000u
 #define SHORT_PAUSE_US 1000
+/* For so long a fault waits for what has no answer. */
+#define UNSURE_NS 2000000000u
 /*
  * How long more is read after a FORK, ns, and how many moves. Events are handed out in the order
  * in which they were queued, so what is read last was queued so much later. A thread that moved
@@ -132,19 +135,24 @@ static void serve(struct server *server, struct fault *fault)
 static void answer(struct server *server, struct fault *fault)
 {
 	struct attached *attached = fault->attached;
+	const unsigned int unanswered = ask_unanswered();
 	enum fault_result result;
+	bool sure;
 
 	if (attached->changes.needs_wipe || attached->changes.needs_look)
 		holder_check(attached);
-	if (!proof_find(attached, fault->thread, fault->address)) {
+	sure = proof_find(attached, fault->thread, fault->address);
+	if (sure && attached->changes.needs_wipe)
+		children_first_fault(attached);
+	if (sure && attached->changes.needs_look)
+		children_look(attached);
+	/* What could not be asked now may be, a little later. */
+	if (!sure ||
+	    (ask_unanswered() != unanswered && monotonic_ns() - fault->since < UNSURE_NS)) {
 		unlock_write(&attached->lock);
 		put_aside_changing(server, fault);
 		return;
 	}
-	if (attached->changes.needs_wipe)
-		children_first_fault(attached);
-	if (attached->changes.needs_look)
-		children_look(attached);
 	if (region_find(&attached->regions, fault->address)) {
 		serve(server, fault);
 		return;

@@ -296,6 +296,19 @@ static bool has_parted(const struct process *process)
 	       (monotonic_ns() >= process->shared_ns && !holder_is(attached, process->pid));
 }
 
+/* It may have called exec, or who had the same memory. Not believed while one does not answer. */
+static void look_at_twin(struct pager *pager, struct process *process)
+{
+	const unsigned int unanswered = ask_unanswered();
+	pid_t twin;
+
+	if (!process->twin || ask_same_memory(process->twin, process->pid))
+		return;
+	twin = find_twin(pager, process->pid);
+	if (ask_unanswered() == unanswered)
+		process->twin = twin;
+}
+
 /* False: the process is no more. */
 static bool look(struct pager *pager, struct process *process)
 {
@@ -316,8 +329,7 @@ static bool look(struct pager *pager, struct process *process)
 		/* Its first thread may have ended before the others. */
 		return !has_ended(process);
 	}
-	if (process->twin && !ask_same_memory(process->twin, process->pid))
-		process->twin = find_twin(pager, process->pid);
+	look_at_twin(pager, process);
 	/* What two processes share is counted, and paged, with one of them. */
 	look_at_shared(process, pager->job.tree.count == 1);
 	pages = (int64_t)(size.anonymous >> PAGE_SHIFT) - process->shared;
